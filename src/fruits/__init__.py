@@ -1,0 +1,1 @@
+"""Photos of fruit -> MobileNetV2 features -> principal components, on Spark."""

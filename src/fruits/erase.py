@@ -1,0 +1,188 @@
+"""Removes photos from the results, and all that was made from them (RGPD, article 17).
+
+The photos themselves belong to whoever keeps the folder: they are not touched.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fruits.errors import ReduceError, ResultsError
+from fruits.photo import is_photo
+from fruits.pipeline import (
+    commit,
+    count_labels,
+    reported,
+    spark_errors,
+    stage_csv,
+    stored,
+    write_reduced,
+    writing,
+)
+from fruits.progress import Progress
+from fruits.results import REPORT, Manifest, Results
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """What was removed."""
+
+    photos: int
+    rows: int  # in features, rejects and reduced together
+    unmatched: int  # of the names given, those that name no photo in the results
+    models: list[str]  # fitted models that had seen the photos, and still stand
+
+
+def erase(
+    spark: "SparkSession",
+    results: str,
+    photos: Sequence[str],
+    refit: bool = False,
+    progress: Progress | None = None,
+) -> Erasure:
+    """Removes every row made from these photos, everywhere, older copies too.
+
+    `photos` are paths as in the results or below the folder of photos, folders or prefixes of
+    such paths, or local text files that list them, a line each. `refit` fits the PCA anew on
+    what is left. The manifest keeps how many were removed and when, not which.
+
+    Raises:
+        ResultsError: none of the names names a photo in the results; nothing is changed.
+        ReduceError: too little is left to refit the PCA on; nothing is changed.
+    """
+    progress = progress or Progress()
+    with writing(results, create=False) as store, spark_errors():
+        former = store.current()
+        with progress.step("find"):
+            known = pa.concat_arrays(
+                stored(spark, store, path).select("path").toArrow()["path"].combine_chunks()
+                for path in (former.features, former.rejects)
+            )
+            doomed, unmatched = _match(known, _names(photos, known), former.photos)
+        if not len(doomed):
+            raise ResultsError(
+                f"nothing was erased: no photo in {store.folder.address} is named by "
+                f"{', '.join(photos)[:200]}"
+            )
+        with progress.step("erase"):
+            draft, rows = _without(spark, store, former, doomed)
+            csv: Path | str | None = None
+            if draft.reduced:
+                if refit:
+                    draft = _refitted(spark, store, draft)
+                csv = stage_csv(spark, store, draft)
+            models = [] if refit else sorted(former.models)
+            entry = {
+                "when": datetime.now(UTC).isoformat(timespec="seconds"),
+                "photos": len(doomed),
+                "rows": rows,
+                "models": models,
+            }
+            # The report shows photos: better none for a moment than one of an erased photo.
+            store.folder.delete(REPORT)
+            commit(spark, store, replace(draft, erased=[*former.erased, entry]), progress, csv)
+        reported(spark, store, progress)
+        store.purge()
+    return Erasure(len(doomed), rows, unmatched, models)
+
+
+def _without(
+    spark: "SparkSession", store: Results, former: Manifest, doomed: pa.Array
+) -> tuple[Manifest, int]:
+    """A draft without the doomed photos, and how many rows it leaves out."""
+    keys = spark.createDataFrame(pa.table({"path": doomed}))
+    rows = 0
+
+    def rewritten(dataset: str, path: str) -> str:
+        nonlocal rows
+        new = store.new(dataset)
+        before: DataFrame = stored(spark, store, path)
+        before.join(keys, "path", "left_anti").write.parquet(store.folder.uri(new))
+        rows += before.count() - stored(spark, store, new).count()
+        return new
+
+    features = rewritten("features", former.features)
+    rejects = rewritten("rejects", former.rejects)
+    reduced = rewritten("reduced", former.reduced) if former.reduced else None
+    sources = store.read_sources()
+    left = sources.filter(pc.invert(pc.is_in(sources["path"], doomed)))
+    labels = count_labels(stored(spark, store, features))
+    n_features, n_rejects = sum(labels.values()), stored(spark, store, rejects).count()
+    counts = {
+        **former.counts,
+        "listed": n_features + n_rejects,
+        "features": n_features,
+        "rejects": n_rejects,
+    }
+    return replace(
+        former,
+        features=features,
+        rejects=rejects,
+        reduced=reduced,
+        sources=store.write_sources(left),
+        labels=labels,
+        counts=counts,
+    ), rows
+
+
+def _refitted(spark: "SparkSession", store: Results, draft: Manifest) -> Manifest:
+    components = None if draft.variance else len(draft.explained_variance or [])
+    try:
+        return write_reduced(spark, store, draft, draft.variance or 1, components)
+    except ReduceError as error:
+        raise ReduceError(f"nothing was erased, as the PCA can't be refitted: {error}") from None
+
+
+def _names(given: Sequence[str], known: pa.Array) -> list[str]:
+    """The names, with those that lie in a local text file in its place."""
+    names: list[str] = []
+    for name in given:
+        if os.path.isfile(name) and not is_photo(name):
+            try:
+                lines = Path(name).read_text("utf-8").splitlines()
+            except (OSError, UnicodeDecodeError):
+                raise ResultsError(f"nothing was erased: {name} is no list of photos") from None
+            names += [line for line in lines if line.strip()]
+        else:
+            names.append(name)
+    return names
+
+
+def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, int]:
+    """The known paths that are named, and how many names name none.
+
+    A name is a path; or a folder, and all below it; or else a prefix of paths.
+    """
+    exact = set(known.to_pylist())
+    doomed: set[str] = set()
+    unmatched = 0
+    for name in names:
+        relative = _relative(name, root)
+        if relative in exact:
+            doomed.add(relative)
+            continue
+        folder = relative.rstrip("/") + "/"
+        found = {path for path in exact if path.startswith(folder)}
+        if not found and relative and not name.endswith("/"):
+            found = {path for path in exact if path.startswith(relative)}
+        doomed |= found
+        unmatched += not found
+    return pa.array(sorted(doomed), pa.string()), unmatched
+
+
+def _relative(name: str, root: str) -> str:
+    """A name as the results have it, whether it is given so or as the address of the photo."""
+    if "://" in name:
+        name = name.replace("s3://", "s3a://", 1).removeprefix("file://")
+    elif os.path.exists(name):
+        name = os.path.abspath(name)
+    return name.removeprefix(root).lstrip("/") if name.startswith(root) else name

@@ -1,0 +1,112 @@
+"""The bytes of a photo -> the array that MobileNetV2 takes. Nothing else knows image formats.
+
+Equal, for an upright photo in RGB, to Keras' own
+`preprocess_input(img_to_array(load_img(path, target_size=(224, 224), interpolation="bicubic")))`.
+"""
+
+import contextlib
+import io
+import warnings
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from fruits.errors import PhotoError
+
+EXTENSIONS = frozenset(
+    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif".split()
+)
+SIZE = 224
+"""Width and height, in pixels, of the model's input."""
+MAX_BYTES = 512 * 2**20
+"""A file larger than this is no photo: it is rejected unread, so that it can't fill the memory."""
+
+# MPO is what many phones write into a .jpg: a JPEG with a second picture behind it.
+_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+
+
+def is_photo(name: str) -> bool:
+    """Whether a file's name ends like a photo's, in any case."""
+    return name[name.rfind(".") :].lower() in EXTENSIONS if "." in name else False
+
+
+def prepare(data: bytes, max_pixels: int) -> NDArray[np.float32]:
+    """A photo's bytes -> float32[224, 224, 3] in [-1, 1], as `preprocess_input` of MobileNetV2.
+
+    Raises:
+        PhotoError: the bytes are no picture that can be used; the message says why.
+    """
+    pixels = np.asarray(rgb(data, max_pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
+
+
+def thumbnail(data: bytes, side: int, max_pixels: int) -> bytes:
+    """A photo's bytes -> a JPEG of the photo's middle square, `side` pixels wide, no metadata.
+
+    Raises:
+        PhotoError: as `prepare`.
+    """
+    out = io.BytesIO()
+    ImageOps.fit(rgb(data, max_pixels), (side, side)).save(out, "JPEG", quality=80)
+    return out.getvalue()
+
+
+def rgb(data: bytes, max_pixels: int) -> Image.Image:
+    """A photo's bytes -> an upright picture in RGB: first frame, alpha laid on white.
+
+    Raises:
+        PhotoError: as `prepare`.
+    """
+    if not data:
+        raise PhotoError("the file is empty")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what Pillow warns of is handled, or rejected, below
+        Image.MAX_IMAGE_PIXELS = max_pixels
+        try:
+            image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        except Image.UnidentifiedImageError:
+            raise PhotoError("the file is not an image, or of a kind that is not read") from None
+        except Image.DecompressionBombError:
+            raise PhotoError(f"more than {max_pixels / 1e6:g} megapixels") from None
+        except Exception as error:  # decoders raise anything: struct.error, SyntaxError, KeyError…
+            raise PhotoError(f"the file is damaged ({_words(error)})") from None
+        if image.width * image.height > max_pixels:
+            size = f"{image.width} x {image.height} pixels"
+            raise PhotoError(f"{size} are more than {max_pixels / 1e6:g} megapixels")
+        try:
+            image.load()
+            return _to_rgb(_upright(image))
+        except Exception as error:
+            raise PhotoError(f"the file is damaged or truncated ({_words(error)})") from None
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF orientation says; unreadable EXIF says nothing."""
+    with contextlib.suppress(Exception):
+        return ImageOps.exif_transpose(image)
+    return image
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I;16") or image.mode == "I":
+        image = _from_16_bit(image)
+    elif image.mode == "F":
+        raise ValueError("floating-point pixels have no fixed white")
+    if image.has_transparency_data:
+        front = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
+    return image.convert("RGB")
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    """16-bit grey -> 8-bit grey. Pillow's own conversion would clip at 255 instead of scaling."""
+    values = np.asarray(image)
+    if values.min() < 0 or values.max() > 65535:
+        raise ValueError("32-bit pixels have no fixed white")
+    return Image.fromarray((values // 257).astype(np.uint8))
+
+
+def _words(error: Exception) -> str:
+    """An error of a decoder, in one short line."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

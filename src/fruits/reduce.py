@@ -1,0 +1,189 @@
+"""Features -> standardised -> principal components, on Spark.
+
+The answer is the one of Spark ML's `StandardScaler(withMean=True)` followed by `PCA`, and so are
+the models that are kept. It is found in one pass over the features: each task sums its rows'
+means and scatter matrix in numpy, the driver adds these up (1280 x 1280 numbers a task, never
+features) and decomposes the correlation matrix. Spark ML's own fit takes two passes and does its
+algebra in Java: `bench/` holds the comparison.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fruits.errors import ReduceError
+
+if TYPE_CHECKING:
+    from pyspark.ml.feature import PCAModel, StandardScalerModel
+    from pyspark.sql import DataFrame, SparkSession
+
+_CONSTANT = 1e-6
+"""A feature whose deviation is less than this share of its mean is constant: float32 holds no
+more digits, and to scale it up would be to fit rounding errors."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A fitted scaler and PCA: Spark ML models that can be saved, loaded and used on new rows."""
+
+    scaler: "StandardScalerModel"
+    pca: "PCAModel"
+    explained_variance: NDArray[np.float64]
+    """[k]: the share of the whole variance that each component explains, falling."""
+
+    def save(self, uri: str) -> None:
+        """To `uri`/scaler and `uri`/pca, as Spark ML saves models."""
+        self.scaler.write().overwrite().save(f"{uri}/scaler")
+        self.pca.write().overwrite().save(f"{uri}/pca")
+
+
+def load(spark: "SparkSession", uri: str) -> Reduction:
+    """What `Reduction.save` wrote."""
+    from pyspark.ml.feature import PCAModel, StandardScalerModel
+
+    pca = PCAModel.load(f"{uri}/pca")
+    scaler = StandardScalerModel.load(f"{uri}/scaler")
+    return Reduction(scaler, pca, pca.explainedVariance.toArray())
+
+
+def fit(features: "DataFrame", variance: float = 0.95, components: int | None = None) -> Reduction:
+    """The reduction that keeps `components`, or as few as explain `variance` (in (0, 1]).
+
+    `features` has a column `features` array<float>. Each component's sign is fixed: its largest
+    loading, by absolute value, is positive.
+
+    Raises:
+        ReduceError: fewer than two rows, no feature that varies, or fewer components to be had
+            than were asked for.
+    """
+    moments = _moments(features)
+    if moments.count < 2:
+        raise ReduceError(
+            f"a PCA needs at least two photos and there is {moments.count or 'none'}: "
+            "add photos, or stop at the features (fruits featurize)"
+        )
+    deviation = np.sqrt(np.diag(moments.scatter) / (moments.count - 1))
+    deviation[deviation <= _CONSTANT * np.abs(moments.mean)] = 0
+    varying = deviation > 0
+    rank = min(moments.count - 1, int(varying.sum()))
+    if rank == 0:
+        raise ReduceError("all photos have the same features: a PCA needs photos that differ")
+    if components is not None and components > rank:
+        raise ReduceError(
+            f"{components} components can't be had: {moments.count} photos give at most {rank}; "
+            "ask for fewer, or use --variance"
+        )
+    inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=varying)
+    correlation = moments.scatter / (moments.count - 1) * np.outer(inverse, inverse)
+    eigenvalues, loadings = np.linalg.eigh(correlation)
+    eigenvalues, loadings = eigenvalues[::-1].clip(min=0), loadings[:, ::-1]
+    explained = eigenvalues / eigenvalues.sum()
+    k = components or min(rank, int(np.searchsorted(np.cumsum(explained), variance - 1e-9)) + 1)
+    loadings = loadings[:, :k]
+    largest = np.abs(loadings).argmax(axis=0)
+    loadings = loadings * np.sign(loadings[largest, np.arange(k)])
+    return _as_spark_ml(features.sparkSession, moments.mean, deviation, loadings, explained[:k])
+
+
+def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
+    """The columns but `features`, and `components` array<float>, of any rows with features."""
+    from pyspark.ml.functions import array_to_vector, vector_to_array
+
+    others = [name for name in features.columns if name != "features"]
+    vectors = features.withColumn("raw", array_to_vector("features"))
+    scaled = reduction.scaler.transform(vectors)
+    projected = reduction.pca.transform(scaled)
+    return projected.select(*others, vector_to_array("projected", "float32").alias("components"))
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Count, means [d] and scatter matrix [d, d] (centred sums of products) of some rows."""
+
+    count: int
+    mean: NDArray[np.float64]
+    scatter: NDArray[np.float64]
+
+    def __add__(self, other: "_Moments") -> "_Moments":
+        # Chan, Golub & LeVeque, «Updating Formulae and a Pairwise Algorithm for Computing Sample
+        # Variances», 1979: no large numbers are subtracted, so that small variances survive.
+        count = self.count + other.count
+        if not self.count or not other.count:
+            return self if self.count else other
+        shift = other.mean - self.mean
+        return _Moments(
+            count,
+            self.mean + shift * (other.count / count),
+            self.scatter
+            + other.scatter
+            + np.outer(shift, shift) * (self.count * other.count / count),
+        )
+
+
+def _moments_of(rows: NDArray[np.float32]) -> _Moments:
+    x = rows.astype(np.float64)
+    mean = x.mean(axis=0)
+    x -= mean
+    return _Moments(len(x), mean, x.T @ x)
+
+
+_NONE = _Moments(0, np.zeros(0), np.zeros((0, 0)))
+
+
+def _moments_of_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    total = _NONE
+    for batch in batches:
+        if len(batch):
+            column = batch.column(0)
+            total += _moments_of(column.flatten().to_numpy().reshape(len(column), -1))
+    row = [[total.count], [total.mean.tobytes()], [total.scatter.tobytes()]]
+    yield pa.record_batch(row, names=["count", "mean", "scatter"])
+
+
+def _moments(features: "DataFrame") -> _Moments:
+    # As many tasks as run side by side, within reason: each gives the driver 13 MB.
+    slots = features.sparkSession.sparkContext.defaultParallelism
+    column = features.select("features").coalesce(min(slots, 32))
+    total = _NONE
+    parts = column.mapInArrow(_moments_of_task, "count long, mean binary, scatter binary")
+    for part in parts.collect():
+        mean = np.frombuffer(part["mean"])
+        scatter = np.frombuffer(part["scatter"]).reshape(len(mean), len(mean))
+        total += _Moments(part["count"], mean, scatter)
+    return total
+
+
+def _as_spark_ml(
+    spark: "SparkSession",
+    mean: NDArray[np.float64],
+    deviation: NDArray[np.float64],
+    loadings: NDArray[np.float64],
+    explained: NDArray[np.float64],
+) -> Reduction:
+    """The same models as Spark ML's estimators would return; only the JVM can make them."""
+    from pyspark.ml.common import _py2java
+    from pyspark.ml.feature import PCAModel, StandardScalerModel
+    from pyspark.ml.linalg import DenseMatrix, DenseVector
+
+    sc = spark.sparkContext
+    package: Any = sc._jvm.org.apache.spark.ml.feature  # type: ignore[union-attr]
+
+    def java(value: DenseMatrix | DenseVector) -> Any:
+        return _py2java(sc, value)
+
+    scaler = StandardScalerModel(
+        package.StandardScalerModel(
+            "StandardScaler", java(DenseVector(deviation)), java(DenseVector(mean))
+        )
+    )
+    scaler._resetUid("StandardScaler")
+    scaler._set(inputCol="raw", outputCol="scaled", withMean=True, withStd=True)
+    matrix = DenseMatrix(*loadings.shape, loadings.ravel(order="F"))
+    pca = PCAModel(package.PCAModel("PCA", java(matrix), java(DenseVector(explained))))
+    pca._resetUid("PCA")
+    pca._set(k=loadings.shape[1], inputCol="scaled", outputCol="projected")
+    return Reduction(scaler, pca, explained)

@@ -1,0 +1,212 @@
+"""Where everything is written, and the manifest that says what is current.
+
+Each data set is written to a folder of its own, a generation, which no reader knows until
+`manifest.json` names it; the manifest is replaced in one atomic step. So a reader that starts at
+the manifest never sees half a result, and a run that dies leaves the former results as they were.
+The generation before the current one is kept until the next commit, for readers at work on it.
+"""
+
+import json
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from fruits.errors import ResultsError
+from fruits.storage import Folder, LocalFolder, open_folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+MANIFEST = "manifest.json"
+CSV = "results.csv"
+REPORT = "report.html"
+SOURCES = pa.schema([("path", pa.string()), ("version", pa.string())])
+_DATASETS = ("features", "rejects", "reduced", "sources", "models", "staging", "csv")
+_FORMAT = 1
+_CSV_VALUES = 32 * 2**20
+"""The end result is one CSV file up to so many numbers (128 MB of float32), then a folder."""
+_OTHERS_RUN = timedelta(days=1)
+"""In S3, where nothing can be locked, what is younger may belong to another run at work."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What is current in a results folder, and how it was made. Paths are relative to it."""
+
+    created: str  # UTC, ISO 8601
+    photos: str  # the address of the folder that held the photos
+    features: str
+    rejects: str
+    sources: str  # Parquet: path, version: what each photo was when it was featurized
+    reduced: str | None = None
+    models: Mapping[str, str] = field(default_factory=dict)  # scaler, pca -> path
+    csv: str | None = None
+    counts: Mapping[str, int] = field(default_factory=dict)
+    labels: Mapping[str, int] = field(default_factory=dict)  # photos with features; "" is no label
+    explained_variance: list[float] | None = None  # a share a component
+    variance: float | None = None  # what was asked for; None: a number of components was
+    model: Mapping[str, str]  # name, sha256, source
+    engine: str
+    precision: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)  # a step
+    erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows
+    format: int = _FORMAT
+
+    def paths(self) -> set[str]:
+        """The generations that it names."""
+        named = (self.features, self.rejects, self.sources, self.reduced, *self.models.values())
+        return {"/".join(path.split("/")[:2]) for path in named if path}
+
+
+@dataclass
+class Results:
+    """A results folder: the manifest that was current when it was opened, and what may follow."""
+
+    folder: Folder
+    manifest: Manifest | None
+
+    def current(self) -> Manifest:
+        """The manifest. Raises ResultsError where there is none."""
+        if self.manifest is None:
+            raise ResultsError(
+                f"there are no results in {self.folder.address}: "
+                f"make them first, by `fruits run PHOTOS {self.folder.address}`"
+            )
+        return self.manifest
+
+    def new(self, dataset: str) -> str:
+        """The path of a new generation of a data set."""
+        return f"{dataset}/{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+    def commit(self, manifest: Manifest, csv: Path | str | None = None) -> None:
+        """Makes `manifest` the current one, after `csv`, a local file or a staged folder.
+
+        Then older generations go, but those of the manifest that was current until now.
+        """
+        if isinstance(csv, Path):
+            self.folder.upload(csv, CSV)
+        elif csv:
+            self.folder.move(csv, CSV)
+        elif manifest.csv is None:
+            self.folder.delete(CSV)
+        self.folder.write(MANIFEST, (json.dumps(asdict(manifest), indent=2) + "\n").encode())
+        former, self.manifest = self.manifest, manifest
+        self._sweep(manifest.paths() | (former.paths() if former else set()))
+
+    def purge(self) -> None:
+        """Leaves nothing but what the manifest names: no older generation, no older version."""
+        self._sweep(self.current().paths(), everything=True)
+        self.folder.forget_versions()
+
+    def _sweep(self, keep: set[str], *, everything: bool = False) -> None:
+        for dataset in _DATASETS:
+            for name in self.folder.names(dataset):
+                path = f"{dataset}/{name}"
+                if path not in keep and (everything or self._is_nobodys(name)):
+                    self.folder.delete(path)
+
+    def _is_nobodys(self, generation: str) -> bool:
+        if isinstance(self.folder, LocalFolder):
+            return True  # whoever sweeps holds the lock
+        try:
+            made = datetime.strptime(generation[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        except ValueError:
+            return False
+        return datetime.now(UTC) - made > _OTHERS_RUN
+
+    def read_sources(self) -> pa.Table:
+        """path, version of every photo that the current features were made from."""
+        if self.manifest is None:
+            return SOURCES.empty_table()
+        data = self.folder.read_if_there(f"{self.manifest.sources}/part-0.parquet")
+        if data is None:
+            raise ResultsError(
+                f"{self.folder.address} has lost {self.manifest.sources}: give another folder"
+            )
+        return pyarrow.parquet.read_table(pa.BufferReader(data), schema=SOURCES)
+
+    def write_sources(self, sources: pa.Table) -> str:
+        """A new generation of `sources`; returns its path."""
+        path, out = self.new("sources"), pa.BufferOutputStream()
+        pyarrow.parquet.write_table(sources.select(SOURCES.names), out, compression="zstd")
+        self.folder.write(f"{path}/part-0.parquet", out.getvalue().to_pybytes())
+        return path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second run out of a local folder; the lock goes with the process.
+
+        Raises:
+            ResultsError: another run holds it.
+        """
+        self.folder.check_writable()
+        if not isinstance(self.folder, LocalFolder):
+            yield
+            return
+        import fcntl
+
+        with open(Path(self.folder.address) / ".lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise ResultsError(
+                    f"another run is writing in {self.folder.address}: wait until it has ended"
+                ) from None
+            yield
+
+
+def open_results(address: str) -> Results:
+    """The results folder at an address, which need not exist yet.
+
+    Raises:
+        ResultsError: its manifest is not one that this version reads.
+        StorageError: it can't be read.
+    """
+    folder = open_folder(address)
+    data = folder.read_if_there(MANIFEST)
+    return Results(folder, None if data is None else _parse(data, folder.address))
+
+
+def _parse(data: bytes, address: str) -> Manifest:
+    try:
+        facts = json.loads(data)
+        if facts.get("format", 0) > _FORMAT:
+            raise ResultsError(f"{address} was written by a newer version: update this one")
+        known = {f.name for f in fields(Manifest)}
+        return Manifest(**{k: v for k, v in facts.items() if k in known})
+    except (ValueError, TypeError, AttributeError):
+        raise ResultsError(
+            f"{address}/{MANIFEST} is damaged: put it back from a copy, or give another folder"
+        ) from None
+
+
+def write_csv(results: Results, reduced: "DataFrame", rows: int, components: int) -> Path | str:
+    """path, label, pc_1 … pc_k of each photo, sorted by path, staged for `Results.commit`.
+
+    Up to 32 Mi numbers a local file; beyond, a folder of parts, each with the header.
+    """
+    names = [f"pc_{i + 1}" for i in range(components)]
+    if rows * components > _CSV_VALUES:
+        staged = results.new("csv")
+        parts = reduced.select(
+            "path", "label", *(reduced["components"][i].alias(n) for i, n in enumerate(names))
+        )
+        parts.sort("path").write.csv(results.folder.uri(staged), header=True, escape='"')
+        return staged
+    table = reduced.toArrow().sort_by("path").combine_chunks()
+    flat = pa.chunked_array(table["components"]).combine_chunks().flatten()
+    values = flat.to_numpy().reshape(rows, components)
+    columns = [table["path"], table["label"], *values.T.copy()]
+    with tempfile.NamedTemporaryFile(prefix="fruits-", suffix=".csv", delete=False) as file:
+        pyarrow.csv.write_csv(pa.table(columns, names=["path", "label", *names]), file)
+    return Path(file.name)

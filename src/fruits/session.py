@@ -1,0 +1,166 @@
+"""A SparkSession, set up for this job, wherever it runs."""
+
+import os
+import platform
+import shutil
+import sys
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fruits.errors import FruitsError
+from fruits.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark import SparkConf
+    from pyspark.sql import SparkSession
+
+_AWS_SDK = "2.35.4"  # what Hadoop 3.5.0 is built with
+_S3_PACKAGES = (
+    "org.apache.hadoop:hadoop-aws:3.5.0",  # exactly the Hadoop that pyspark carries
+    "org.apache.spark:spark-hadoop-cloud_2.13:4.3.0",  # binds S3A's committers to Parquet
+    # What S3A uses of the AWS SDK, instead of its 600 MB bundle.
+    *(
+        f"software.amazon.awssdk:{module}:{_AWS_SDK}"
+        for module in ("s3", "s3-transfer-manager", "sts", "apache-client", "netty-nio-client")
+    ),
+)
+_S3_EXCLUDES = (
+    "software.amazon.awssdk:bundle",
+    "org.apache.hadoop:hadoop-client-runtime",
+    "org.apache.hadoop:hadoop-client-api",
+    "org.apache.hadoop:hadoop-common",
+    "org.apache.hadoop:hadoop-azure",
+    "org.apache.hadoop:hadoop-azure-datalake",
+    "org.apache.hadoop:hadoop-gcp",
+    "org.apache.hadoop:hadoop-cloud-storage",
+    "org.apache.hadoop:hadoop-annotations",
+    "com.google.cloud.bigdataoss:gcs-connector",
+    "org.apache.spark:spark-core_2.13",
+    "org.eclipse.jetty:jetty-util",
+    "org.eclipse.jetty:jetty-util-ajax",
+    "com.fasterxml.jackson.core:jackson-databind",
+    "com.fasterxml.jackson.core:jackson-annotations",
+    "com.fasterxml.jackson.dataformat:jackson-dataformat-cbor",
+    "joda-time:joda-time",
+    "org.apache.httpcomponents:httpcore",
+)
+
+
+def start_session(settings: Settings = Settings(), *, s3: bool = False) -> "SparkSession":
+    """The running SparkSession, or a new one.
+
+    The master is the one of `settings`, else what spark-submit or Spark's own configuration says,
+    else all cores of this machine. `s3` says that Spark itself will read or write in S3.
+
+    Raises:
+        FruitsError: Java is missing, or Spark can't be started.
+    """
+    from pyspark import SparkConf
+    from pyspark.sql import SparkSession
+
+    if (running := SparkSession.getActiveSession()) is not None:
+        return running
+    # Otherwise workers take the `python3` of the path, and miss every package.
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    conf = SparkConf()
+    if settings.master:
+        conf.setMaster(settings.master)
+    master = conf.get("spark.master") or os.environ.get("MASTER") or "local[*]"
+    conf.setMaster(master)
+    for key, value in _defaults(settings, local=master.startswith("local"), s3=s3).items():
+        if not conf.contains(key):
+            conf.set(key, value)
+    spark = _start(conf)
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark
+
+
+def _start(conf: "SparkConf") -> "SparkSession":
+    from pyspark.errors import PySparkRuntimeError
+    from pyspark.sql import SparkSession
+
+    if not _java():
+        raise FruitsError(
+            "Spark needs Java 17 or newer and there is none: "
+            "install it (Debian, Ubuntu: apt install default-jre-headless) or set JAVA_HOME"
+        )
+    try:
+        return SparkSession.builder.config(conf=conf).getOrCreate()
+    except PySparkRuntimeError as error:
+        raise FruitsError(f"Spark can't be started: {str(error).splitlines()[0]}") from error
+
+
+def _java() -> str | None:
+    """The `java` that Spark's launcher takes."""
+    home = os.environ.get("JAVA_HOME")
+    return shutil.which("java", path=str(Path(home, "bin")) if home else None)
+
+
+def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
+    """What this job wants of Spark where nobody said otherwise."""
+    quiet = files("fruits") / "log4j2.properties"
+    conf = {
+        "spark.app.name": "fruits",
+        "spark.driver.memory": settings.driver_memory,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet}",
+        "spark.ui.showConsoleProgress": "false",
+        # One thread a Python worker: as many workers as cores are at work side by side.
+        "spark.executorEnv.OMP_NUM_THREADS": "1",
+        "spark.sql.parquet.compression.codec": "zstd",
+    }
+    if local:
+        conf |= {
+            "spark.driver.host": "127.0.0.1",
+            "spark.driver.bindAddress": "127.0.0.1",
+            "spark.ui.enabled": "false",
+        }
+    if s3:
+        conf |= _s3a()
+    return conf
+
+
+def _s3a() -> dict[str, str]:
+    """S3A with its magic committer, which makes what Spark writes appear whole; see
+    https://hadoop.apache.org/docs/r3.5.0/hadoop-aws/tools/hadoop-aws/committers.html."""
+    output = "org.apache.spark.internal.io.cloud"
+    conf = {
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "spark.hadoop.fs.s3a.committer.name": "magic",
+        "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": (
+            "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory"
+        ),
+        "spark.sql.sources.commitProtocolClass": f"{output}.PathOutputCommitProtocol",
+        "spark.sql.parquet.output.committer.class": f"{output}.BindingParquetOutputCommitter",
+    }
+    if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
+        conf["spark.hadoop.fs.s3a.endpoint.region"] = region
+    if url := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+        conf["spark.hadoop.fs.s3a.endpoint"] = url
+        conf["spark.hadoop.fs.s3a.path.style.access"] = "true"
+        conf["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(url.startswith("https")).lower()
+    if not _has_s3a_jars():
+        conf["spark.jars.packages"] = ",".join(_S3_PACKAGES)
+        conf["spark.jars.excludes"] = ",".join(_S3_EXCLUDES)
+    return conf
+
+
+def _has_s3a_jars() -> bool:
+    """Whether Spark's own jars (an image may add to them) hold S3A already."""
+    import pyspark
+
+    home = Path(os.environ.get("SPARK_HOME") or pyspark.__path__[0])
+    return any((home / "jars").glob("hadoop-aws-*.jar"))
+
+
+def versions(spark: "SparkSession") -> dict[str, str]:
+    """The versions that the manifest names."""
+    packages = ("fruits", "pyspark", "openvino", "tensorflow-cpu", "keras", "pillow", "numpy")
+    java = spark.sparkContext._jvm.java.lang.System.getProperty("java.version")  # type: ignore[union-attr]
+    return {
+        "python": platform.python_version(),
+        "java": str(java),
+        **{name: version(name) for name in packages},
+    }

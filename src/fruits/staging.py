@@ -1,0 +1,78 @@
+"""What a run has featurized and not yet committed, so that a killed run loses little.
+
+`staging/GENERATION/made.json` says with which model; beside it lies a Parquet folder a finished
+Spark job. The next run takes from it what is still wanted. A commit removes it.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from fruits.results import SOURCES, Results
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_MADE = "made.json"
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """Features that killed runs left: the rows, and path and version of each."""
+
+    rows: "DataFrame"
+    sources: pa.Table
+
+
+@dataclass
+class Staging:
+    """The staged rows (see `featurize.SCHEMA`) of this run and, if any, of killed ones."""
+
+    spark: "SparkSession"
+    results: Results
+    made: Mapping[str, Any]
+    """The model, engine and precision: rows made otherwise are not looked at."""
+    path: str = ""
+    chunks: list[str] = field(default_factory=list)
+
+    def leftovers(self) -> "Leftovers | None":
+        """Features that killed runs left, made as this run makes them."""
+        folder = self.results.folder
+        found = []
+        for name in folder.names("staging"):
+            path = f"staging/{name}"
+            made = folder.read_if_there(f"{path}/{_MADE}")
+            if made is None or json.loads(made) != self.made:
+                continue
+            for chunk in folder.names(path):
+                if chunk != _MADE and "_SUCCESS" in folder.names(f"{path}/{chunk}"):
+                    found.append(folder.uri(f"{path}/{chunk}"))
+        if not found:
+            return None
+        rows = self.spark.read.parquet(*found).where("reason is null")
+        rows = rows.dropDuplicates(SOURCES.names)
+        return Leftovers(rows, rows.select(*SOURCES.names).toArrow().cast(SOURCES))
+
+    def add(self, rows: "DataFrame") -> None:
+        """Computes rows and keeps them."""
+        folder = self.results.folder
+        if not self.path:
+            self.path = self.results.new("staging")
+            folder.write(f"{self.path}/{_MADE}", json.dumps(self.made).encode())
+        chunk = folder.uri(f"{self.path}/{len(self.chunks):05d}")
+        rows.write.parquet(chunk)
+        self.chunks.append(chunk)
+
+    def rows(self) -> "DataFrame | None":
+        """What this run added, if anything."""
+        if not self.chunks:
+            return None
+        return self.spark.read.parquet(*self.chunks)
+
+    def discard(self) -> None:
+        """Removes what this run added."""
+        if self.path:
+            self.results.folder.delete(self.path)
