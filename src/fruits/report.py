@@ -10,23 +10,18 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 MAX_BARS = 40
 """Labels and reasons shown at once as bars; the others unfold."""
 MAX_SAMPLE_LABELS = 60
 """Labels of which sample photos are shown."""
-SHAPES = (
-    "M4 0A4 4 0 1 1-4 0A4 4 0 1 1 4 0Z",
-    "M-3.6-3.6H3.6V3.6H-3.6Z",
-    "M0-4.8L4.6 3.4H-4.6Z",
-    "M0-5L4.4 0L0 5L-4.4 0Z",
-    "M-1.5-4.6H1.5V-1.5H4.6V1.5H1.5V4.6H-1.5V1.5H-4.6V-1.5H-1.5Z",
-)
-"""The marks of the scatter, as SVG paths around the origin: alike in area, 8 to 10 px wide."""
+SHAPES = 5
+"""The shapes of marks that the template draws."""
 # OKLCH lightness of the marks: apart from each other, and from the page by a contrast of 3:1.
 _ON_LIGHT = (0.62, 0.42, 0.52)
 _ON_DARK = (0.85, 0.61, 0.73)
@@ -93,16 +88,8 @@ def render(content: ReportContent) -> str:
     counts: Mapping[str, int] = manifest.get("counts", {})
     labels: Mapping[str, int] = manifest.get("labels", {})
     seconds: Mapping[str, float] = manifest.get("seconds", {})
-    environment = Environment(
-        loader=PackageLoader("fruits", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "duration": _duration, "count": "{:,}".format}
-    page = environment.get_template("report.html.j2").render(
-        photos=manifest.get("photos"),
+    page = _template().render(
+        manifest=manifest,
         created=_moment(manifest.get("created")),
         counts=counts,
         named_labels=sum(1 for label in labels if label),
@@ -113,28 +100,36 @@ def render(content: ReportContent) -> str:
         samples=_samples(content.samples),
         sample_labels=max(len(labels), len(content.samples)),
         rejects=_bars(content.rejects),
-        model=manifest.get("model", {}),
-        engine=manifest.get("engine"),
-        precision=manifest.get("precision"),
-        versions=manifest.get("versions", {}),
         seconds=seconds,
         erased=[(_moment(e.get("when")), e.get("photos")) for e in manifest.get("erased", ())],
         max_bars=MAX_BARS,
-        shapes=SHAPES,
     )
     # A file name that is not UTF-8 holds lone surrogates, which could not be written.
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("fruits", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"percent": _percent, "duration": _duration, "count": "{:,}".format}
+    return environment.get_template("report.html.j2")
+
+
 def label_style(index: int, labels: int) -> tuple[str, str, int]:
-    """(colour on light, colour on dark, index in SHAPES) of one of `labels` labels.
+    """(colour on light, colour on dark, shape) of one of `labels` labels.
 
     Hues go round the circle in the order of the labels; lightness and shape change at every step,
     with periods 3 and 5, so that what shares both is at least 15 hues away.
     """
     hue = 360 * index / labels + 25
     turn = index % len(_ON_LIGHT)
-    return oklch(_ON_LIGHT[turn], hue), oklch(_ON_DARK[turn], hue), index % len(SHAPES)
+    return oklch(_ON_LIGHT[turn], hue), oklch(_ON_DARK[turn], hue), index % SHAPES
 
 
 def oklch(lightness: float, hue: float, chroma: float = 0.16) -> str:

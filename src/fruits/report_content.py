@@ -38,24 +38,22 @@ def gather(spark: "SparkSession", store: Results) -> ReportContent:
 
 def _scatter(reduced: "DataFrame") -> list[ScatterPoint]:
     """The first two components (the second is 0 where only one was kept) of a few thousand rows."""
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as sql
 
-    first = [F.get("components", F.lit(i)).alias(name) for i, name in enumerate("xy")]
+    first = [sql.get("components", sql.lit(i)).alias(name) for i, name in enumerate("xy")]
     rows = reduced.select("path", "label", *first)
-    some = rows.orderBy(F.xxhash64("path")).limit(_POINTS).fillna(0.0).collect()
+    some = rows.orderBy(sql.xxhash64("path")).limit(_POINTS).fillna(0.0).collect()
     return [ScatterPoint(row["path"], row["label"], row["x"], row["y"]) for row in some]
 
 
-def _samples(
-    features: "DataFrame", manifest: Manifest
-) -> dict[str | None, list[SamplePhoto]]:
+def _samples(features: "DataFrame", manifest: Manifest) -> dict[str | None, list[SamplePhoto]]:
     """The first few photos of each label, as thumbnails."""
     from pyspark.sql import Window
-    from pyspark.sql import functions as F
+    from pyspark.sql import functions as sql
 
-    rank = F.row_number().over(Window.partitionBy("label").orderBy("path"))
+    rank = sql.row_number().over(Window.partitionBy("label").orderBy("path"))
     ranked = features.select("path", "label", rank.alias("rank"))
-    rows = ranked.where(F.col("rank") <= _SAMPLES_A_LABEL).orderBy("label", "path")
+    rows = ranked.where(sql.col("rank") <= _SAMPLES_A_LABEL).orderBy("label", "path")
     chosen = rows.limit(_LABELS * _SAMPLES_A_LABEL).collect()
     samples: dict[str | None, list[SamplePhoto]] = defaultdict(list)
     try:

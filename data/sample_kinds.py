@@ -13,7 +13,7 @@ Outline = tuple[tuple[float, float], ...]
 class Layer:
     """A coat of paint: none where `pattern` is `lo`, full where it is `hi`."""
 
-    pattern: str  # one of make_samples.PATTERNS
+    pattern: str  # one of sample_bodies.PATTERNS
     colour: str
     lo: float
     hi: float
@@ -50,10 +50,16 @@ class Kind:
     lumps: float = 0.02  # how uneven the shape is
     parts: tuple[Part, ...] = ()
     flesh: tuple[str, tuple[Layer, ...]] = ("#ffffff", ())  # colour and layers of a cut face
-    cuts: tuple[str, ...] = ()  # ways to cut it, of make_samples.CUTS
+    cuts: tuple[str, ...] = ()  # ways to cut it, of sample_bodies.CUTS
     layout: str = "scatter"  # or "fan" from one stem, or "bunch"
     count: tuple[int, int] = (1, 4)
     tilt: tuple[float, float] = (0.0, 45.0)  # degrees its axis may lean from the vertical
+
+    @property
+    def reach(self) -> float:
+        """How far it goes from the origin, parts included."""
+        bare = max(abs(v) for point in self.outline for v in point)
+        return max([bare] + [p.at + 0.8 * p.scale * ORGANS[p.name].reach for p in self.parts])
 
 
 def ball(z: float) -> Outline:
@@ -70,8 +76,12 @@ def citrus(pulp: str, pale: str, peel: str) -> tuple[str, tuple[Layer, ...]]:
 
 
 ORGANS = {
-    "stem": Kind(((0, 0), (0.9, 0.1), (0.7, 3), (0.7, 6), (1.1, 7.5), (0, 7.6)), "#6b4a2a", bend=0.7),
-    "stalk": Kind(((0, 0), (0.5, 0.1), (0.4, 8), (0.4, 16), (0.9, 19), (0, 19)), "#7d8c3a", bend=1.1),
+    "stem": Kind(
+        ((0, 0), (0.9, 0.1), (0.7, 3), (0.7, 6), (1.1, 7.5), (0, 7.6)), "#6b4a2a", bend=0.7
+    ),
+    "stalk": Kind(
+        ((0, 0), (0.5, 0.1), (0.4, 8), (0.4, 16), (0.9, 19), (0, 19)), "#7d8c3a", bend=1.1
+    ),
     "leaf": Kind(
         ((0, 0), (0.12, 0.3), (0.6, 1), (0.72, 1.6), (0.4, 2.4), (0, 3)), "#3f7a26",
         (Layer("blotch", "#6fa03c", 0.4, 0.7, 3), Layer("midrib", "#a9c46a", 0.06, 0.02)),
@@ -101,7 +111,7 @@ RED_APPLE = Kind(
         Layer("dot", "#e0a888", 0.11, 0.06, 9),
     ),
     gloss=0.8, rough=0.2, lobes=(5, 0.02), tilt=(0, 40),
-    parts=(Part("stem", 0.5, 0.07), Part("leaf", 0.62, 0.32, tilt=(60, 75), chance=0.4)),
+    parts=(Part("stem", 0.5, 0.07), Part("leaf", 0.92, 0.32, tilt=(50, 60), chance=0.4)),
 )  # fmt: skip
 
 GREEN_APPLE = replace(
@@ -167,8 +177,8 @@ KINDS = {
         parts=(Part("stalk", 0.64, 0.1, tilt=(5, 30)),),
     ),
     "Grape": Kind(
-        ball(1.12), "#4a1c3e",
-        (Layer("blotch", "#6b2c55", 0.4, 0.8, 0.6), Layer("blotch", "#8f7d9c", 0.45, 1.1, 0.9)),
+        ball(1.12), "#3c1a3a",
+        (Layer("blotch", "#5c2850", 0.4, 0.8, 0.6), Layer("blotch", "#85779a", 0.45, 1.1, 0.9)),
         gloss=0.7, rough=0.18, fuzz=0.3, layout="bunch", count=(34, 46), tilt=(60, 120),
         parts=(Part("stem", 1.05, 0.1, chance=0.2),),
     ),
@@ -234,7 +244,7 @@ KINDS = {
             Layer("knob", "#dcb050", 0.15, 0.1),
         ),
         gloss=0.6, rough=0.22, knobs=(11, 9, -0.05), lumps=0.03, tilt=(60, 100), count=(1, 4),
-        parts=(Part("sepal", 0.9, 0.62, 10, (65, 88)), Part("stem", 0.85, 0.07)),
+        parts=(Part("sepal", 1.0, 0.66, 9, (60, 76)), Part("stem", 0.85, 0.07)),
     ),
     "Watermelon": Kind(
         ball(1.2), "#86aa58",
