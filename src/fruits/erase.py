@@ -15,18 +15,11 @@ import pyarrow.compute as pc
 
 from fruits.errors import ReduceError, ResultsError
 from fruits.photo import is_photo
-from fruits.pipeline import (
-    commit,
-    count_labels,
-    reported,
-    spark_errors,
-    stage_csv,
-    stored,
-    write_reduced,
-    writing,
-)
+from fruits.pipeline import commit, reported, stage_csv, write_reduced, writing
 from fruits.progress import Progress
 from fruits.results import REPORT, Manifest, Results
+from fruits.session import spark_errors
+from fruits.update import count_labels
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -64,7 +57,7 @@ def erase(
         former = store.current()
         with progress.step("find"):
             known = pa.concat_arrays(
-                stored(spark, store, path).select("path").toArrow()["path"].combine_chunks()
+                store.table(spark, path).select("path").toArrow()["path"].combine_chunks()
                 for path in (former.features, former.rejects)
             )
             doomed, unmatched = _match(known, _names(photos, known), former.photos)
@@ -105,9 +98,9 @@ def _without(
     def rewritten(dataset: str, path: str) -> str:
         nonlocal rows
         new = store.new(dataset)
-        before: DataFrame = stored(spark, store, path)
+        before: DataFrame = store.table(spark, path)
         before.join(keys, "path", "left_anti").write.parquet(store.folder.uri(new))
-        rows += before.count() - stored(spark, store, new).count()
+        rows += before.count() - store.table(spark, new).count()
         return new
 
     features = rewritten("features", former.features)
@@ -115,8 +108,8 @@ def _without(
     reduced = rewritten("reduced", former.reduced) if former.reduced else None
     sources = store.read_sources()
     left = sources.filter(pc.invert(pc.is_in(sources["path"], doomed)))
-    labels = count_labels(stored(spark, store, features))
-    n_features, n_rejects = sum(labels.values()), stored(spark, store, rejects).count()
+    labels = count_labels(store.table(spark, features))
+    n_features, n_rejects = sum(labels.values()), store.table(spark, rejects).count()
     counts = {
         **former.counts,
         "listed": n_features + n_rejects,

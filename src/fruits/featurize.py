@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),  # why it is a reject; null for a photo with features
     ]
 )
-_DDL = "path string, label string, version string, features array<float>, reason string"
+COLUMNS = "path string, label string, version string, features array<float>, reason string"
 
 _PHOTO_BYTES = 64 * 2**10
 """What a photo costs beside its own bytes: inference takes about as long as decoding so much."""
@@ -55,6 +55,7 @@ def featurize(
     folder: Folder,
     model: Model,
     settings: Settings = Settings(),
+    *,
     done: "Accumulator[int] | None" = None,
 ) -> "DataFrame":
     """Rows of `listing.SCHEMA` -> a DataFrame of SCHEMA, one row a photo, computed when written.
@@ -73,7 +74,7 @@ def featurize(
         settings.max_megapixels * 1_000_000,
         done,
     )
-    return keys.mapInArrow(work, _DDL)
+    return keys.mapInArrow(work, COLUMNS)
 
 
 def partition(photos: pa.Table, slots: int) -> pa.Table:

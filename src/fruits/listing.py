@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from fruits.errors import StorageError
 from fruits.photo import is_photo
-from fruits.storage import Folder, LocalFolder, S3Folder, s3_client, s3_errors
+from fruits.s3 import S3Folder, s3_client, s3_errors
+from fruits.storage import Folder, LocalFolder
 
 SCHEMA = pa.schema(
     [
@@ -26,6 +27,7 @@ SCHEMA = pa.schema(
         pa.field("problem", pa.string()),  # why the photo can't even be tried
     ]
 )
+_Row = dict[str, object]
 _LISTERS = 16  # listings side by side: S3 answers each in tens of milliseconds
 _BATCH = 10_000  # keys turned from Python objects into columns at a time
 
@@ -43,11 +45,11 @@ class _Columns:
     """Photos as they are found, by any thread, packed into Arrow columns batch by batch."""
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
-    rows: list[dict[str, object]] = field(default_factory=list)
+    rows: list[_Row] = field(default_factory=list)
     ignored: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, rows: list[dict[str, object]], ignored: int) -> None:
+    def add(self, rows: list[_Row], ignored: int) -> None:
         with self.lock:
             self.rows += rows
             self.ignored += ignored
@@ -80,9 +82,7 @@ def list_photos(folder: Folder) -> Listing:
     return Listing(table.sort_by("path"), columns.ignored)
 
 
-def _row(
-    path: str, version: str, size: int, problem: str | None = None
-) -> dict[str, object]:
+def _row(path: str, version: str, size: int, problem: str | None = None) -> _Row:
     label = path.rpartition("/")[0].rpartition("/")[2]
     return {
         "path": path,
@@ -104,10 +104,13 @@ def _list_local(folder: LocalFolder, columns: _Columns) -> None:
 
     def unseen(relatives: Iterable[str]) -> Iterator[str]:
         for relative in relatives:
+            path = os.path.join(folder.address, relative)
             try:
-                status = os.stat(os.path.join(folder.address, relative))
-            except OSError:
-                continue  # a link to nothing, or gone since
+                status = os.stat(path)
+            except FileNotFoundError:
+                continue  # gone since
+            except OSError as error:
+                raise _unlistable(path, error) from None
             if (place := (status.st_dev, status.st_ino)) not in seen:
                 seen.add(place)
                 yield relative
@@ -129,26 +132,38 @@ def _list_local(folder: LocalFolder, columns: _Columns) -> None:
 
 def _scan(root: str, columns: _Columns, relative: str) -> tuple[list[str], list[str]]:
     """One folder's photos go to `columns`; its sub-folders and links to folders are returned."""
-    rows, folders, links, ignored = [], [], [], 0
+    rows: list[_Row] = []
+    folders: list[str] = []
+    links: list[str] = []
+    ignored = 0
     try:
         with os.scandir(os.path.join(root, relative)) as entries:
             for entry in entries:
                 path = f"{relative}/{entry.name}" if relative else entry.name
-                if entry.is_dir():
+                if _is_folder(entry):
                     (links if entry.is_symlink() else folders).append(path)
                 elif is_photo(entry.name):
                     rows.append(_local_row(path, entry))
                 else:
                     ignored += 1
     except OSError as error:
-        raise StorageError(
-            f"can't list the folder {os.path.join(root, relative)!r}: {error.strerror}"
-        ) from None
+        raise _unlistable(os.path.join(root, relative), error) from None
     columns.add(rows, ignored)
     return folders, links
 
 
-def _local_row(path: str, entry: "os.DirEntry[str]") -> dict[str, object]:
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link in a circle, or to where we may not look
+
+
+def _unlistable(path: str, error: OSError) -> StorageError:
+    return StorageError(f"can't list the folder {path!r}: {error.strerror}")
+
+
+def _local_row(path: str, entry: "os.DirEntry[str]") -> _Row:
     try:
         path.encode()
     except UnicodeEncodeError:

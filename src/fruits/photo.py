@@ -10,20 +10,20 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fruits.errors import PhotoError
 
 EXTENSIONS = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .avif".split()
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
 )
 SIZE = 224
 """Width and height, in pixels, of the model's input."""
 MAX_BYTES = 512 * 2**20
 """A file larger than this is no photo: it is rejected unread, so that it can't fill the memory."""
 
-# MPO is what many phones write into a .jpg: a JPEG with a second picture behind it.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+# JPEG opens MPO too, which many phones write into a .jpg: a JPEG with a second picture behind it.
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 
 
 def is_photo(name: str) -> bool:
@@ -48,7 +48,9 @@ def thumbnail(data: bytes, side: int, max_pixels: int) -> bytes:
         PhotoError: as `prepare`.
     """
     out = io.BytesIO()
-    ImageOps.fit(rgb(data, max_pixels), (side, side)).save(out, "JPEG", quality=80)
+    picture = ImageOps.fit(rgb(data, max_pixels), (side, side))
+    picture.info.clear()  # Pillow would write the photo's comment
+    picture.save(out, "JPEG", quality=80)
     return out.getvalue()
 
 
@@ -65,7 +67,7 @@ def rgb(data: bytes, max_pixels: int) -> Image.Image:
         Image.MAX_IMAGE_PIXELS = max_pixels
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        except Image.UnidentifiedImageError:
+        except UnidentifiedImageError:
             raise PhotoError("the file is not an image, or of a kind that is not read") from None
         except Image.DecompressionBombError:
             raise PhotoError(f"more than {max_pixels / 1e6:g} megapixels") from None
@@ -77,6 +79,8 @@ def rgb(data: bytes, max_pixels: int) -> Image.Image:
         try:
             image.load()
             return _to_rgb(_upright(image))
+        except PhotoError:
+            raise
         except Exception as error:
             raise PhotoError(f"the file is damaged or truncated ({_words(error)})") from None
 
@@ -92,7 +96,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         image = _from_16_bit(image)
     elif image.mode == "F":
-        raise ValueError("floating-point pixels have no fixed white")
+        raise PhotoError("floating-point pixels have no fixed white")
     if image.has_transparency_data:
         front = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
@@ -103,8 +107,10 @@ def _from_16_bit(image: Image.Image) -> Image.Image:
     """16-bit grey -> 8-bit grey. Pillow's own conversion would clip at 255 instead of scaling."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
-        raise ValueError("32-bit pixels have no fixed white")
-    return Image.fromarray((values // 257).astype(np.uint8))
+        raise PhotoError("signed or 32-bit pixels have no fixed white")
+    grey = (values // 257).astype(np.uint8)
+    grey[values == image.info.get("transparency", -1)] = 255
+    return Image.fromarray(grey)
 
 
 def _words(error: Exception) -> str:

@@ -81,7 +81,10 @@ class Progress:
                 speed = task.finished_speed or task.speed
                 return Text(f"{speed:.0f} photos/s" if speed else "")
 
-        columns: list[ProgressColumn] = [SpinnerColumn(finished_text="✓"), TextColumn(f"{name:<10}")]
+        columns: list[ProgressColumn] = [
+            SpinnerColumn(finished_text="✓"),
+            TextColumn(f"{name:<10}"),
+        ]
         if total:
             columns += [BarColumn(), MofNCompleteColumn(), PhotosASecond(), TimeRemainingColumn()]
         with Bars(*columns, TimeElapsedColumn(), console=Console(file=self.stream)) as bars:

@@ -92,12 +92,15 @@ def fit(features: "DataFrame", variance: float = 0.95, components: int | None = 
 def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
     """The columns but `features`, and `components` array<float>, of any rows with features."""
     from pyspark.ml.functions import array_to_vector, vector_to_array
+    from pyspark.sql.functions import col
 
     others = [name for name in features.columns if name != "features"]
-    vectors = features.withColumn("raw", array_to_vector("features"))
+    vectors = features.withColumn("raw", array_to_vector(col("features")))
     scaled = reduction.scaler.transform(vectors)
     projected = reduction.pca.transform(scaled)
-    return projected.select(*others, vector_to_array("projected", "float32").alias("components"))
+    return projected.select(
+        *others, vector_to_array(col("projected"), "float32").alias("components")
+    )
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,7 @@ def _as_spark_ml(
     )
     scaler._resetUid("StandardScaler")
     scaler._set(inputCol="raw", outputCol="scaled", withMean=True, withStd=True)
-    matrix = DenseMatrix(*loadings.shape, loadings.ravel(order="F"))
+    matrix = DenseMatrix(loadings.shape[0], loadings.shape[1], loadings.ravel(order="F"))
     pca = PCAModel(package.PCAModel("PCA", java(matrix), java(DenseVector(explained))))
     pca._resetUid("PCA")
     pca._set(k=loadings.shape[1], inputCol="scaled", outputCol="projected")

@@ -24,7 +24,7 @@ from fruits.errors import ResultsError
 from fruits.storage import Folder, LocalFolder, open_folder
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
 MANIFEST = "manifest.json"
 CSV = "results.csv"
@@ -42,7 +42,7 @@ _OTHERS_RUN = timedelta(days=1)
 class Manifest:
     """What is current in a results folder, and how it was made. Paths are relative to it."""
 
-    created: str  # UTC, ISO 8601
+    created: str = ""  # UTC, ISO 8601
     photos: str  # the address of the folder that held the photos
     features: str
     rejects: str
@@ -87,6 +87,10 @@ class Results:
     def new(self, dataset: str) -> str:
         """The path of a new generation of a data set."""
         return f"{dataset}/{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:6]}"
+
+    def table(self, spark: "SparkSession", path: str) -> "DataFrame":
+        """A data set, by the path that the manifest gives it."""
+        return spark.read.parquet(self.folder.uri(path))
 
     def commit(self, manifest: Manifest, csv: Path | str | None = None) -> None:
         """Makes `manifest` the current one, after `csv`, a local file or a staged folder.

@@ -2,13 +2,17 @@
 
 import os
 import platform
+import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fruits import errors
 from fruits.errors import FruitsError
 from fruits.settings import Settings
 
@@ -153,6 +157,21 @@ def _has_s3a_jars() -> bool:
 
     home = Path(os.environ.get("SPARK_HOME") or pyspark.__path__[0])
     return any((home / "jars").glob("hadoop-aws-*.jar"))
+
+
+@contextmanager
+def spark_errors() -> Iterator[None]:
+    """An error that a worker raised for the user reaches the user as it was raised."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except (Py4JJavaError, PySparkException) as error:
+        found = re.search(r"fruits\.errors\.(\w+): (.+)", str(error))
+        if found is None:
+            raise
+        raise getattr(errors, found[1])(found[2]) from error
 
 
 def versions(spark: "SparkSession") -> dict[str, str]:

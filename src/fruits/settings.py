@@ -6,6 +6,7 @@ environment (`FRUITS_ENGINE=tensorflow`), a TOML file (`fruits.toml` in the work
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -78,6 +79,12 @@ class Settings:
         _check(
             1 <= self.reads_in_flight <= 256, "reads_in_flight", self.reads_in_flight, "1 to 256"
         )
+        _check(
+            re.fullmatch("[1-9][0-9]*[kmgt]", self.driver_memory, re.IGNORECASE) is not None,
+            "driver_memory",
+            self.driver_memory,
+            "a whole number and its unit, such as 512m or 4g",
+        )
 
 
 def load(
@@ -121,11 +128,12 @@ def _read_toml(config: str | None) -> dict[str, Any]:
 def _convert(name: str, value: Any, wanted: Any) -> Any:
     """`value` as the type that the field wants; text (environment, flags) is parsed."""
     kind = next(t for t in (int, float, str) if t is wanted or t in getattr(wanted, "__args__", ()))
+    taken: Any = {int: (int, str), float: (float, int, str), str: (str, os.PathLike)}[kind]
     try:
-        if kind is int and isinstance(value, float | bool):
-            raise ValueError(value)
+        if isinstance(value, bool) or not isinstance(value, taken):
+            raise TypeError(value)
         return kind(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         words = {int: "a whole number", float: "a number", str: "text"}[kind]
         _check(False, name, value, words)
 

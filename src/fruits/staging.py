@@ -5,12 +5,13 @@ Spark job. The next run takes from it what is still wanted. A commit removes it.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from fruits.featurize import COLUMNS
+from fruits.model import Model
 from fruits.results import SOURCES, Results
 
 if TYPE_CHECKING:
@@ -33,19 +34,19 @@ class Staging:
 
     spark: "SparkSession"
     results: Results
-    made: Mapping[str, Any]
-    """The model, engine and precision: rows made otherwise are not looked at."""
+    model: Model
+    engine: str
+    precision: str
     path: str = ""
     chunks: list[str] = field(default_factory=list)
 
-    def leftovers(self) -> "Leftovers | None":
-        """Features that killed runs left, made as this run makes them."""
+    def leftovers(self) -> Leftovers | None:
+        """Features that killed runs left, if they were made as this run makes them."""
         folder = self.results.folder
         found = []
         for name in folder.names("staging"):
             path = f"staging/{name}"
-            made = folder.read_if_there(f"{path}/{_MADE}")
-            if made is None or json.loads(made) != self.made:
+            if folder.read_if_there(f"{path}/{_MADE}") != self._made():
                 continue
             for chunk in folder.names(path):
                 if chunk != _MADE and "_SUCCESS" in folder.names(f"{path}/{chunk}"):
@@ -61,18 +62,22 @@ class Staging:
         folder = self.results.folder
         if not self.path:
             self.path = self.results.new("staging")
-            folder.write(f"{self.path}/{_MADE}", json.dumps(self.made).encode())
+            folder.write(f"{self.path}/{_MADE}", self._made())
         chunk = folder.uri(f"{self.path}/{len(self.chunks):05d}")
         rows.write.parquet(chunk)
         self.chunks.append(chunk)
 
-    def rows(self) -> "DataFrame | None":
-        """What this run added, if anything."""
+    def rows(self) -> "DataFrame":
+        """What this run added."""
         if not self.chunks:
-            return None
+            return self.spark.createDataFrame([], COLUMNS)
         return self.spark.read.parquet(*self.chunks)
 
     def discard(self) -> None:
         """Removes what this run added."""
         if self.path:
             self.results.folder.delete(self.path)
+
+    def _made(self) -> bytes:
+        made = {"model": self.model.facts, "engine": self.engine, "precision": self.precision}
+        return json.dumps(made, sort_keys=True).encode()

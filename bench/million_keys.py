@@ -1,0 +1,87 @@
+"""The driver with a million photos: how long it takes to know them, and what memory.
+
+A stand-in for S3 makes up the pages of a listing, 1,000 keys each below 200 prefixes, so that what
+is measured is the package and not a network. The keys are compared with a million known ones that
+have all changed, and handed to Spark as the pipeline does, which counts them.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import Any
+from unittest.mock import patch
+
+import pyarrow as pa
+from job import Figures, Job
+from memory import sampled
+
+from fruits import listing, update
+from fruits.featurize import partition
+from fruits.results import open_results
+from fruits.s3 import S3Folder
+
+_KEYS = 1_000_000
+_PREFIXES = 200
+_PAGE = 1_000
+
+
+class _S3:
+    """As much of boto3's client as a listing needs."""
+
+    def __init__(self, keys: int) -> None:
+        self.keys = keys // _PREFIXES  # of each prefix
+
+    def get_paginator(self, _name: str) -> "_S3":
+        return self
+
+    def paginate(self, **request: str) -> Iterator[dict[str, Any]]:
+        prefix = request["Prefix"]
+        if request.get("Delimiter"):
+            yield {"CommonPrefixes": [{"Prefix": f"{prefix}{i:03d}/"} for i in range(_PREFIXES)]}
+            return
+        for start in range(0, self.keys, _PAGE):
+            numbers = range(start, min(start + _PAGE, self.keys))
+            yield {"Contents": [_item(f"{prefix}IMG_{i:06d}.jpg") for i in numbers]}
+
+
+def _item(key: str) -> dict[str, Any]:
+    etag = hashlib.md5(key.encode(), usedforsecurity=False).hexdigest()
+    return {"Key": key, "ETag": f'"{etag}"', "Size": 20_000 + int(etag[:4], 16)}
+
+
+def measure(job: Job) -> Figures:
+    """Seconds of each thing that the driver does with its keys, and the peaks of its memory."""
+    keys = job.scaled(_KEYS)
+    seconds: dict[str, float] = {}
+    with job.session() as (spark, _), sampled() as peaks:
+        last = time.perf_counter()
+
+        def took(step: str) -> None:
+            nonlocal last
+            seconds[step] = time.perf_counter() - last
+            last = time.perf_counter()
+
+        with patch.object(listing, "s3_client", lambda: _S3(keys)):
+            photos = listing.list_photos(S3Folder("bucket", "photos/")).table
+        took("list")
+        former = pa.table({"path": photos["path"], "version": photos["path"]})
+        last = time.perf_counter()
+        _, todo = update.split(photos, former)
+        took("compare")
+        counted = 0
+        for start in range(0, todo.num_rows, update._CHUNK):
+            chunk = todo.slice(start, update._CHUNK)
+            rows = spark.createDataFrame(partition(chunk, spark.sparkContext.defaultParallelism))
+            counted += rows.count()
+        took("to Spark")
+        open_results(job.results()).write_sources(todo)
+        took("write sources")
+    if counted != keys:
+        raise AssertionError(f"{keys} keys were due, {counted} came")
+    return {
+        "keys": keys,
+        "steps": seconds,
+        "python_rss_mb": peaks.python_rss_mb,
+        "jvm_rss_mb": peaks.jvm_rss_mb,
+        "driver_rss_mb": peaks.driver_rss_mb,
+    }

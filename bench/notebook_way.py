@@ -1,0 +1,131 @@
+"""(a) The job as the public notebooks for it do it, to compare with.
+
+Photos go through the JVM (`binaryFile`), are spread by `repartition`, and a scalar-iterator pandas
+UDF builds MobileNetV2 from broadcast weights and calls `predict` on each batch. Nothing is cached,
+so that whatever asks for features computes them again. TensorFlow takes the threads it wants.
+Timed from the first line that makes Spark work to the last row written, in a session that runs.
+"""
+
+import io
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd  # type: ignore[import-untyped]
+from job import Figures, Job
+from PIL import Image
+
+from fruits.model import build, load_model
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_PARTITIONS = 24
+_COMPONENTS = 160
+
+
+def features(job: Job) -> Figures:
+    """Features alone: the seconds it takes to write them to Parquet."""
+    photos = job.copies(2)
+    spark = _session(job)
+    rows = _featurized(spark, job, photos.address)
+    start = time.perf_counter()
+    rows.select("path", "label", "features").write.parquet(job.results())
+    return {"photos": photos.count, "seconds": time.perf_counter() - start}
+
+
+def whole(job: Job) -> Figures:
+    """Features, standardised, PCA, reduced rows to Parquet: the seconds of all, and of parts."""
+    from pyspark.ml.feature import PCA, StandardScaler
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql.functions import col
+
+    photos = job.copies(2)
+    spark = _session(job)
+    rows = _featurized(spark, job, photos.address)
+    start = time.perf_counter()
+    vectors = rows.withColumn("vector", array_to_vector(col("features")))
+    scaler = StandardScaler(inputCol="vector", outputCol="scaled", withMean=True, withStd=True)
+    scaled = scaler.fit(vectors).transform(vectors)
+    scaler_end = time.perf_counter()
+    k = min(_COMPONENTS, photos.count - 1)
+    pca = PCA(k=k, inputCol="scaled", outputCol="components").fit(scaled)
+    share = float(pca.explainedVariance.toArray().sum())
+    pca_end = time.perf_counter()
+    pca.transform(scaled).select("path", "label", "components").write.parquet(job.results())
+    end = time.perf_counter()
+    return {
+        "photos": photos.count,
+        "seconds": end - start,
+        "steps": {
+            "scaler": scaler_end - start,
+            "pca": pca_end - scaler_end,
+            "write": end - pca_end,
+        },
+        "components": k,
+        "explained_variance": share,
+    }
+
+
+def _session(job: Job) -> "SparkSession":
+    """Spark as it comes, but for what this machine needs to run it at all, quietly."""
+    from pyspark.sql import SparkSession
+
+    builder = SparkSession.builder.master(f"local[{job.cores}]")
+    for key, value in {
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+    }.items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
+
+
+def _featurized(spark: "SparkSession", job: Job, photos: str) -> "DataFrame":
+    """path, label, features array<float>; computed each time that someone asks."""
+    from pyspark.sql.functions import col, element_at, split
+    from pyspark.sql.pandas.functions import pandas_udf
+
+    weights = spark.sparkContext.broadcast(_weights(job))
+
+    # All in here, as a notebook's cells are: what a worker gets by value it need not import.
+    def prepared(content: bytes) -> Any:
+        from keras.applications.mobilenet_v2 import preprocess_input
+
+        image = Image.open(io.BytesIO(content)).convert("RGB").resize((224, 224))
+        return preprocess_input(np.asarray(image, np.float32))
+
+    def featurize(batches: Iterator[pd.Series]) -> Iterator[pd.Series]:
+        from keras.applications import MobileNetV2
+
+        shape = (224, 224, 3)
+        model = MobileNetV2(include_top=False, pooling="avg", weights=None, input_shape=shape)
+        model.set_weights(weights.value)
+        for batch in batches:
+            found = model.predict(np.stack([prepared(content) for content in batch]), verbose=0)
+            yield pd.Series(list(found))
+
+    udf = pandas_udf(featurize, "array<float>")  # type: ignore[call-overload]
+    reader = spark.read.format("binaryFile").option("pathGlobFilter", "*.jpg")
+    files = reader.option("recursiveFileLookup", "true").load(photos)
+    # To build the model takes each partition seconds: few photos are cut in fewer.
+    spread = files.repartition(job.cores if job.quick else _PARTITIONS)
+    label = element_at(split(col("path"), "/"), -2)
+    return spread.select("path", label.alias("label"), udf("content").alias("features"))
+
+
+def _weights(job: Job) -> list[Any]:
+    """The same weights as the pipeline's, as Keras keeps them."""
+    settings = job.settings()
+    exported = load_model(settings.weights, settings.cache, ("trunk.weights.h5",))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "trunk.weights.h5")
+        path.write_bytes(exported.files["trunk.weights.h5"])
+        model = build()
+        model.load_weights(path)
+    weights: list[Any] = model.get_weights()
+    return weights

@@ -1,0 +1,56 @@
+"""`reduce.fit` against Spark ML's own StandardScaler and PCA, on the same stored features.
+
+Both read the features from Parquet, in one session that has worked before; two rounds in turn, the
+better one of each counts. Then the explained variances are compared, component by component.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from job import Figures, Job, timed
+from numpy.typing import NDArray
+from pipeline_way import featurized
+
+from fruits import reduce
+from fruits.results import open_results
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+_COMPONENTS = 160
+_ROUNDS = 2
+
+
+def measure(job: Job) -> Figures:
+    """Seconds of each fit, and the largest difference of explained variance (a share of 1)."""
+    k = min(_COMPONENTS, len(job.base()) - 1)  # the second copy adds photos but no rank
+    with job.session() as (spark, _):
+        made = featurized(spark, job, job.copies(2))
+        store = open_results(made["results"])
+        features = store.table(spark, store.current().features)
+        ours_s = ml_s = math.inf
+        for _ in range(_ROUNDS):
+            ours, seconds = timed(lambda: reduce.fit(features, components=k))
+            ours_s = min(ours_s, seconds)
+            ml, seconds = timed(lambda: _spark_ml(features, k))
+            ml_s = min(ml_s, seconds)
+    return {
+        "photos": made["photos"],
+        "components": k,
+        "ours_s": ours_s,
+        "spark_ml_s": ml_s,
+        "largest_difference": float(np.abs(ours.explained_variance - ml).max()),
+    }
+
+
+def _spark_ml(features: "DataFrame", k: int) -> NDArray[np.float64]:
+    from pyspark.ml.feature import PCA, StandardScaler
+    from pyspark.ml.functions import array_to_vector
+    from pyspark.sql.functions import col
+
+    vectors = features.select(array_to_vector(col("features")).alias("raw"))
+    scaler: Any = StandardScaler(inputCol="raw", outputCol="scaled", withMean=True, withStd=True)
+    scaled = scaler.fit(vectors).transform(vectors)
+    model = PCA(k=k, inputCol="scaled", outputCol="projected").fit(scaled)
+    return np.asarray(model.explainedVariance.toArray())

@@ -1,0 +1,68 @@
+"""(b) This pipeline, as `fruits featurize` and `fruits run` call it, in a session that runs.
+
+The seconds are those of the whole verb: list, load the model, featurize, store, commit. `steps`
+has the seconds that the pipeline itself counted for each.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from job import FEATURES, Figures, Job, Photos
+
+from fruits import pipeline
+from fruits.engine import has_bf16
+from fruits.progress import Progress, Silent
+from fruits.results import Manifest
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def features(job: Job, engine: str, precision: str, *, warm: bool) -> Figures:
+    """Features: the first job in its session, or (`warm`) after a small one."""
+    if precision == "bf16" and not has_bf16():
+        return {"missing": "this CPU has no bfloat16 instructions"}
+    # The reference engine is slow: it gets fewer photos.
+    photos = job.copies(2) if engine == "tensorflow" else job.at_least(FEATURES)
+    changes = {"engine": engine, "precision": precision}
+    with job.session() as (spark, start_s):
+        if warm:
+            featurized(spark, job, job.few(), **changes)
+        return {"spark_start_s": start_s, **featurized(spark, job, photos, **changes)}
+
+
+def whole(job: Job) -> Figures:
+    """Features, PCA, CSV and report, the first job in its session."""
+    photos = job.copies(2)
+    with job.session() as (spark, start_s):
+        figures = _measured(spark, job, photos, pipeline.run)
+        return {"spark_start_s": start_s, **figures}
+
+
+def featurized(spark: "SparkSession", job: Job, photos: Photos, **changes: Any) -> Figures:
+    """Features of some photos, from their folder to a new results folder."""
+    return _measured(spark, job, photos, pipeline.featurize, **changes)
+
+
+def _measured(
+    spark: "SparkSession", job: Job, photos: Photos, verb: Callable[..., Manifest], **changes: Any
+) -> Figures:
+    results, progress = job.results(), Silent()
+    start = time.perf_counter()
+    manifest = verb(spark, photos.address, results, job.settings(**changes), progress)
+    seconds = time.perf_counter() - start
+    _check(manifest, photos, progress)
+    return {
+        "photos": photos.count,
+        "seconds": seconds,
+        "steps": dict(progress.seconds),
+        "results": results,
+        "rejects": manifest.counts["rejects"],
+        "components": len(manifest.explained_variance or []),
+    }
+
+
+def _check(manifest: Manifest, photos: Photos, progress: Progress) -> None:
+    if manifest.counts["featurized"] != photos.count - manifest.counts["rejects"]:
+        raise AssertionError(f"{photos.count} photos were due: {manifest.counts}")

@@ -1,0 +1,101 @@
+"""Where a worker's time goes: the real work of a Spark task, in one process, without Spark.
+
+Clocks are put around the package's own functions as the task calls them. `read` is how long the
+task waits for bytes (they are read ahead by threads, which share the core); `rest` is what is left
+of the whole: rows to and from Arrow, stacking, and the clocks.
+"""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+from job import Figures, Job
+from PIL import Image
+
+from fruits import featurize, photo, storage
+from fruits.engine import FILES, OpenVINO
+from fruits.listing import list_photos
+from fruits.model import load_model
+from fruits.storage import LocalFolder
+
+_PHOTOS = 500
+
+
+def measure(job: Job) -> Figures:
+    """Seconds of each part, over photos that one task takes after it is warm."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    settings = job.settings()
+    folder = LocalFolder(str(job.source))
+    table = list_photos(folder).table
+    step = max(1, table.num_rows // max(1, job.scaled(_PHOTOS)))
+    keys = table.take(list(range(0, table.num_rows, step))).to_batches()
+    model = load_model(settings.weights, settings.cache, FILES[settings.engine])
+    work = featurize._Work(
+        folder,
+        SimpleNamespace(value=model.files),  # type: ignore[arg-type]  # a broadcast, here
+        model.facts,
+        settings.engine,
+        settings.precision,
+        settings.reads_in_flight,
+        settings.max_megapixels * 1_000_000,
+        None,
+    )
+    for _ in work(iter([keys[0].slice(0, 8)])):  # compiles the model
+        pass
+    spent: dict[str, float] = defaultdict(float)
+    with ExitStack() as clocks:
+        for owner, name, part in (
+            (featurize, "prepare", "prepare"),
+            (photo, "rgb", "decode"),
+            (Image.Image, "resize", "resize"),
+            (OpenVINO, "features", "infer"),
+        ):
+            clock = _clocked(getattr(owner, name), spent, part)
+            clocks.enter_context(patch.object(owner, name, clock))
+        reads = _clocked_items(storage.read_ahead, spent, "read")
+        clocks.enter_context(patch.object(featurize, "read_ahead", reads))
+        start = time.perf_counter()
+        rows = sum(batch.num_rows for batch in work(iter(keys)))
+        whole = time.perf_counter() - start
+    return {
+        "photos": rows,
+        "seconds": whole,
+        "steps": {
+            "read": spent["read"],
+            "decode": spent["decode"],
+            "resize": spent["resize"],
+            "scale": spent["prepare"] - spent["decode"] - spent["resize"],
+            "infer": spent["infer"],
+            "rest": whole - spent["read"] - spent["prepare"] - spent["infer"],
+        },
+    }
+
+
+def _clocked(function: Callable[..., Any], spent: dict[str, float], part: str) -> Any:
+    def clocked(*args: Any, **kwargs: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            spent[part] += time.perf_counter() - start
+
+    return clocked
+
+
+def _clocked_items(
+    function: Callable[..., Iterator[Any]], spent: dict[str, float], part: str
+) -> Any:
+    """As `_clocked`, for a generator: the time until each of its items is there."""
+
+    def clocked(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        items = function(*args, **kwargs)
+        following = _clocked(lambda: next(items, None), spent, part)
+        while (item := following()) is not None:
+            yield item
+
+    return clocked

@@ -1,0 +1,226 @@
+"""Folders in S3: prefixes of a bucket, read and written by boto3."""
+
+import os
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fruits.errors import PhotoError, StorageError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+
+EU_REGIONS = frozenset(
+    {
+        "eu-central-1",  # Frankfurt
+        "eu-north-1",  # Stockholm
+        "eu-south-1",  # Milan
+        "eu-south-2",  # Spain
+        "eu-west-1",  # Ireland
+        "eu-west-3",  # Paris
+        "eusc-de-east-1",  # the European Sovereign Cloud, Brandenburg
+    }
+)
+"""AWS regions inside the European Union; London (eu-west-2) and Zurich (eu-central-2) are not.
+Source: «AWS Regions», https://docs.aws.amazon.com/global-infrastructure/latest/regions/."""
+
+
+@dataclass(frozen=True)
+class S3Folder:
+    """A prefix in a bucket; `prefix` is empty or ends in `/`."""
+
+    bucket: str
+    prefix: str
+
+    @property
+    def address(self) -> str:
+        return f"s3a://{self.bucket}/{self.prefix}".rstrip("/")
+
+    def uri(self, name: str = "") -> str:
+        return f"s3a://{self.bucket}/{self.prefix}{name}".rstrip("/")
+
+    def read(self, name: str) -> bytes:
+        from botocore.exceptions import ClientError
+
+        with s3_errors(self):
+            try:
+                body = s3_client().get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"]
+                return body.read()
+            except ClientError as error:
+                if (code := error.response["Error"]["Code"]) in _ONE_OBJECT:
+                    raise PhotoError(f"the object can't be read ({code})") from None
+                raise
+
+    def read_if_there(self, name: str) -> bytes | None:
+        with s3_errors(self):
+            client = s3_client()
+            try:
+                return client.get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"].read()
+            except client.exceptions.NoSuchKey:
+                return None
+
+    def write(self, name: str, data: bytes) -> None:
+        with s3_errors(self):
+            s3_client().put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data)
+
+    def upload(self, local: Path, name: str) -> None:
+        with s3_errors(self):
+            s3_client().upload_file(str(local), self.bucket, self.prefix + name)
+        local.unlink()
+
+    def move(self, old: str, new: str) -> None:
+        self.delete(new)
+        with s3_errors(self):
+            for keys in self._keys(old):
+                for key in keys:
+                    target = f"{self.prefix}{new}{key.removeprefix(self.prefix + old)}"
+                    s3_client().copy({"Bucket": self.bucket, "Key": key}, self.bucket, target)
+        self.delete(old)
+
+    def names(self, prefix: str) -> list[str]:
+        root = self.prefix + (f"{prefix.strip('/')}/" if prefix else "")
+        found = []
+        with s3_errors(self):
+            pages = s3_client().get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=root, Delimiter="/"):
+                found += [o["Key"] for o in page.get("Contents", [])]
+                found += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+        return sorted(key.removeprefix(root).rstrip("/") for key in found if key != root)
+
+    def delete(self, name: str) -> None:
+        with s3_errors(self):
+            for keys in self._keys(name):
+                self._delete([{"Key": key} for key in keys])
+
+    def forget_versions(self) -> None:
+        old: list[ObjectIdentifierTypeDef] = []
+        markers: list[ObjectIdentifierTypeDef] = []
+        with s3_errors(self):
+            pages = s3_client().get_paginator("list_object_versions")
+            for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
+                for v in page.get("Versions", []):
+                    if not v["IsLatest"]:
+                        old.append({"Key": v["Key"], "VersionId": v["VersionId"]})
+                for marker in page.get("DeleteMarkers", []):
+                    markers.append({"Key": marker["Key"], "VersionId": marker["VersionId"]})
+            # The markers last: without its marker, a deleted file's newest version is back.
+            objects = old + markers
+            for start in range(0, len(objects), _MOST_DELETED):
+                self._delete(objects[start : start + _MOST_DELETED])
+
+    def _keys(self, name: str) -> Iterator[list[str]]:
+        """The key of a file, or those of all files in a sub-folder, page by page."""
+        root = self.prefix + name
+        pages = s3_client().get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=self.bucket, Prefix=root):
+            keys = [item["Key"] for item in page.get("Contents", [])]
+            yield [key for key in keys if key == root or key.startswith(f"{root}/")]
+
+    def _delete(self, objects: "list[ObjectIdentifierTypeDef]") -> None:
+        if not objects:
+            return
+        answer = s3_client().delete_objects(
+            Bucket=self.bucket, Delete={"Objects": objects, "Quiet": True}
+        )
+        if failed := answer.get("Errors"):
+            why = failed[0].get("Message")
+            raise StorageError(f"{self.address}: can't delete {len(failed)} objects: {why}")
+
+    def check_writable(self) -> None:
+        self.write(probe := f".probe-{uuid.uuid4().hex[:8]}", b"")
+        self.delete(probe)
+
+
+_ONE_OBJECT = frozenset({"NoSuchKey", "AccessDenied", "InvalidObjectState", "404", "403"})
+"""S3 errors that concern one object, not the service or the credentials."""
+
+_DENIED = frozenset(
+    {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
+    | {"ExpiredToken", "InvalidToken"}
+)
+_NO_BUCKET = frozenset({"404", "NoSuchBucket"})
+_MOST_DELETED = 1000
+"""How many objects S3 deletes in one request."""
+
+_client_lock = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _new_client(pid: int) -> "S3Client":
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 8},
+        max_pool_connections=64,
+        connect_timeout=10,
+        read_timeout=60,
+    )
+    try:
+        # boto3 itself does not know AWS_REGION, by which every other AWS SDK is told the region.
+        return boto3.client("s3", region_name=os.environ.get("AWS_REGION"), config=config)
+    except ValueError as error:  # an AWS_ENDPOINT_URL that is no URL
+        raise StorageError(f"S3 can't be used: {error}") from None
+
+
+def s3_client() -> "S3Client":
+    """This process' connection to S3, set up by the usual AWS environment and files.
+
+    Retries as botocore's «standard» mode does: exponential backoff with jitter, up to 20 s apart.
+    """
+    with _client_lock:
+        return _new_client(os.getpid())
+
+
+@contextmanager
+def s3_errors(folder: S3Folder) -> Iterator[None]:
+    """Turns what boto3 raises about a folder into a StorageError that says what to do."""
+    from boto3.exceptions import Boto3Error
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+    try:
+        yield
+    except NoCredentialsError as error:
+        message = "no AWS credentials: run `aws configure`, or set AWS_PROFILE"
+        raise StorageError(f"{folder.address}: {message}") from error
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        if code in _DENIED:
+            message = "access denied: check the credentials and the bucket's policy"
+        elif code in _NO_BUCKET:
+            message = f"there is no bucket {folder.bucket}: check its name"
+        else:
+            message = f"S3 answered {code}: {error.response['Error'].get('Message', '')}"
+        raise StorageError(f"{folder.address}: {message}") from error
+    except (BotoCoreError, Boto3Error) as error:
+        words = " ".join(str(error).split())  # botocore writes some of its errors in several lines
+        raise StorageError(f"{folder.address}: S3 can't be used: {words}") from error
+
+
+@lru_cache
+def check_bucket(bucket: str) -> None:
+    """The bucket answers, and lies in the EU; a store that is not AWS' own is the user's choice."""
+    with s3_errors(S3Folder(bucket, "")):
+        client = s3_client()
+        answer = client.head_bucket(Bucket=bucket)
+        if not client.meta.endpoint_url.endswith((".amazonaws.com", ".amazonaws.eu")):
+            return
+        headers = answer["ResponseMetadata"]["HTTPHeaders"]
+        region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "unknown")
+    if region not in EU_REGIONS:
+        raise StorageError(
+            f"bucket {bucket} is in {region}, outside the European Union: "
+            f"data stays in the EU, use a bucket in one of {', '.join(sorted(EU_REGIONS))}"
+        )
+
+
+def forget_connections() -> None:
+    """Connect anew at the next use, as credentials or endpoints have changed."""
+    _new_client.cache_clear()
+    check_bucket.cache_clear()

