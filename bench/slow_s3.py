@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from job import Figures, Job, Photos, timed
 from pipeline_way import featurized
 
-from fruits.s3 import s3_client
+from fruits.s3 import S3Folder, s3_client
 
 _DELAY_S = 0.04
 _ROUNDS = 2
@@ -58,12 +59,8 @@ def measure(job: Job) -> Figures:
 
 def _get_s(keys: list[str]) -> float:
     """The median time of a GET, one after the other."""
-    client = s3_client()
-
-    def get(key: str) -> float:
-        return timed(lambda: client.get_object(Bucket=_BUCKET, Key=key)["Body"].read())[1]
-
-    return statistics.median(map(get, keys[:20]))
+    folder = S3Folder(_BUCKET, "")
+    return statistics.median(timed(partial(folder.read, key))[1] for key in keys[:20])
 
 
 def _upload(root: Path) -> list[str]:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 _AWS_SDK = "2.35.4"  # what Hadoop 3.5.0 is built with
 _S3_PACKAGES = (
     "org.apache.hadoop:hadoop-aws:3.5.0",  # exactly the Hadoop that pyspark carries
-    "org.apache.spark:spark-hadoop-cloud_2.13:4.3.0",  # binds S3A's committers to Parquet
     # What S3A uses of the AWS SDK, instead of its 600 MB bundle.
     *(
         f"software.amazon.awssdk:{module}:{_AWS_SDK}"
@@ -32,23 +31,8 @@ _S3_PACKAGES = (
 )
 _S3_EXCLUDES = (
     "software.amazon.awssdk:bundle",
+    "org.apache.hadoop:hadoop-client-api",  # pyspark has these two
     "org.apache.hadoop:hadoop-client-runtime",
-    "org.apache.hadoop:hadoop-client-api",
-    "org.apache.hadoop:hadoop-common",
-    "org.apache.hadoop:hadoop-azure",
-    "org.apache.hadoop:hadoop-azure-datalake",
-    "org.apache.hadoop:hadoop-gcp",
-    "org.apache.hadoop:hadoop-cloud-storage",
-    "org.apache.hadoop:hadoop-annotations",
-    "com.google.cloud.bigdataoss:gcs-connector",
-    "org.apache.spark:spark-core_2.13",
-    "org.eclipse.jetty:jetty-util",
-    "org.eclipse.jetty:jetty-util-ajax",
-    "com.fasterxml.jackson.core:jackson-databind",
-    "com.fasterxml.jackson.core:jackson-annotations",
-    "com.fasterxml.jackson.dataformat:jackson-dataformat-cbor",
-    "joda-time:joda-time",
-    "org.apache.httpcomponents:httpcore",
 )
 
 
@@ -127,18 +111,13 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
 
 
 def _s3a() -> dict[str, str]:
-    """S3A with its magic committer, which makes what Spark writes appear whole; see
-    https://hadoop.apache.org/docs/r3.5.0/hadoop-aws/tools/hadoop-aws/committers.html."""
-    output = "org.apache.spark.internal.io.cloud"
-    conf = {
-        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
-        "spark.hadoop.fs.s3a.committer.name": "magic",
-        "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": (
-            "org.apache.hadoop.fs.s3a.commit.S3ACommitterFactory"
-        ),
-        "spark.sql.sources.commitProtocolClass": f"{output}.PathOutputCommitProtocol",
-        "spark.sql.parquet.output.committer.class": f"{output}.BindingParquetOutputCommitter",
-    }
+    """S3A with the environment's endpoint and region; credentials it finds as boto3 does.
+
+    Spark commits by renaming, which in S3 is a copy and not atomic: nobody reads a data set
+    before the manifest names it. (S3A's own committers need Spark's spark-hadoop-cloud, which is
+    not published for every version of Spark.)
+    """
+    conf = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         conf["spark.hadoop.fs.s3a.endpoint.region"] = region
     if url := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
