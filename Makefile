@@ -16,7 +16,7 @@ demo: .venv/run java  ## set everything up and run the pipeline on sample photos
 	.venv/bin/fruits run "$(PHOTOS)" "$(RESULTS)"
 
 test: .venv/dev java  ## all tests; FRUITS_TEST_PHOTOS=DIR adds those that need 200 real photos
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: .venv/dev  ## ruff and mypy
 	.venv/bin/ruff check .

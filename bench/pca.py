@@ -27,10 +27,10 @@ def measure(job: Job) -> Figures:
     k = min(_COMPONENTS, len(job.base()) - 1)  # the second copy adds photos but no rank
     with job.session() as (spark, _):
         made = featurized(spark, job, job.copies(2))
-        store = open_results(made["results"])
+        store = open_results(str(job.scratch / made["results"]))
         features = store.table(spark, store.current().features)
         ours_s = ml_s = math.inf
-        for _ in range(_ROUNDS):
+        for _ in range(1 if job.quick else _ROUNDS):
             ours, seconds = timed(lambda: reduce.fit(features, components=k))
             ours_s = min(ours_s, seconds)
             ml, seconds = timed(lambda: _spark_ml(features, k))

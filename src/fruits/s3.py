@@ -132,6 +132,9 @@ class S3Folder:
             why = failed[0].get("Message")
             raise StorageError(f"{self.address}: can't delete {len(failed)} objects: {why}")
 
+    def check_there(self) -> None:
+        check_bucket(self.bucket)  # a prefix is there as soon as an object is
+
     def check_writable(self) -> None:
         self.write(probe := f".probe-{uuid.uuid4().hex[:8]}", b"")
         self.delete(probe)

@@ -59,6 +59,9 @@ class Folder(Protocol):
     def forget_versions(self) -> None:
         """Remove what a versioned bucket still keeps of files that were replaced or deleted."""
 
+    def check_there(self) -> None:
+        """Raise StorageError where there is no such folder."""
+
     def check_writable(self) -> None:
         """Make it if need be, and raise StorageError now rather than after hours of work."""
 
@@ -172,6 +175,10 @@ class LocalFolder:
 
     def forget_versions(self) -> None:
         pass  # a disk keeps none
+
+    def check_there(self) -> None:
+        if not os.path.isdir(self.address):
+            raise StorageError(f"there is no folder {self.address}")
 
     def check_writable(self) -> None:
         probe = self._beside("probe")

@@ -129,7 +129,8 @@ def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging
         staging.discard()
         store.folder.delete(rejects)
         raise PhotosError(
-            f"none of the {plan.photos.num_rows} photos in {plan.address} is usable, so nothing was changed; "
+            f"none of the {plan.photos.num_rows} photos in {plan.address} is usable, "
+            f"so nothing was changed; the first one, "
             f"{rejected['path'][0]}: {rejected['reason'][0]}"
         )
     draft = Manifest(
