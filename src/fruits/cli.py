@@ -217,7 +217,10 @@ def weights(name: str | None, settings: "Settings") -> None:
 @click.argument("photos")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def bench(photos: str, options: tuple[str, ...]) -> None:
-    """Measure this pipeline against the public notebooks' way and against no Spark at all."""
+    """Measure this pipeline against the public notebooks' way and against no Spark at all.
+
+    It takes about 20 minutes. Its own options: `fruits bench PHOTOS -- --help`.
+    """
     import runpy
     from pathlib import Path
 

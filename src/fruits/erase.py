@@ -19,7 +19,6 @@ from fruits.pipeline import commit, reported, stage_csv, write_reduced, writing
 from fruits.progress import Progress
 from fruits.results import REPORT, Manifest, Results
 from fruits.session import spark_errors
-from fruits.update import count_labels
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -108,7 +107,7 @@ def _without(
     reduced = rewritten("reduced", former.reduced) if former.reduced else None
     sources = store.read_sources()
     left = sources.filter(pc.invert(pc.is_in(sources["path"], doomed)))
-    labels = count_labels(store.table(spark, features))
+    labels = _count_labels(store.table(spark, features))
     n_features, n_rejects = sum(labels.values()), store.table(spark, rejects).count()
     counts = {
         **former.counts,
@@ -121,7 +120,7 @@ def _without(
         features=features,
         rejects=rejects,
         reduced=reduced,
-        sources=store.write_sources(left),
+        sources=store.write_small("sources", left),
         labels=labels,
         counts=counts,
     ), rows
@@ -133,6 +132,12 @@ def _refitted(spark: "SparkSession", store: Results, draft: Manifest) -> Manifes
         return write_reduced(spark, store, draft, draft.variance or 1, components)
     except ReduceError as error:
         raise ReduceError(f"nothing was erased, as the PCA can't be refitted: {error}") from None
+
+
+def _count_labels(features: "DataFrame") -> dict[str, int]:
+    """How many rows each label has; no label is ""."""
+    counted = features.groupBy("label").count().collect()
+    return dict(sorted((row[0] or "", int(row[1])) for row in counted))
 
 
 def _names(given: Sequence[str], known: pa.Array) -> list[str]:

@@ -25,7 +25,7 @@ def gather(spark: "SparkSession", store: Results) -> ReportContent:
     manifest = store.current()
 
     def stored(path: str) -> "DataFrame":
-        return spark.read.parquet(store.folder.uri(path))
+        return store.table(spark, path)
 
     rejects = stored(manifest.rejects).groupBy("reason").count().collect()
     return ReportContent(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 CSV = "results.csv"
 REPORT = "report.html"
+REJECTS = pa.schema([("path", pa.string()), ("label", pa.string()), ("reason", pa.string())])
 SOURCES = pa.schema([("path", pa.string()), ("version", pa.string())])
 _DATASETS = ("features", "rejects", "reduced", "sources", "models", "staging", "csv")
 _FORMAT = 1
@@ -91,7 +92,7 @@ class Results:
 
     def table(self, spark: "SparkSession", path: str) -> "DataFrame":
         """A data set, by the path that the manifest gives it."""
-        return spark.read.parquet(self.folder.uri(path))
+        return read_parquet(spark, self.folder.uri(path))
 
     def commit(self, manifest: Manifest, csv: Path | str | None = None) -> None:
         """Makes `manifest` the current one, after `csv`, a local file or a staged folder.
@@ -140,10 +141,10 @@ class Results:
             )
         return pyarrow.parquet.read_table(pa.BufferReader(data), schema=SOURCES)
 
-    def write_sources(self, sources: pa.Table) -> str:
-        """A new generation of `sources`; returns its path."""
-        path, out = self.new("sources"), pa.BufferOutputStream()
-        pyarrow.parquet.write_table(sources.select(SOURCES.names), out, compression="zstd")
+    def write_small(self, dataset: str, rows: pa.Table) -> str:
+        """A new generation of a data set that fits in memory, in one file; returns its path."""
+        path, out = self.new(dataset), pa.BufferOutputStream()
+        pyarrow.parquet.write_table(rows, out, compression="zstd")
         self.folder.write(f"{path}/part-0.parquet", out.getvalue().to_pybytes())
         return path
 
@@ -175,6 +176,11 @@ class Results:
         finally:
             if is_new and not any(p.is_file() and p.name != ".lock" for p in place.rglob("*")):
                 shutil.rmtree(place)  # nothing came of it
+
+
+def read_parquet(spark: "SparkSession", *uris: str) -> "DataFrame":
+    """Parquet folders at exactly these URIs: Spark would take `[` or `{` in them for patterns."""
+    return spark.read.option("__globPaths__", "false").parquet(*uris)
 
 
 def open_results(address: str) -> Results:

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from fruits.featurize import COLUMNS
 from fruits.model import Model
-from fruits.results import SOURCES, Results
+from fruits.results import SOURCES, Results, read_parquet
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -53,7 +53,7 @@ class Staging:
                     found.append(folder.uri(f"{path}/{chunk}"))
         if not found:
             return None
-        rows = self.spark.read.parquet(*found).where("reason is null")
+        rows = read_parquet(self.spark, *found).where("reason is null")
         rows = rows.dropDuplicates(SOURCES.names)
         return Leftovers(rows, rows.select(*SOURCES.names).toArrow().cast(SOURCES))
 
@@ -71,7 +71,7 @@ class Staging:
         """What this run added."""
         if not self.chunks:
             return self.spark.createDataFrame([], COLUMNS)
-        return self.spark.read.parquet(*self.chunks)
+        return read_parquet(self.spark, *self.chunks)
 
     def discard(self) -> None:
         """Removes what this run added."""

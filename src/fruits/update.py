@@ -20,7 +20,7 @@ from fruits.listing import Listing, list_photos
 from fruits.model import Model, load_model
 from fruits.photo import EXTENSIONS
 from fruits.progress import Progress
-from fruits.results import SOURCES, Manifest, Results
+from fruits.results import REJECTS, SOURCES, Manifest, Results
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.staging import Leftovers, Staging
@@ -74,7 +74,7 @@ def update_features(
             draft = _stored(spark, store, plan, staging)
     counts = {
         "listed": photos.num_rows,
-        "features": sum(draft.labels.values()),
+        "features": draft.counts["features"],
         "rejects": draft.counts["rejects"],
         "ignored": listing.ignored,
         "featurized": todo.num_rows - draft.counts["rejects"],  # by this run
@@ -120,32 +120,19 @@ def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging
         PhotosError: there is nothing but rejects.
     """
     former, staged = store.manifest, staging.rows()
-    rejects = store.new("rejects")
-    bad = staged.where("reason is not null").select("path", "label", "reason")
-    bad.write.parquet(store.folder.uri(rejects))
-    rejected = store.table(spark, rejects).select("path", "reason").toArrow()
-    usable = plan.photos.filter(pc.invert(pc.is_in(plan.photos["path"], rejected["path"])))
+    rejects = staged.where("reason is not null").select(*REJECTS.names).toArrow().cast(REJECTS)
+    usable = plan.photos.filter(pc.invert(pc.is_in(plan.photos["path"], rejects["path"])))
     if not usable.num_rows:
         staging.discard()
-        store.folder.delete(rejects)
         raise PhotosError(
             f"none of the {plan.photos.num_rows} photos in {plan.address} is usable, "
-            f"so nothing was changed; the first one, "
-            f"{rejected['path'][0]}: {rejected['reason'][0]}"
+            f"so nothing was changed; the first one, {rejects['path'][0]}: {rejects['reason'][0]}"
         )
-    draft = Manifest(
-        photos=plan.address,
-        features="",
-        rejects=rejects,
-        sources="",
-        counts={"rejects": rejected.num_rows},
-        model=staging.model.facts,
-        engine=staging.engine,
-        precision=staging.precision,
-        erased=former.erased if former else [],
-    )
+    counts = {"rejects": rejects.num_rows}
+    written = store.write_small("rejects", rejects)
     if former and not plan.resumed.num_rows and (len(plan.kept) == len(plan.known) == len(usable)):
-        return replace(former, rejects=draft.rejects, counts=draft.counts)
+        counts["features"] = former.counts["features"]
+        return replace(former, rejects=written, counts=counts)
     parts = [staged.where("reason is null")]
     if former and plan.kept.num_rows:
         stored = store.table(spark, former.features)
@@ -155,11 +142,18 @@ def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging
         parts.append(_only(spark, plan.leftovers.rows, plan.resumed))
     features = store.new("features")
     _union(parts).write.parquet(store.folder.uri(features))
-    return replace(
-        draft,
+    counts["features"] = store.table(spark, features).count()
+    return Manifest(
+        photos=plan.address,
         features=features,
-        sources=store.write_sources(usable),
-        labels=count_labels(store.table(spark, features)),
+        rejects=written,
+        sources=store.write_small("sources", usable.select(SOURCES.names)),
+        counts=counts,
+        labels=_count_labels(usable),
+        model=staging.model.facts,
+        engine=staging.engine,
+        precision=staging.precision,
+        erased=former.erased if former else [],
     )
 
 
@@ -173,10 +167,10 @@ def split(photos: pa.Table, known: pa.Table) -> tuple[pa.Table, pa.Table]:
     return photos.filter(among), photos.filter(pc.invert(among))
 
 
-def count_labels(features: "DataFrame") -> dict[str, int]:
-    """How many rows each label has; no label is ""."""
-    counted = features.groupBy("label").count().collect()
-    return dict(sorted((row[0] or "", int(row[1])) for row in counted))
+def _count_labels(photos: pa.Table) -> dict[str, int]:
+    """How many photos each label has; no label is ""."""
+    counted = photos["label"].value_counts().to_pylist()
+    return dict(sorted((item["values"] or "", item["counts"]) for item in counted))
 
 
 def _check_photos(listing: Listing, folder: Folder, settings: Settings) -> None:
