@@ -104,6 +104,8 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
+            # What is shuffled are keys; Spark's 200 partitions would mostly be empty.
+            "spark.sql.shuffle.partitions": "16",
         }
     if s3:
         conf |= _s3a()
