@@ -14,7 +14,7 @@ from fruits.model import Model, load_model
 from fruits.photo import prepare
 from fruits.settings import Settings
 
-PHOTOS = 280
+PHOTOS = 220
 
 
 @pytest.fixture(scope="module")

