@@ -58,7 +58,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Each step's function, `MODULE.NAME`, and its arguments; a part is the name before the colon."""
 PARTS = list(dict.fromkeys(name.partition(":")[0] for name in STEPS))
-_STEP_TIMEOUT_S = 900
+_STEP_TIMEOUT_S = 2400
 
 
 def main() -> None:

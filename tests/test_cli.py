@@ -112,6 +112,26 @@ def test_run_ends_with_a_table_and_the_paths(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "results" / "manifest.json").read_text())["counts"]["listed"] == 5
 
 
+@pytest.mark.spark
+def test_spark_submit_says_what_the_master_is(tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text(
+        "from fruits.session import start_session\n"
+        "spark = start_session()\n"
+        "print('master', spark.sparkContext.master, spark.conf.get('spark.driver.memory'))\n"
+    )
+    submit = Path(sys.executable).with_name("spark-submit")
+    done = subprocess.run(
+        [submit, "--master", "local[1]", "--driver-memory", "700m", script],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
+        timeout=240,
+    )
+    assert "master local[1] 700m" in done.stdout, done.stderr
+
+
 def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     code = (

@@ -90,7 +90,7 @@ def test_no_trace_of_an_erased_photo_stays(spark: "SparkSession", home: Path, gi
     done = erase(spark, str(results), GIVEN[given](home), progress=Silent())
     assert (done.photos, done.rows) == (1, 2)
     assert done.models == ["pca", "scaler"]
-    assert done.unmatched == (given == "a list")
+    assert done.unmatched == (["Lime/never-was.jpg"] if given == "a list" else [])
     assert LIME_3 not in paths_anywhere(results)
     facts = manifest(results)
     counts = facts["counts"]
@@ -142,6 +142,32 @@ def test_what_can_not_be_erased_changes_nothing(
         manifest(results),
         (results / "results.csv").read_bytes(),
     ) == before
+
+
+def test_every_photo_can_be_erased(spark: "SparkSession", home: Path) -> None:
+    done = erase(spark, str(home / "results"), ["L"], progress=Silent())
+    assert done.photos == 14
+    assert paths_anywhere(home / "results") == set()
+    assert pd.read_csv(home / "results" / "results.csv").empty
+    assert manifest(home / "results")["counts"]["listed"] == 0
+
+
+def test_reduce_refits_what_had_seen_an_erased_photo(spark: "SparkSession", home: Path) -> None:
+    results = home / "results"
+    erase(spark, str(results), [LIME_3], progress=Silent())
+    before = manifest(results)
+    pipeline.reduce(spark, str(results), Settings(components=2), Silent())
+    after = manifest(results)
+    assert after["models"] != before["models"]
+    assert after["explained_variance"] != before["explained_variance"]
+
+
+def test_what_else_lies_in_the_folder_is_never_removed(spark: "SparkSession", home: Path) -> None:
+    theirs = home / "results" / "models" / "my own" / "weights.h5"
+    theirs.parent.mkdir(parents=True)
+    theirs.write_bytes(b"theirs")
+    erase(spark, str(home / "results"), [LIME_3], progress=Silent())
+    assert theirs.read_bytes() == b"theirs"
 
 
 def test_an_erased_photo_stays_erased_once_it_is_deleted(

@@ -49,15 +49,6 @@ def test_a_file_that_is_not_there_is_none_or_a_photo_error(folder: Folder, name:
         folder.read(name)
 
 
-def test_uploading_takes_a_local_file(folder: Folder, tmp_path: Path) -> None:
-    (local := tmp_path / "made.csv").write_bytes(b"new")
-    folder.write("features.csv", b"old")
-    folder.upload(local, "features.csv")
-    assert folder.read("features.csv") == b"new"
-    assert not local.exists()
-    assert folder.names("") == ["features.csv"]
-
-
 def test_names_are_those_directly_in_a_folder(folder: Folder) -> None:
     for name in ("b", "a/2", "a/1", "a/deep/er", "ab/1"):
         folder.write(name, b"")
@@ -85,11 +76,11 @@ def test_moving_takes_a_folder_to_the_place_of_another(folder: Folder) -> None:
     assert folder.read("csv/deep/2") == b"staged/deep/2"
 
 
-def test_a_folder_becomes_a_file_and_the_reverse(folder: Folder, tmp_path: Path) -> None:
+def test_a_folder_becomes_a_file_and_the_reverse(folder: Folder) -> None:
     folder.write("csv/1", b"1")
-    (local := tmp_path / "made.csv").write_bytes(b"2")
     folder.delete("csv")
-    folder.upload(local, "csv")
+    folder.write("csv", b"2")
+    assert folder.names("csv") == []
     assert folder.read("csv") == b"2"
     folder.write("staged/1", b"3")
     folder.move("staged", "csv")
@@ -156,32 +147,6 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     written.set()
     reader.join()
     assert seen == {(100_000, 1)}
-
-
-@pytest.mark.skipif(
-    not os.access("/dev/shm", os.W_OK) or os.stat("/dev/shm").st_dev == os.stat("/tmp").st_dev,  # noqa: S108
-    reason="there is no second disk",
-)
-@pytest.mark.parametrize("fails", [False, True])
-def test_a_file_from_another_disk_arrives_whole_or_not_at_all(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
-) -> None:
-    folder = LocalFolder(str(tmp_path))
-    folder.write("features.csv", b"old")
-    local = Path(f"/dev/shm/fruits-{os.getpid()}.csv")  # noqa: S108
-    local.write_bytes(b"new")
-    try:
-        if fails:
-            monkeypatch.setattr("pathlib.Path.replace", no_space)
-            with pytest.raises(StorageError, match=r"can't write .*: No space left"):
-                folder.upload(local, "features.csv")
-        else:
-            folder.upload(local, "features.csv")
-        assert folder.read("features.csv") == (b"old" if fails else b"new")
-        assert folder.names("") == ["features.csv"]
-        assert local.exists() == fails
-    finally:
-        local.unlink(missing_ok=True)
 
 
 @pytest.mark.parametrize("below", ["", "/below", "/far/below"])

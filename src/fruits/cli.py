@@ -185,12 +185,12 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: "Setting
     progress = _progress()
     done = erase_photos(_spark(settings, progress, results), results, photos, refit, progress)
     click.echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
-    if done.unmatched:
-        click.echo(f"{done.unmatched} of the names given name no photo in these results.")
+    for name in done.unmatched:
+        click.echo(f"No photo in these results is named by {name}")
     if done.models:
         click.echo(
             f"These fitted models had seen them and still stand: {', '.join(done.models)}. "
-            f"Refit them: `fruits reduce {results}` after the next run, or erase with --refit."
+            f"Refit them by `fruits reduce {results}`."
         )
     click.echo("The photos themselves were not touched: delete them at their source too.")
 

@@ -17,7 +17,7 @@ from fruits.errors import ReduceError, ResultsError
 from fruits.photo import is_photo
 from fruits.pipeline import commit, reported, stage_csv, write_reduced, writing
 from fruits.progress import Progress
-from fruits.results import REPORT, Manifest, Results
+from fruits.results import Manifest, Results
 from fruits.session import spark_errors
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class Erasure:
 
     photos: int
     rows: int  # in features, rejects and reduced together
-    unmatched: int  # of the names given, those that name no photo in the results
+    unmatched: list[str]  # of the names given, those that name no photo in the results
     models: list[str]  # fitted models that had seen the photos, and still stand
 
 
@@ -61,13 +61,14 @@ def erase(
             )
             doomed, unmatched = _match(known, _names(photos, known), former.photos)
         if not len(doomed):
+            store.purge()  # of what a killed run, or a killed erasure, may have left
             raise ResultsError(
                 f"nothing was erased: no photo in {store.folder.address} is named by "
                 f"{', '.join(photos)[:200]}"
             )
         with progress.step("erase"):
             draft, rows = _without(spark, store, former, doomed)
-            csv: Path | str | None = None
+            csv: bytes | str | None = None
             if draft.reduced:
                 if refit:
                     draft = _refitted(spark, store, draft)
@@ -79,11 +80,9 @@ def erase(
                 "rows": rows,
                 "models": models,
             }
-            # The report shows photos: better none for a moment than one of an erased photo.
-            store.folder.delete(REPORT)
             commit(spark, store, replace(draft, erased=[*former.erased, entry]), progress, csv)
-        reported(spark, store, progress)
         store.purge()
+        reported(spark, store, progress)
     return Erasure(len(doomed), rows, unmatched, models)
 
 
@@ -146,7 +145,7 @@ def _names(given: Sequence[str], known: pa.Array) -> list[str]:
     for name in given:
         if os.path.isfile(name) and not is_photo(name):
             try:
-                lines = Path(name).read_text("utf-8").splitlines()
+                lines = Path(name).read_text("utf-8-sig").splitlines()
             except (OSError, UnicodeDecodeError):
                 raise ResultsError(f"nothing was erased: {name} is no list of photos") from None
             names += [line for line in lines if line.strip()]
@@ -155,14 +154,14 @@ def _names(given: Sequence[str], known: pa.Array) -> list[str]:
     return names
 
 
-def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, int]:
-    """The known paths that are named, and how many names name none.
+def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, list[str]]:
+    """The known paths that are named, and the names that name none.
 
     A name is a path; or a folder, and all below it; or else a prefix of paths.
     """
     exact = set(known.to_pylist())
     doomed: set[str] = set()
-    unmatched = 0
+    unmatched = []
     for name in names:
         relative = _relative(name, root)
         if relative in exact:
@@ -173,14 +172,16 @@ def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, 
         if not found and relative and not name.endswith("/"):
             found = {path for path in exact if path.startswith(relative)}
         doomed |= found
-        unmatched += not found
+        if not found:
+            unmatched.append(name)
     return pa.array(sorted(doomed), pa.string()), unmatched
 
 
 def _relative(name: str, root: str) -> str:
     """A name as the results have it, whether it is given so or as the address of the photo."""
     if "://" in name:
-        name = name.replace("s3://", "s3a://", 1).removeprefix("file://")
-    elif os.path.exists(name):
-        name = os.path.abspath(name)
-    return name.removeprefix(root).lstrip("/") if name.startswith(root) else name
+        address = name.replace("s3://", "s3a://", 1).removeprefix("file://")
+    else:
+        address = os.path.abspath(os.path.expanduser(name))
+    inside = address.startswith(f"{root.rstrip('/')}/")
+    return address.removeprefix(root).lstrip("/") if inside else name

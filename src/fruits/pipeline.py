@@ -1,6 +1,6 @@
 """The pipeline, step by step: each function is a verb of the `fruits` command.
 
-    spark = start_session()
+    spark = start_session(s3=True)  # as Spark is to write in S3
     run(spark, "s3://bucket/photos", "s3://bucket/results")
 
 Each takes a SparkSession and addresses; what it leaves is described in `results.py`. A step that
@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fruits import reduce as reducing
 from fruits.progress import Progress
 from fruits.report import render
 from fruits.report_content import gather
-from fruits.results import CSV, REPORT, Manifest, Results, open_results, write_csv
+from fruits.results import CSV, REPORT, Manifest, Results, make_csv, open_results
 from fruits.session import spark_errors, versions
 from fruits.settings import Settings
 from fruits.storage import open_folder
@@ -83,7 +82,7 @@ def reduce(
     """
     progress = progress or Progress()
     with writing(results, create=False) as store:
-        draft, csv = _reduced(spark, store, store.current(), settings, progress)
+        draft, csv = _reduced(spark, store, store.current(), settings, progress, again=True)
         commit(spark, store, draft, progress, csv)
     return store.current()
 
@@ -107,9 +106,14 @@ def _reduced(
     draft: Manifest,
     settings: Settings,
     progress: Progress,
-) -> tuple[Manifest, Path | str | None]:
-    """The draft with a PCA of its features, and the staged CSV (None: both stand already)."""
-    if draft.reduced and draft.explained_variance:
+    *,
+    again: bool = False,
+) -> tuple[Manifest, bytes | str | None]:
+    """The draft with a PCA of its features, and the CSV (None: both stand already).
+
+    `again`: fit it even then, as the models may have seen photos that were erased since.
+    """
+    if draft.reduced and draft.csv and draft.explained_variance and not again:
         asked = (None, settings.components) if settings.components else (settings.variance, None)
         if asked in ((draft.variance, None), (None, len(draft.explained_variance))):
             return draft, None
@@ -137,10 +141,10 @@ def write_reduced(
     )
 
 
-def stage_csv(spark: "SparkSession", store: Results, draft: Manifest) -> Path | str:
+def stage_csv(spark: "SparkSession", store: Results, draft: Manifest) -> bytes | str:
     """The CSV of the draft's reduced rows, ready for `Results.commit`."""
     rows = store.table(spark, draft.reduced or "")
-    return write_csv(store, rows, draft.counts["features"], len(draft.explained_variance or []))
+    return make_csv(store, rows, draft.counts["features"], len(draft.explained_variance or []))
 
 
 def commit(
@@ -148,7 +152,7 @@ def commit(
     store: Results,
     draft: Manifest,
     progress: Progress,
-    csv: Path | str | None = None,
+    csv: bytes | str | None = None,
 ) -> None:
     manifest = replace(
         draft,

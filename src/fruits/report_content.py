@@ -62,7 +62,10 @@ def _samples(features: "DataFrame", manifest: Manifest) -> dict[str | None, list
         for row, data in read:
             if isinstance(data, PhotoError):
                 continue
-            picture = thumbnail(data, _THUMBNAIL, _MAX_PIXELS)
+            try:
+                picture = thumbnail(data, _THUMBNAIL, _MAX_PIXELS)
+            except PhotoError:  # changed since, or larger than a report is worth
+                continue
             samples[row["label"]].append(SamplePhoto(row["path"], picture))
     except FruitsError:
         return {}  # the photos are out of reach from here; the rest of the report is not

@@ -7,15 +7,15 @@ The generation before the current one is kept until the next commit, for readers
 """
 
 import json
+import re
 import shutil
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.csv
@@ -33,9 +33,11 @@ REPORT = "report.html"
 REJECTS = pa.schema([("path", pa.string()), ("label", pa.string()), ("reason", pa.string())])
 SOURCES = pa.schema([("path", pa.string()), ("version", pa.string())])
 _DATASETS = ("features", "rejects", "reduced", "sources", "models", "staging", "csv")
+_GENERATION = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
+"""The names that `Results.new` gives: nothing else in a results folder is ever removed."""
 _FORMAT = 1
-_CSV_VALUES = 32 * 2**20
-"""The end result is one CSV file up to so many numbers (128 MB of float32), then a folder."""
+_CSV_VALUES = 16 * 2**20
+"""The end result is one CSV file up to so many numbers (64 MB of float32), then a folder."""
 _OTHERS_RUN = timedelta(days=1)
 """In S3, where nothing can be locked, what is younger may belong to another run at work."""
 
@@ -96,19 +98,32 @@ class Results:
         """A data set, by the path that the manifest gives it."""
         return read_parquet(spark, self.folder.uri(path))
 
-    def commit(self, manifest: Manifest, csv: Path | str | None = None) -> None:
-        """Makes `manifest` the current one, after `csv`, a local file or a staged folder.
+    def commit(self, manifest: Manifest, csv: bytes | str | None = None) -> None:
+        """Makes `manifest` the current one, after `csv`, a file's bytes or a staged folder.
 
         Then older generations go, but those of the manifest that was current until now.
+
+        Raises:
+            ResultsError: another run has committed since these results were opened.
         """
-        if isinstance(csv, Path):
-            self.folder.upload(csv, CSV)
+        if open_results(self.folder.address).manifest != self.manifest:
+            raise ResultsError(
+                f"another run has written in {self.folder.address} meanwhile: run this again"
+            )
+        former = self.manifest
+        if former and former.paths() != manifest.paths():
+            # From here on a kill leaves no report and no CSV, rather than those of other results.
+            self.folder.delete(REPORT)
+            if former.csv and (csv is not None or manifest.csv is None):
+                self._write(replace(former, csv=None))
+        if manifest.csv is None or (csv is not None and self.folder.names(CSV)):
+            self.folder.delete(CSV)
+        if isinstance(csv, bytes):
+            self.folder.write(CSV, csv)
         elif csv:
             self.folder.move(csv, CSV)
-        elif manifest.csv is None:
-            self.folder.delete(CSV)
-        self.folder.write(MANIFEST, (json.dumps(asdict(manifest), indent=2) + "\n").encode())
-        former, self.manifest = self.manifest, manifest
+        self._write(manifest)
+        self.manifest = manifest
         for path in self.scratch:
             self.folder.delete(path)
         self._sweep(manifest.paths() | (former.paths() if former else set()))
@@ -118,21 +133,31 @@ class Results:
         self._sweep(self.current().paths(), everything=True)
         self.folder.forget_versions()
 
+    @staticmethod
+    def _lock_file(place: Path) -> IO[str]:
+        try:
+            return open(place / ".lock", "w")
+        except OSError as error:
+            raise ResultsError(
+                f"can't lock {place} ({error.strerror}): is it a colleague's? Give another folder"
+            ) from None
+
+    def is_nobodys(self, generation: str) -> bool:
+        """Whether no other run can be at work on a generation that no manifest names."""
+        if isinstance(self.folder, LocalFolder):
+            return True  # whoever asks holds the lock
+        made = datetime.strptime(generation[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        return datetime.now(UTC) - made > _OTHERS_RUN
+
+    def _write(self, manifest: Manifest) -> None:
+        self.folder.write(MANIFEST, (json.dumps(asdict(manifest), indent=2) + "\n").encode())
+
     def _sweep(self, keep: set[str], *, everything: bool = False) -> None:
         for dataset in _DATASETS:
-            for name in self.folder.names(dataset):
+            for name in filter(_GENERATION.fullmatch, self.folder.names(dataset)):
                 path = f"{dataset}/{name}"
-                if path not in keep and (everything or self._is_nobodys(name)):
+                if path not in keep and (everything or self.is_nobodys(name)):
                     self.folder.delete(path)
-
-    def _is_nobodys(self, generation: str) -> bool:
-        if isinstance(self.folder, LocalFolder):
-            return True  # whoever sweeps holds the lock
-        try:
-            made = datetime.strptime(generation[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-        except ValueError:
-            return False
-        return datetime.now(UTC) - made > _OTHERS_RUN
 
     def read_sources(self) -> pa.Table:
         """path, version of every photo that the current features were made from."""
@@ -169,10 +194,10 @@ class Results:
         is_new = not place.exists()
         self.folder.check_writable()
         try:
-            with open(place / ".lock", "w") as lock:
+            with self._lock_file(place) as lock:
                 try:
                     fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError:
+                except BlockingIOError:
                     raise ResultsError(
                         f"another run is writing in {place}: wait until it has ended"
                     ) from None
@@ -212,10 +237,10 @@ def _parse(data: bytes, address: str) -> Manifest:
         ) from None
 
 
-def write_csv(results: Results, reduced: "DataFrame", rows: int, components: int) -> Path | str:
-    """path, label, pc_1 … pc_k of each photo, sorted by path, staged for `Results.commit`.
+def make_csv(results: Results, reduced: "DataFrame", rows: int, components: int) -> bytes | str:
+    """path, label, pc_1 … pc_k of each photo, sorted by path, for `Results.commit`.
 
-    Up to 32 Mi numbers a local file; beyond, a folder of parts, each with the header.
+    Up to 16 Mi numbers the bytes of a file; beyond, a staged folder of parts, each with the header.
     """
     names = [f"pc_{i + 1}" for i in range(components)]
     if rows * components > _CSV_VALUES:
@@ -225,10 +250,9 @@ def write_csv(results: Results, reduced: "DataFrame", rows: int, components: int
         )
         parts.sort("path").write.csv(results.folder.uri(staged), header=True, escape='"')
         return staged
-    table = reduced.toArrow().sort_by("path").combine_chunks()
-    flat = pa.chunked_array(table["components"]).combine_chunks().flatten()
-    values = flat.to_numpy().reshape(rows, components)
+    table = reduced.toArrow().sort_by("path")
+    values = table["components"].combine_chunks().flatten().to_numpy().reshape(rows, components)
     columns = [table["path"], table["label"], *values.T.copy()]
-    with tempfile.NamedTemporaryFile(prefix="fruits-", suffix=".csv", delete=False) as file:
-        pyarrow.csv.write_csv(pa.table(columns, names=["path", "label", *names]), file)
-    return Path(file.name)
+    out = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(pa.table(columns, names=["path", "label", *names]), out)
+    return bytes(out.getvalue())

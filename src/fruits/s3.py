@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from fruits.errors import PhotoError, StorageError
 
@@ -50,12 +50,28 @@ class S3Folder:
 
         with s3_errors(self):
             try:
-                body = s3_client().get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"]
-                return body.read()
+                return self._get(name)
             except ClientError as error:
                 if (code := error.response["Error"]["Code"]) in _ONE_OBJECT:
                     raise PhotoError(f"the object can't be read ({code})") from None
                 raise
+
+    def _get(self, name: str) -> bytes:
+        """An object's bytes; boto3 itself tries again only until the first of them has come."""
+        from botocore.exceptions import (
+            IncompleteReadError,
+            ReadTimeoutError,
+            ResponseStreamingError,
+        )
+
+        for tries_left in (2, 1, 0):
+            try:
+                answer = s3_client().get_object(Bucket=self.bucket, Key=self.prefix + name)
+                return answer["Body"].read()
+            except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
+                if not tries_left:
+                    raise
+        raise AssertionError("unreachable")
 
     def read_if_there(self, name: str) -> bytes | None:
         with s3_errors(self):
@@ -68,11 +84,6 @@ class S3Folder:
     def write(self, name: str, data: bytes) -> None:
         with s3_errors(self):
             s3_client().put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data)
-
-    def upload(self, local: Path, name: str) -> None:
-        with s3_errors(self):
-            s3_client().upload_file(str(local), self.bucket, self.prefix + name)
-        local.unlink()
 
     def move(self, old: str, new: str) -> None:
         self.delete(new)
@@ -212,7 +223,8 @@ def check_bucket(bucket: str) -> None:
     with s3_errors(S3Folder(bucket, "")):
         client = s3_client()
         answer = client.head_bucket(Bucket=bucket)
-        if not client.meta.endpoint_url.endswith((".amazonaws.com", ".amazonaws.eu")):
+        host = urlsplit(client.meta.endpoint_url).hostname or ""
+        if not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")):
             return
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "unknown")

@@ -39,13 +39,13 @@ _S3_EXCLUDES = (
 def start_session(settings: Settings = Settings(), *, s3: bool = False) -> "SparkSession":
     """The running SparkSession, or a new one.
 
-    The master is the one of `settings`, else what spark-submit or Spark's own configuration says,
-    else all cores of this machine. `s3` says that Spark itself will read or write in S3.
+    The master is the one of `settings`, else what spark-submit or the variable MASTER says, else
+    all cores of this machine. `s3` says that Spark itself will read or write in S3.
 
     Raises:
         FruitsError: Java is missing, or Spark can't be started.
     """
-    from pyspark import SparkConf
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
     if (running := SparkSession.getActiveSession()) is not None:
@@ -53,6 +53,8 @@ def start_session(settings: Settings = Settings(), *, s3: bool = False) -> "Spar
     # Otherwise workers take the `python3` of the path, and miss every package.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # under spark-submit, whose settings its JVM has
+        SparkContext._ensure_initialized()
     conf = SparkConf()
     if settings.master:
         conf.setMaster(settings.master)
@@ -119,7 +121,12 @@ def _s3a() -> dict[str, str]:
     before the manifest names it. (S3A's own committers need Spark's spark-hadoop-cloud, which is
     not published for every version of Spark.)
     """
-    conf = {"spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem"}
+    conf = {
+        "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
+        "spark.hadoop.fs.s3a.aws.credentials.provider": (
+            "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
+        ),
+    }
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         conf["spark.hadoop.fs.s3a.endpoint.region"] = region
     if url := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):

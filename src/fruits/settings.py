@@ -44,7 +44,7 @@ class Settings:
     components: int | None = None
     """Keep exactly so many principal components, instead of `variance`."""
     master: str | None = None
-    """The Spark master. None: what spark-submit or Spark's configuration says, else `local[*]`."""
+    """The Spark master. None: what spark-submit or the variable MASTER says, else `local[*]`."""
     max_megapixels: int = 100
     """Photos with more pixels than this are rejected, before they are decoded."""
     reads_in_flight: int = 16
@@ -109,7 +109,10 @@ def load(
     for name in types:
         if (text := environ.get(f"FRUITS_{name.upper()}")) not in (None, ""):
             values[name] = text
-    values.update({k: v for k, v in (overrides or {}).items() if v is not None})
+    given = {k: v for k, v in (overrides or {}).items() if v is not None}
+    if "variance" in given:
+        values.pop("components", None)  # it was set more weakly
+    values.update(given)
     return Settings(**{name: _convert(name, value, types[name]) for name, value in values.items()})
 
 

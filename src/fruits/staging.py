@@ -48,7 +48,8 @@ class Staging:
             path = f"staging/{name}"
             if folder.read_if_there(f"{path}/{_MADE}") != self._made():
                 continue
-            self.results.scratch.append(path)
+            if self.results.is_nobodys(name):
+                self.results.scratch.append(path)
             for chunk in folder.names(path):
                 if chunk != _MADE and "_SUCCESS" in folder.names(f"{path}/{chunk}"):
                     found.append(folder.uri(f"{path}/{chunk}"))

@@ -44,9 +44,6 @@ class Folder(Protocol):
     def write(self, name: str, data: bytes) -> None:
         """Put a file, whole or not at all, over the one that may be there."""
 
-    def upload(self, local: Path, name: str) -> None:
-        """As `write`, from a local file, which is then gone."""
-
     def move(self, old: str, new: str) -> None:
         """Give a sub-folder another name, in place of what has that name."""
 
@@ -125,28 +122,13 @@ class LocalFolder:
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-            self.upload(staged, name)
+            if (path := Path(self.address) / name).is_dir():
+                shutil.rmtree(path)
+            staged.replace(path)
         except OSError as error:
             raise StorageError(f"can't write {staged.parent}: {error.strerror}") from None
         finally:
             _remove_if_there(staged)
-
-    def upload(self, local: Path, name: str) -> None:
-        path, staged = Path(self.address) / name, self._beside(name)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if os.stat(local).st_dev == os.stat(path.parent).st_dev:
-                staged = local
-            else:
-                shutil.copyfile(local, staged)
-            if path.is_dir():
-                shutil.rmtree(path)
-            staged.replace(path)
-            local.unlink(missing_ok=True)
-        except OSError as error:
-            if staged != local:
-                _remove_if_there(staged)
-            raise StorageError(f"can't write {path}: {error.strerror}") from None
 
     def move(self, old: str, new: str) -> None:
         self.delete(new)
@@ -158,7 +140,7 @@ class LocalFolder:
     def names(self, prefix: str) -> list[str]:
         try:
             return sorted(os.listdir(Path(self.address) / prefix))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
             raise StorageError(f"can't list {self.address}: {error.strerror}") from None

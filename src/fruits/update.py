@@ -200,16 +200,16 @@ def _check_same(store: Results, model: Model, settings: Settings) -> None:
     """Raises ResultsError where a run would mix features that were made in different ways."""
     if (former := store.manifest) is None:
         return
-    pairs = {
-        "weights": (former.model["name"], model.name),
-        "engine": (former.engine, settings.engine),
-        "precision": (former.precision, settings.precision),
-    }
-    for what, (old, new) in pairs.items():
-        if old != new or (what == "weights" and former.model["sha256"] != model.sha256):
-            other = "" if old != new else " of another content"
+    other = former.model["sha256"] != model.sha256
+    for what, old, new, differs in (
+        ("weights", former.model["name"], model.name, other),
+        ("engine", former.engine, settings.engine, former.engine != settings.engine),
+        ("precision", former.precision, settings.precision, former.precision != settings.precision),
+    ):
+        if differs:
+            content = " of another content" if old == new else ""
             raise ResultsError(
-                f"{store.folder.address} was made with the {what} {old}, not {new}{other}: "
+                f"{store.folder.address} was made with the {what} {old}, not {new}{content}: "
                 f"give another results folder, or --{what} {old}"
             )
 
