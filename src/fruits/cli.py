@@ -144,7 +144,7 @@ def featurize(photos: str, results: str, settings: "Settings") -> None:
 @click.argument("results")
 @_settings_of(*_REDUCE, *_SPARK)
 def reduce(results: str, settings: "Settings") -> None:
-    """Stored features -> PCA and CSV: the second step of `run` alone."""
+    """Stored features -> PCA, CSV and report: the second half of `run` alone, fitted anew."""
     from fruits import pipeline
 
     progress = _progress()

@@ -75,7 +75,7 @@ def reduce(
     settings: Settings = Settings(),
     progress: Progress | None = None,
 ) -> Manifest:
-    """Stored features -> PCA and CSV.
+    """Stored features -> PCA, CSV and report, fitted anew.
 
     Raises:
         FruitsError: as `run`.
@@ -84,6 +84,7 @@ def reduce(
     with writing(results, create=False) as store:
         draft, csv = _reduced(spark, store, store.current(), settings, progress, again=True)
         commit(spark, store, draft, progress, csv)
+        reported(spark, store, progress)
     return store.current()
 
 
