@@ -7,7 +7,7 @@ PYTHON ?= $(firstword $(foreach v,python3 python3.13 python3.12 python3.11,$(she
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
-.PHONY: help demo run test lint format bench lock clean
+.PHONY: help demo test lint format bench lock clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -27,7 +27,7 @@ format: .venv/dev  ## ruff, in place
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: .venv/dev java  ## measure against the public notebooks' way: make bench PHOTOS=~/photos (20 minutes)
+bench: .venv/dev java  ## measure against the public notebooks' way: make bench PHOTOS=~/photos (half an hour)
 	.venv/bin/fruits bench "$(PHOTOS)"
 
 lock: .venv/dev  ## pin every dependency anew, from pyproject.toml

@@ -219,7 +219,7 @@ def weights(name: str | None, settings: "Settings") -> None:
 def bench(photos: str, options: tuple[str, ...]) -> None:
     """Measure this pipeline against the public notebooks' way and against no Spark at all.
 
-    It takes about 20 minutes. Its own options: `fruits bench PHOTOS -- --help`.
+    It takes about half an hour. Its own options: `fruits bench PHOTOS -- --help`.
     """
     import runpy
     from pathlib import Path
