@@ -21,7 +21,7 @@ Figures = dict[str, Any]
 """What a step measured, as it goes into the JSON: seconds, MB (of 10**6 bytes), photos, or
 `missing`: why there is nothing."""
 
-FEATURES = 5_000
+FEATURES = 10_000
 """Photos at least, where the speed of making features is measured."""
 _BASE = 1_500
 _BASE_QUICK = 48

@@ -74,7 +74,7 @@ def measure(job: Job) -> Figures:
             rows = spark.createDataFrame(partition(chunk, spark.sparkContext.defaultParallelism))
             counted += rows.count()
         took("to Spark")
-        open_results(job.results()).write_sources(todo)
+        open_results(job.results()).write_small("sources", todo.select(update.SOURCES.names))
         took("write sources")
     if counted != keys:
         raise AssertionError(f"{keys} keys were due, {counted} came")

@@ -130,9 +130,9 @@ def _whole(figures: dict[str, Figures]) -> Iterator[Row]:
         yield Row(part, "    its steps", figure=_steps(notebook))
     if found := figures.get("whole"):
         value = _faster(found, notebook)
-        what = f"(b) this pipeline, run: PCA of {found['components']}, CSV, report"
+        what = f"(b) this pipeline, run: PCA of {found['components']}, CSV"
         yield Row(part, what, found["photos"], _seconds(found), value, "× (a)", 12)
-        yield Row(part, "    its steps", figure=_steps(found))
+        yield Row(part, "    its steps, and the report after it", figure=_steps(found))
         yield Row(part, "    before it: start Spark", figure=f"{found['spark_start_s']:.1f} s")
 
 

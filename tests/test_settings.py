@@ -83,6 +83,15 @@ def test_the_environment_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch)
     assert load().variance == 0.5
 
 
+def test_a_variable_names_the_config_file(here: Path) -> None:
+    (here / "fruits.toml").write_text("components = 3")
+    (here / "image.toml").write_text("components = 5")
+    (here / "mine.toml").write_text("components = 7")
+    environ = {"FRUITS_CONFIG": "image.toml"}
+    assert load(environ=environ).components == 5
+    assert load(config="mine.toml", environ=environ).components == 7
+
+
 def test_a_config_file_takes_the_place_of_fruits_toml(here: Path) -> None:
     (here / "fruits.toml").write_text("components = 3\nvariance = 0.5")
     (here / "other.toml").write_text("components = 4")

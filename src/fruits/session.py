@@ -6,15 +6,15 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fruits import errors
 from fruits.errors import FruitsError
-from fruits.settings import Settings
+from fruits.settings import Settings, load
 
 if TYPE_CHECKING:
     from pyspark import SparkConf
@@ -36,9 +36,10 @@ _S3_EXCLUDES = (
 )
 
 
-def start_session(settings: Settings = Settings(), *, s3: bool = False) -> "SparkSession":
+def start_session(settings: Settings | None = None, *, s3: bool = False) -> "SparkSession":
     """The running SparkSession, or a new one.
 
+    `settings` None: those of the environment and the TOML file, as the `fruits` command has them.
     The master is the one of `settings`, else what spark-submit or the variable MASTER says, else
     all cores of this machine. `s3` says that Spark itself will read or write in S3.
 
@@ -50,6 +51,7 @@ def start_session(settings: Settings = Settings(), *, s3: bool = False) -> "Spar
 
     if (running := SparkSession.getActiveSession()) is not None:
         return running
+    settings = settings or load()
     # Otherwise workers take the `python3` of the path, and miss every package.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
@@ -100,6 +102,9 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
         # One thread a Python worker: as many workers as cores are at work side by side.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.sql.parquet.compression.codec": "zstd",
+        # Hardly two features are alike: to look for repetitions only costs the JVM time.
+        "spark.hadoop.parquet.enable.dictionary#features.list.element": "false",
+        "spark.hadoop.parquet.enable.dictionary#components.list.element": "false",
     }
     if local:
         conf |= {
@@ -163,11 +168,12 @@ def spark_errors() -> Iterator[None]:
 
 
 def versions(spark: "SparkSession") -> dict[str, str]:
-    """The versions that the manifest names."""
-    packages = ("fruits", "pyspark", "openvino", "tensorflow-cpu", "keras", "pillow", "numpy")
-    java = spark.sparkContext._jvm.java.lang.System.getProperty("java.version")  # type: ignore[union-attr]
-    return {
+    """The versions that the manifest names, of what is installed."""
+    found = {
         "python": platform.python_version(),
-        "java": str(java),
-        **{name: version(name) for name in packages},
+        "java": str(spark.sparkContext._jvm.java.lang.System.getProperty("java.version")),  # type: ignore[union-attr]
     }
+    for name in ("fruits", "pyspark", "openvino", "tensorflow-cpu", "keras", "pillow", "numpy"):
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

@@ -1,8 +1,8 @@
 """Every setting, with its type, its default and its range.
 
 A value comes from, strongest first: a flag of the `fruits` command (or an argument in Python), the
-environment (`FRUITS_ENGINE=tensorflow`), a TOML file (`fruits.toml` in the working folder, or
-`--config FILE`), the default below.
+environment (`FRUITS_ENGINE=tensorflow`), a TOML file (`--config FILE`, else the one that
+FRUITS_CONFIG names, else `fruits.toml` in the working folder), the default below.
 """
 
 import os
@@ -100,7 +100,7 @@ def load(
     """
     types = {f.name: f.type for f in fields(Settings)}
     values: dict[str, Any] = {}
-    for name, value in _read_toml(config).items():
+    for name, value in _read_toml(config or environ.get("FRUITS_CONFIG")).items():
         if name not in types:
             raise SettingsError(
                 f"unknown setting {name!r} in the TOML file; known are {', '.join(types)}"
