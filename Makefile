@@ -4,10 +4,12 @@ RESULTS ?= results/demo
 # TensorFlow has no build for Python 3.14 yet; override by `make PYTHON=/path/to/python …`.
 PYTHON ?= $(firstword $(foreach v,python3 python3.13 python3.12 python3.11,$(shell \
 	$(v) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(v))))
+SCRIPTS = .ci/run compose/*.sh images/base/bin/with-secrets images/jupyterhub/bin/* images/object-store/serve
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
-.PHONY: help demo test lint format bench lock clean
+.PHONY: help demo test lint format bench lock clean images engine \
+	local-up local-run local-user local-logs local-down local-clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -18,10 +20,12 @@ demo: .venv/run java  ## set everything up and run the pipeline on sample photos
 test: .venv/dev java  ## all tests; FRUITS_TEST_PHOTOS=DIR adds those that need 200 real photos
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
-lint: .venv/dev  ## ruff and mypy
+lint: .venv/dev  ## ruff, mypy, hadolint, shellcheck
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy src
+	.venv/bin/hadolint images/*/Dockerfile
+	.venv/bin/shellcheck $(SCRIPTS)
 
 format: .venv/dev  ## ruff, in place
 	.venv/bin/ruff check --fix .
@@ -30,12 +34,40 @@ format: .venv/dev  ## ruff, in place
 bench: .venv/dev java  ## measure against the public notebooks' way: make bench PHOTOS=~/photos (half an hour)
 	.venv/bin/fruits bench "$(PHOTOS)"
 
+images:  ## the cluster's images, from what is in this checkout
+	@compose/local.sh images
+
+engine:  ## install and start Docker's engine where there is none (Debian, as root)
+	@compose/engine.sh
+
+local-up:  ## the cluster on this machine: build what changed, start, wait until it is healthy
+	@compose/local.sh images
+	@compose/local.sh up
+
+local-run:  ## photos to the bucket, and the pipeline on the cluster (PHOTOS=~/photos for yours)
+	@compose/local.sh run "$(if $(filter file,$(origin PHOTOS)),,$(PHOTOS))"
+
+local-user:  ## a new user of the Hub, or a new password: make local-user NAME=alice
+	@compose/local.sh user "$(NAME)"
+
+local-logs:  ## what the cluster's containers say
+	@compose/local.sh logs
+
+local-down:  ## stop the cluster; bucket, users and notebooks stay
+	@compose/local.sh down
+
+local-clean:  ## stop it and delete the bucket, the users and the notebooks, after asking
+	@compose/local.sh clean
+
+LOCK = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header pyproject.toml
 lock: .venv/dev  ## pin every dependency anew, from pyproject.toml
-	.venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
-		--no-annotate --no-header pyproject.toml -o requirements.lock
-	.venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-		--no-annotate --no-header --extra dev -c requirements.lock pyproject.toml \
-		-o requirements-dev.lock
+	$(LOCK) --upgrade --python-version 3.11 --extra keras -o requirements.lock
+	$(LOCK) --python-version 3.11 --extra keras --extra dev -c requirements.lock -o requirements-dev.lock
+	$(LOCK) --python-version 3.13 -c requirements.lock -o images/base/requirements.lock
+	$(LOCK) --python-version 3.13 --extra keras --extra hub -c requirements.lock \
+		-o images/jupyterhub/requirements.lock
+	.venv/bin/python images/base/jars.py lock >images/base/jars.lock 2>/dev/null
+	cd images/jupyterhub && npm install --package-lock-only --silent
 
 clean:  ## remove the environment and the demo's results
 	rm -rf .venv results/demo build src/*.egg-info

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Brings up what the containers need on a Debian host: Docker's engine, Compose and buildx, and the
+# image debian:trixie-slim, which is made from Debian's packages where no registry answers.
+set -euo pipefail
+image=debian:trixie-slim
+plugins=/usr/local/lib/docker/cli-plugins
+
+fail() { echo "$*" >&2; exit 2; }
+need_root() { [ "$(id -u)" = 0 ] || fail "To install Docker's engine takes root: say \`sudo make engine\`."; }
+have_engine() { docker info >/dev/null 2>&1; }
+install() { apt-get update -q && apt-get install -yq --no-install-recommends "$@"; }
+# shellcheck disable=SC2016 # apt's own variable: the archive that this host installs from
+mirror() { apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | grep -v security | head -n 1; }
+
+# Debian 13's plugins are one file each, and need nothing of Debian 13: they serve Debian 12 too.
+plugin() { # NAME
+    ! docker "$1" version >/dev/null 2>&1 || return 0
+    need_root
+    local folder
+    folder=$(mktemp -d)
+    mkdir -p "$folder/lists/partial" "$plugins"
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(mirror) trixie main" >"$folder/sources"
+    # apt checks the package's sum and the signature of the list that has it.
+    from_trixie() {
+        apt-get -q -o Dir::Etc::sourcelist="$folder/sources" -o Dir::Etc::sourceparts=/dev/null \
+            -o Dir::State::lists="$folder/lists" -o Dir::Cache="$folder" -o APT::Sandbox::User=root "$@"
+    }
+    from_trixie update
+    (cd "$folder" && from_trixie download "docker-$1" && dpkg-deb -x docker-"$1"_*.deb .)
+    cp "$(find "$folder" -path "*/cli-plugins/docker-$1" -type f)" "$plugins/"
+    rm -rf "$folder"
+}
+
+if ! have_engine; then
+    need_root
+    command -v dockerd >/dev/null || install docker.io iptables
+    if [ -d /run/systemd/system ]; then
+        systemctl start docker
+    else
+        echo "Starting dockerd; it writes to /var/log/dockerd.log."
+        nohup dockerd >/var/log/dockerd.log 2>&1 &
+    fi
+    for _ in $(seq 60); do
+        ! have_engine || break
+        sleep 1
+    done
+    have_engine || fail "Docker's engine did not start: see /var/log/dockerd.log."
+fi
+plugin compose
+plugin buildx
+
+if ! docker image inspect "$image" >/dev/null 2>&1 && ! timeout 120 docker pull -q "$image"; then
+    need_root
+    echo "No registry answers: making $image from Debian's packages."
+    command -v debootstrap >/dev/null || install debootstrap
+    tree=$(mktemp -d)
+    trap 'rm -rf "$tree"' EXIT
+    # As in the official image: no manuals, no translations, no packages kept.
+    mkdir -p "$tree/etc/dpkg/dpkg.cfg.d"
+    printf 'path-exclude=%s\n' '/usr/share/doc/*' '/usr/share/man/*' '/usr/share/locale/*' \
+        '/usr/share/info/*' >"$tree/etc/dpkg/dpkg.cfg.d/slim"
+    debootstrap --variant=minbase --include=ca-certificates trixie "$tree" "$(mirror)" >/dev/null
+    # A local authority that this host trusts is trusted in the images too.
+    if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
+        cp /usr/local/share/ca-certificates/*.crt "$tree/usr/local/share/ca-certificates/"
+        chroot "$tree" update-ca-certificates >/dev/null
+    fi
+    rm -rf "$tree"/usr/share/{doc,man,locale,info}/* "$tree"/var/cache/apt/* "$tree"/var/lib/apt/lists/*
+    tar -C "$tree" -c . | docker import --change 'CMD ["bash"]' - "$image" >/dev/null
+fi
+docker version --format 'Docker {{.Server.Version}}, {{.Server.Os}}/{{.Server.Arch}}'

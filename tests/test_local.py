@@ -1,0 +1,90 @@
+"""What `make local-up` says where it can't start the cluster: one line that tells what to do.
+
+Docker is played by a script here, so that it may lack or fail at anything.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "compose" / "local.sh"
+_TOOLS = (
+    "awk base64 bash chmod cut df dirname grep head id mkdir mktemp realpath rm sed tail tee tr"
+)
+
+
+def _up(tmp_path: Path, docker: str | None) -> "subprocess.CompletedProcess[str]":
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in _TOOLS.split():
+        (tools / name).symlink_to(str(shutil.which(name)))
+    if docker is not None:
+        (tools / "docker").write_text(f"#!/bin/bash\n{docker}\n")
+        (tools / "docker").chmod(0o755)
+    return subprocess.run(
+        [SCRIPT, "up"],
+        env={"PATH": str(tools), "SECRETS": str(tmp_path / "secrets"), "USER": "ada"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+_WELL = """
+case "$*" in
+    *MemTotal*) echo 16000000000 ;;
+    *DockerRootDir*) echo /nowhere ;;
+    *"compose up"*) %s ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("docker", "wanted"),
+    [
+        (None, "There is no Docker here"),
+        ("echo Cannot connect to the Docker daemon >&2; exit 1", "doesn't answer: start it"),
+        ("echo permission denied while trying >&2; exit 1", "usermod -aG docker ada"),
+        ('[ "$1" != compose ]', "Docker has no Compose v2"),
+        ('case "$*" in *MemTotal*) echo 4000000000 ;; esac', "4000 MB of memory"),
+        (
+            _WELL % "echo 'Bind for 127.0.0.1:8000 failed: port is already allocated'; exit 1",
+            "Another program uses the port 127.0.0.1:8000",
+        ),
+        (
+            _WELL % "echo 'listen tcp4 127.0.0.1:7070: bind: address already in use'; exit 1",
+            "Another program uses the port 127.0.0.1:7070",
+        ),
+        (
+            _WELL % "echo 'write /x: no space left on device'; exit 1",
+            "The disk is full: free some",
+        ),
+        (
+            _WELL % "echo 'container fruits-history-1 is unhealthy'; exit 1",
+            "Not everything became healthy",
+        ),
+    ],
+    ids=lambda value: value.split(":")[0][:30] if isinstance(value, str) else "none",
+)
+def test_what_stands_in_the_way_is_said_in_one_line(
+    tmp_path: Path, docker: str | None, wanted: str
+) -> None:
+    done = _up(tmp_path, docker)
+    assert done.returncode == 2
+    assert wanted in done.stderr.splitlines()[-1]
+
+
+def test_secrets_are_made_once_and_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+    _up(tmp_path, _WELL % "exit 1")
+    secrets = tmp_path / "secrets"
+    first = {path.name: path.read_text() for path in secrets.iterdir()}
+    assert set(first) == {"spark", "s3"}
+    assert len(first["spark"]) > 40
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    shutil.rmtree(tmp_path / "bin")
+    _up(tmp_path, _WELL % "exit 1")
+    assert {path.name: path.read_text() for path in secrets.iterdir()} == first
+    assert os.access(secrets / "spark", os.R_OK)
