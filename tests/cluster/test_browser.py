@@ -1,0 +1,77 @@
+"""The Hub as a user sees it, in headless Chromium."""
+
+import shutil
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cluster.conftest import ROOT, Cluster
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.cluster
+ARTEFACTS = ROOT / "build" / "screenshots"
+_RUN_TIMEOUT_MS = 240_000
+
+
+@pytest.fixture
+def page(cluster: Cluster) -> Iterator["Page"]:
+    from playwright.sync_api import sync_playwright
+
+    if not (chromium := shutil.which("chromium") or shutil.which("google-chrome")):
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=chromium,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()
+
+
+def _log_in(page: "Page", cluster: Cluster, password: str) -> None:
+    page.goto(cluster.hub)
+    page.fill("#username_input", cluster.user)
+    page.fill("#password_input", password)
+    page.click("#login_submit")
+
+
+def test_a_wrong_password_is_refused(cluster: Cluster, page: "Page") -> None:
+    _log_in(page, cluster, "not the password")
+    page.wait_for_selector("text=Invalid username or password")
+    assert page.is_visible("#login_submit")
+
+
+def test_nobody_can_sign_up(cluster: Cluster, page: "Page") -> None:
+    page.goto(f"{cluster.hub}/hub/signup")
+    assert page.locator("text=404").count()
+
+
+def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: "Page") -> None:
+    cluster.make("local-run")  # photos are in the bucket
+    _log_in(page, cluster, cluster.password)
+    page.wait_for_url("**/lab**", timeout=120_000)
+    page.goto(f"{cluster.hub}/user/{cluster.user}/lab/tree/pipeline.ipynb?reset")
+    page.wait_for_selector(".jp-NotebookPanel .jp-Cell", timeout=60_000)
+    page.wait_for_selector("text=Python 3 (ipykernel) | Idle", timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+    page.wait_for_selector(
+        f"text=s3://fruits/users/{cluster.user}/results/results.csv", timeout=_RUN_TIMEOUT_MS
+    )
+    assert page.locator(".jp-OutputArea-output img").count() >= 2
+    report = page.frame_locator("iframe[title=Report]")
+    assert report.get_by_role("heading").count() >= 4
+    assert report.locator("img").count() >= 14  # sample photos
+    assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
+    sockets = cluster.run("as-user", cluster.user, "ls", f"/home/{cluster.user}/.jupyter-run")
+    assert "-ipc-1" in sockets  # the kernel listens to its own user alone
+    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    for number, plot in enumerate(page.locator(".jp-OutputArea-output img").all(), 1):
+        plot.scroll_into_view_if_needed()
+        page.screenshot(path=ARTEFACTS / f"pipeline-{number}.png")
+    page.locator("iframe[title=Report]").scroll_into_view_if_needed()
+    page.wait_for_timeout(3_000)  # frames out of view are drawn late
+    page.screenshot(path=ARTEFACTS / "pipeline-report.png")

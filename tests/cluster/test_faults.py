@@ -1,0 +1,125 @@
+"""What breaks in the middle of a run, and what is left of it."""
+
+import csv
+import io
+import re
+import subprocess
+
+import pytest
+
+from cluster.conftest import Cluster, master_state, wait_until, workers_alive
+
+pytestmark = pytest.mark.cluster
+COPIES = 30
+PHOTOS = 84 * COPIES
+USER_PHOTOS = "s3://fruits/many"
+
+
+@pytest.fixture(scope="module")
+def many(cluster: Cluster) -> None:
+    """The samples many times in the bucket, so that there is time to break something."""
+    user = cluster.user
+    copies = " ".join(f"copy_{i:02d}" for i in range(COPIES))
+    cluster.run("as-user", user, "sh", "-c", f"mkdir ~/many && cd ~/many && for c in {copies}; "
+                "do cp -r /opt/fruits/photos $c; done")  # fmt: skip
+    cluster.run("as-user", user, "fruits", "upload", f"/home/{user}/many", USER_PHOTOS)
+    cluster.run("as-user", user, "rm", "-r", f"/home/{user}/many")
+
+
+def _featurizing(cluster: Cluster, results: str) -> "subprocess.Popen[str]":
+    """A run that has featurized some photos, and not yet all."""
+    run = cluster.start(cluster.user, "fruits", "run", USER_PHOTOS, f"s3://fruits/{results}")
+    assert run.stdout
+    for line in run.stdout:
+        done = re.match(r"featurize: ([1-9]\d*)/", line)
+        if done and int(done[1]) < PHOTOS:
+            return run
+    raise AssertionError("the run ended before it featurized")
+
+
+def _finished(run: "subprocess.Popen[str]") -> str:
+    said, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, said
+    return said
+
+
+def _each_photo_once(cluster: Cluster, results: str) -> bool:
+    rows = csv.reader(io.StringIO(cluster.read(f"{results}/results.csv").decode("utf-8")))
+    paths = [row[0] for row in rows][1:]
+    return len(paths) == len(set(paths)) == PHOTOS
+
+
+def test_a_worker_killed_in_the_middle(cluster: Cluster, many: None) -> None:
+    run = _featurizing(cluster, "killed-worker")
+    cluster.containers("spark-worker")[0].kill()
+    _finished(run)
+    assert _each_photo_once(cluster, "killed-worker")
+    cluster.make("local-up")
+    wait_until(lambda: workers_alive(cluster) == 2, 90, "two workers")
+
+
+def test_the_master_restarted(cluster: Cluster, many: None) -> None:
+    _finished(_featurizing(cluster, "restarted-master"))
+    before = cluster.read("restarted-master/results.csv")
+    cluster.one("spark-master").restart()
+    wait_until(lambda: workers_alive(cluster) == 2, 120, "the workers are back by themselves")
+    assert cluster.read("restarted-master/results.csv") == before
+    _finished(_featurizing(cluster, "after-restart"))
+    assert _each_photo_once(cluster, "after-restart")
+
+
+def test_the_object_store_restarted_in_the_middle(cluster: Cluster, many: None) -> None:
+    few = ("fruits", "run", f"{USER_PHOTOS}/copy_00", "s3://fruits/restarted-store")
+    _finished(cluster.start(cluster.user, *few))
+    former = cluster.read("restarted-store/results.csv")
+    run = _featurizing(cluster, "restarted-store")
+    cluster.one("object-store").restart()
+    said, _ = run.communicate(timeout=300)
+    if run.returncode:  # a clear error, what stood there stands, and the next run is right
+        assert run.returncode == 2, said
+        assert "fruits: " in said
+        assert cluster.read("restarted-store/results.csv") == former
+        _finished(cluster.start(cluster.user, *few[:2], USER_PHOTOS, few[3]))
+    assert _each_photo_once(cluster, "restarted-store")
+
+
+def test_two_users_at_once(cluster: Cluster, many: None) -> None:
+    cluster.add_user("grace")
+    runs = {
+        results: cluster.start(user, "fruits", "run", USER_PHOTOS, f"s3://fruits/{results}")
+        for results, user in (("of-one", cluster.user), ("of-another", "grace"))
+    }
+    wait_until(lambda: _sessions_at_work(cluster) == 2, 90, "both have cores side by side")
+    for results, run in runs.items():
+        _finished(run)
+        assert _each_photo_once(cluster, results)
+
+
+def _sessions_at_work(cluster: Cluster) -> int:
+    """How many sessions the master has given cores to."""
+    return sum(app["cores"] > 0 for app in master_state(cluster).get("activeapps", []))
+
+
+def test_down_and_up_again(cluster: Cluster) -> None:
+    cluster.make("local-run")
+    before, password = cluster.read("samples/results/results.csv"), cluster.password
+    cluster.run("as-user", cluster.user, "sh", "-c", "echo mine > ~/kept.txt")
+    cluster.make("local-down")
+    assert not cluster.containers()
+    cluster.make("local-up")
+    assert cluster.password == password
+    assert cluster.user in cluster.run("hub-user", "list").split()
+    assert cluster.run("as-user", cluster.user, "cat", f"/home/{cluster.user}/kept.txt") == "mine\n"
+    assert cluster.read("samples/results/results.csv") == before
+
+
+def test_secrets_that_were_lost_are_made_anew_for_what_is_kept(cluster: Cluster) -> None:
+    cluster.make("local-run")
+    before, former = cluster.read("samples/results/results.csv"), cluster.password
+    cluster.make("local-down")
+    for secret in cluster.secrets.iterdir():
+        secret.unlink()
+    cluster.make("local-up")
+    assert cluster.password != former
+    assert cluster.read("samples/results/results.csv") == before
+    assert "Uploaded 0 photos" in cluster.make("local-run").stdout

@@ -1,0 +1,53 @@
+"""What a user of the Hub finds at home, and that it runs there."""
+
+import json
+
+import pytest
+
+from cluster.conftest import Cluster
+
+pytestmark = pytest.mark.cluster
+
+
+def _at_home(cluster: Cluster, *command: str) -> str:
+    return cluster.run("as-user", cluster.user, *command)
+
+
+def test_a_users_own_copy_stays_and_a_fresh_one_is_there(cluster: Cluster) -> None:
+    start = ("start-notebook", "--version")  # all but the server itself
+    _at_home(cluster, *start)
+    _at_home(cluster, "sh", "-c", "echo mine > explore.ipynb; rm pipeline.ipynb")
+    _at_home(cluster, *start)
+    assert _at_home(cluster, "cat", "explore.ipynb") == "mine\n"
+    for fresh in ("pipeline.ipynb", "fresh-copies/pipeline.ipynb", "fresh-copies/explore.ipynb"):
+        assert json.loads(_at_home(cluster, "cat", fresh))["cells"]
+    _at_home(cluster, "rm", "explore.ipynb")
+
+
+def test_explore_runs_after_the_pipeline(cluster: Cluster) -> None:
+    cluster.make("local-run")
+    results = f"s3://fruits/users/{cluster.user}/results"
+    _at_home(cluster, "fruits", "run", "s3://fruits/samples/photos", results)
+    execute = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout"]
+    said = _at_home(cluster, "sh", "-c", f"{' '.join(execute)} fresh-copies/explore.ipynb 2>&1")
+    notebook = json.loads(said[said.index('{\n "cells"') :])
+    assert "Banana" in json.dumps(notebook)
+    assert "pc_1" in json.dumps(notebook)
+
+
+def test_large_files_go_to_the_bucket_in_parts(cluster: Cluster) -> None:
+    """S3A with the few modules of the AWS SDK that the images have: multipart, read, rename."""
+    program = """
+from fruits.session import start_session
+from pyspark.sql.functions import randn
+spark = start_session(s3=True)
+rows = spark.range(3_000_000, numPartitions=1).select("id", randn(1).alias("number"))
+rows.write.mode("overwrite").parquet("s3://fruits/large")
+print("rows", spark.read.parquet("s3://fruits/large").count())
+"""
+    options = "--conf spark.hadoop.fs.s3a.multipart.size=5M pyspark-shell"
+    said = _at_home(cluster, "env", f"PYSPARK_SUBMIT_ARGS={options}", "python", "-c", program)
+    assert "rows 3000000" in said
+    found = cluster.s3.list_objects_v2(Bucket="fruits", Prefix="large/part-")["Contents"]
+    assert len(found) == 1
+    assert found[0]["Size"] > 20_000_000

@@ -1,0 +1,231 @@
+"""Safe by default: what the containers may do, and what those without the secret may not."""
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.conftest import PROJECT, ROOT, Cluster, master_state, wait_until
+
+pytestmark = pytest.mark.cluster
+
+
+def _service(container: Any) -> str:
+    name: str = container.labels["com.docker.compose.service"]
+    return name
+
+
+def test_containers_have_no_more_rights_than_they_need(cluster: Cluster) -> None:
+    for container in cluster.containers():
+        host, hub = container.attrs["HostConfig"], _service(container) == "jupyterhub"
+        assert host["CapDrop"] == ["ALL"]
+        allowed = {"CAP_SETUID", "CAP_SETGID", "CAP_KILL", "CAP_CHOWN"} if hub else set()
+        added = {f"CAP_{name.removeprefix('CAP_')}" for name in host["CapAdd"] or []}
+        assert added == allowed
+        assert "no-new-privileges:true" in host["SecurityOpt"]
+        assert host["ReadonlyRootfs"]
+        assert not host["Privileged"]
+        assert (container.attrs["Config"]["User"] == "10001") != hub
+        assert host["Memory"] > 0
+        assert host["LogConfig"]["Config"]["max-size"]
+        mounts = [mount["Source"] for mount in container.attrs["Mounts"]]
+        assert not any("docker.sock" in source for source in mounts)
+
+
+def test_ports_are_open_on_this_machine_only(cluster: Cluster) -> None:
+    bound = [
+        port
+        for container in cluster.containers()
+        for ports in container.attrs["NetworkSettings"]["Ports"].values()
+        for port in ports or []
+    ]
+    assert len(bound) == 4
+    assert {port["HostIp"] for port in bound} == {"127.0.0.1"}
+
+
+def test_no_secret_is_in_inspect_images_logs_or_command_lines(
+    cluster: Cluster, session: str
+) -> None:
+    cluster.make("local-run")
+    keys = (cluster.secrets / "s3").read_text().split()
+    secrets = [
+        (cluster.secrets / "spark").read_text().strip(),
+        keys[-1],
+        cluster.password,
+    ]
+    workers = cluster.containers("spark-worker")
+    wait_until(
+        lambda: any(b"CoarseGrainedExecutorBackend" in _lines(each) for each in workers),
+        60,
+        "an executor runs, whose command line is looked at too",
+    )
+    for container in cluster.containers():
+        said = json.dumps(container.attrs) + json.dumps(container.image.history())
+        said += json.dumps(container.image.attrs) + container.logs().decode()
+        lines = _lines(container)
+        assert b"java" in lines or b"versitygw" in lines
+        for secret in secrets:
+            assert secret not in said + lines.decode("utf-8", "replace"), _service(container)
+
+
+def test_images_are_built_from_nothing_that_is_secret(cluster: Cluster, tmp_path: Path) -> None:
+    """What a build is given of this checkout: neither compose/, where secrets are, nor .git."""
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
+    build = ["docker", "buildx", "build", "--builder", "default", "--file", tmp_path / "Dockerfile"]
+    subprocess.run([*build, "--output", tmp_path / "out", ROOT], check=True, capture_output=True)
+    given = {path.name for path in (tmp_path / "out").iterdir()}
+    assert "src" in given
+    assert given <= {
+        *("data", "images", "notebooks", "src"),
+        *("README.md", "pyproject.toml", "requirements.lock", "requirements-dev.lock"),
+    }
+
+
+def _lines(container: Any) -> bytes:
+    """The command lines of all its processes."""
+    lines: bytes = container.exec_run(["sh", "-c", "cat /proc/[0-9]*/cmdline"]).output
+    return lines
+
+
+_BUSY_SESSION = """
+import time
+from fruits.session import start_session
+context = start_session().sparkContext
+kept = context._jsc.broadcast("something that a session knows")
+print("started", f"broadcast_{kept.id()}_piece0", flush=True)
+context.parallelize(range(2), 2).map(lambda _: time.sleep(60)).count()
+"""
+
+# Asks the driver of such a session for a block, as Spark's own processes ask one another.
+_OPEN_BLOCK = """
+import sys
+from fruits.session import start_session
+from fruits.settings import Settings
+block, with_secret = sys.argv[1], sys.argv[2] == "True"
+sc = start_session(Settings(master="local[1]")).sparkContext
+jvm, net = sc._jvm, sc._jvm.org.apache.spark.network
+crypto = "spark.network.crypto"
+options = {f"{crypto}.enabled": "true", f"{crypto}.cipher": "AES/GCM/NoPadding"}
+conf = net.util.TransportConf("shuffle", net.util.MapConfigProvider(options))
+bootstraps = jvm.java.util.ArrayList()
+if with_secret:
+    keys = net.sasl.ShuffleSecretManager()
+    keys.registerApp("app", open("/run/secrets/spark").read().strip())
+    bootstraps.add(net.crypto.AuthClientBootstrap(conf, "app", keys))
+context = net.TransportContext(conf, net.server.NoOpRpcHandler())
+client = context.createClientFactory(bootstraps).createClient("jupyterhub", 7079)
+names = sc._gateway.new_array(jvm.String, 1)
+names[0] = block
+message = net.shuffle.protocol.OpenBlocks("app", "driver", names).toByteBuffer()
+answer = client.sendRpcSync(message, 20000)
+print("opened", net.shuffle.protocol.BlockTransferMessage.Decoder.fromByteBuffer(answer).toString())
+"""
+
+_KINDS = ("workers", "activeapps", "completedapps")
+# Each is run on the cluster's network with a secret that is not the cluster's.
+_WORKER = ["spark-class", "org.apache.spark.deploy.worker.Worker", "spark://spark-master:7077"]
+_SUBMIT = [
+    "python",
+    "-c",
+    "from fruits.session import start_session as s; print('counted', s().range(9).count())",
+]
+
+
+@pytest.fixture
+def session(cluster: Cluster) -> Iterator[str]:
+    """A running session; the name of a block that its driver holds."""
+    port = "PYSPARK_SUBMIT_ARGS=--conf spark.blockManager.port=7079 pyspark-shell"
+    run = cluster.start(cluster.user, "env", port, "python", "-c", _BUSY_SESSION)
+    said = []
+    try:
+        for line in run.stdout or ():
+            said.append(line)
+            if line.startswith("started"):
+                break
+        else:
+            raise AssertionError("".join(said))
+        yield line.split()[1]
+    finally:
+        cluster.run("as-user", cluster.user, "sh", "-c", "kill -KILL -1", check=False)
+        run.wait(10)
+
+
+def _stranger(
+    cluster: Cluster, tmp_path: Path, command: list[str], authenticate: bool, secret: str
+) -> Any:
+    file = tmp_path / f"{authenticate}-{len(secret)}"
+    file.write_text(secret)
+    return cluster.docker.containers.run(
+        "fruits/spark-worker:test",
+        command,
+        detach=True,
+        network=f"{PROJECT}_default",
+        volumes={str(file): {"bind": "/run/secrets/spark", "mode": "ro"}},
+        environment={
+            "SPARK_SET_authenticate": str(authenticate).lower(),
+            "SPARK_SET_network_crypto_enabled": str(authenticate).lower(),
+            "SPARK_SET_io_encryption_enabled": str(authenticate).lower(),
+            "SPARK_WORKER_DIR": "/var/lib/spark/work",
+            "FRUITS_MASTER": "spark://spark-master:7077",
+        },
+        tmpfs={"/run/fruits": "mode=0700,uid=10001,gid=10001"},
+    )
+
+
+@pytest.mark.parametrize("command", [_WORKER, _SUBMIT], ids=["worker", "job"])
+def test_who_has_not_the_secret_joins_nothing(
+    cluster: Cluster, tmp_path: Path, command: list[str]
+) -> None:
+    """Three strangers do the same side by side; the one with the right secret gets in."""
+    before = _known_to_the_master(cluster)
+    right = (cluster.secrets / "spark").read_text().strip()
+    strangers = [
+        _stranger(cluster, tmp_path, command, authenticate, secret)
+        for secret, authenticate in (("another", True), ("another", False), (right, True))
+    ]
+    try:
+        wait_until(
+            lambda: len(_known_to_the_master(cluster) - before) == 1, 90, "who knows it joins"
+        )
+        wait_until(lambda: _is_in(strangers[-1]), 60, "and is told so")
+        time.sleep(10)  # the others have had more time than that one
+        assert not any(_is_in(stranger) for stranger in strangers[:-1])
+        assert len(_known_to_the_master(cluster) - before) == 1
+    finally:
+        for stranger in strangers:
+            stranger.remove(force=True)
+
+
+def _is_in(stranger: Any) -> bool:
+    """Whether its worker or session says that the master took it."""
+    said: str = stranger.logs().decode()
+    return "Successfully registered with master" in said or "counted 9" in said
+
+
+def _known_to_the_master(cluster: Cluster) -> set[str]:
+    """Workers and sessions that it ever let in."""
+    state = master_state(cluster)
+    return {item["id"] for kind in _KINDS for item in state[kind]}
+
+
+@pytest.mark.parametrize(
+    ("secret", "authenticate"), [("", True), ("another", True), ("another", False)]
+)
+def test_who_has_not_the_secret_reads_no_block(
+    cluster: Cluster, tmp_path: Path, session: str, secret: str, authenticate: bool
+) -> None:
+    known = not secret
+    secret = secret or (cluster.secrets / "spark").read_text().strip()
+    command = ["python", "-c", _OPEN_BLOCK, session, str(authenticate)]
+    stranger = _stranger(cluster, tmp_path, command, authenticate, secret)
+    try:
+        code = stranger.wait(timeout=90)["StatusCode"]
+        said = stranger.logs().decode()
+    finally:
+        stranger.remove(force=True)
+    assert (code == 0) == known, said
+    assert ("opened" in said) == known, said
