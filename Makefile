@@ -59,10 +59,13 @@ local-down:  ## stop the cluster; bucket, users and notebooks stay
 local-clean:  ## stop it and delete the bucket, the users and the notebooks, after asking
 	@compose/local.sh clean
 
-LOCK = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header pyproject.toml
+COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
+LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev  ## pin every dependency anew, from pyproject.toml
 	$(LOCK) --upgrade --python-version 3.11 --extra keras -o requirements.lock
-	$(LOCK) --python-version 3.11 --extra keras --extra dev -c requirements.lock -o requirements-dev.lock
+	$(COMPILE) --upgrade --python-version 3.11 ansible/requirements.in -c requirements.lock -o ansible/requirements.lock
+	$(LOCK) ansible/requirements.in --python-version 3.11 --extra keras --extra dev -c requirements.lock \
+		-c ansible/requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.13 -c requirements.lock -o images/base/requirements.lock
 	$(LOCK) --python-version 3.13 --extra keras --extra hub -c requirements.lock \
 		-o images/jupyterhub/requirements.lock

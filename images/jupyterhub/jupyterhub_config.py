@@ -4,7 +4,7 @@ import os
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
-c.JupyterHub.bind_url = "http://:8000"
+c.JupyterHub.bind_url = f"http://{os.environ.get('HUB_ADDRESS', '')}:8000"
 c.JupyterHub.db_url = "sqlite:////srv/jupyterhub/state/jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = "/srv/jupyterhub/state/cookie_secret"  # noqa: S105 - a path
 c.ConfigurableHTTPProxy.pid_file = "/run/fruits/proxy.pid"

@@ -89,7 +89,7 @@ def test_two_users_at_once(cluster: Cluster, many: None) -> None:
         results: cluster.start(user, "fruits", "run", USER_PHOTOS, f"s3://fruits/{results}")
         for results, user in (("of-one", cluster.user), ("of-another", "grace"))
     }
-    wait_until(lambda: _sessions_at_work(cluster) == 2, 90, "both have cores side by side")
+    wait_until(lambda: _sessions_at_work(cluster) == 2, 240, "both have cores side by side")
     for results, run in runs.items():
         _finished(run)
         assert _each_photo_once(cluster, results)

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""Saves images of this machine's Docker for a host that may have some of their layers already.
+
+    archive.py FILE IMAGE… <layers-of-the-host
+
+Standard input: a line for each image of the host, the JSON list of its layers (`docker image inspect
+--format '{{json .RootFS.Layers}}'`). FILE is what `docker load` reads, compressed, without the layers
+that the host has: an update of the package moves some megabytes, and not all of Java and Python.
+"""
+
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path, PurePosixPath
+
+
+def main(file: str, *images: str) -> None:
+    there: set[tuple[str, ...]] = set()
+    for line in sys.stdin:
+        layers = tuple(json.loads(line))
+        there.update(layers[: n + 1] for n in range(len(layers)))
+    with tempfile.TemporaryDirectory(dir=Path(file).parent) as folder:
+        whole = Path(folder, "whole.tar")
+        subprocess.run(["docker", "save", "--output", whole, *images], check=True)
+        part = Path(folder, "part.tar.gz")
+        with tarfile.open(whole) as source, gzip.open(part, "wb", compresslevel=1) as zipped:
+            missing = _layers_to_leave_out(source, there)
+            with tarfile.open(fileobj=zipped, mode="w|") as target:
+                for member in source:
+                    if member.name not in missing:
+                        content = source.extractfile(member) if member.isfile() else None
+                        target.addfile(member, content)
+        os.chmod(part, 0o600)
+        shutil.move(part, file)
+
+
+def _layers_to_leave_out(archive: tarfile.TarFile, there: set[tuple[str, ...]]) -> set[str]:
+    """Members that hold a layer which stands on the host, on the same layers as in each image here.
+
+    What stands on others than there is another layer to Docker, though its content be the same.
+    """
+    needed, had = set(), set()
+    for image in json.load(archive.extractfile("manifest.json")):
+        layers = json.load(archive.extractfile(image["Config"]))["rootfs"]["diff_ids"]
+        for n, name in enumerate(image["Layers"]):
+            (had if tuple(layers[: n + 1]) in there else needed).add(_content(archive, name))
+            (had if tuple(layers[: n + 1]) in there else needed).add(name)
+    return had - needed
+
+
+def _content(archive: tarfile.TarFile, name: str) -> str:
+    """The member that holds what `name` may only point to."""
+    member = archive.getmember(name)
+    if member.issym():
+        return os.path.normpath(PurePosixPath(name).parent / member.linkname)
+    return name
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

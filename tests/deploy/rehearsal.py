@@ -1,0 +1,217 @@
+"""Containers that stand in for three EC2 hosts and their S3, and the playbooks as a user runs them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+NAME = "fruits-rehearsal"
+TAG = "test"
+BUCKET = "fruits-rehearsal"
+ADDRESSES = {"master": 10, "worker-1": 11, "worker-2": 12}
+# What --privileged gives, where that is refused: a Docker engine runs in it.
+CAPABILITIES = """AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE
+    LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT
+    SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME SYS_TTY_CONFIG WAKE_ALARM""".split()
+KEYS = {"AccessKeyId": "rehearsalrole", "SecretAccessKey": "not-of-any-account-0123456789"}
+
+
+def docker(*words: str | Path, check: bool = True, **options: Any) -> str:
+    """What a docker command prints."""
+    done = subprocess.run(
+        ["docker", *words],  # noqa: S607
+        text=True,
+        capture_output=True,
+        check=False,
+        **options,
+    )
+    if check and done.returncode:
+        raise AssertionError(f"docker {' '.join(map(str, words))}:\n{done.stdout}\n{done.stderr}")
+    return done.stdout + (done.stderr if not check else "")
+
+
+def make_site(site: Path) -> None:
+    """A copy of what a user has, for playbooks to write their secrets and archives into."""
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "ansible*", "compose"],  # noqa: S607
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        check=True,
+    ).stdout.split()
+    for file in files:
+        (site / file).parent.mkdir(parents=True, exist_ok=True)
+        (site / file).unlink(missing_ok=True)
+        shutil.copy(ROOT / file, site / file, follow_symlinks=False)
+
+
+def playbook(site: Path, name: str, *options: str, check: bool = True, **environ: str) -> str:
+    """`ansible-playbook ansible/NAME.yml`: what it printed; `check` False: it must fail."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), f"ansible/{name}.yml", *options],
+        cwd=site,
+        env={
+            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))},
+            "ANSIBLE_NOCOLOR": "1",
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            **environ,
+        },
+        text=True,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=1500,
+        check=False,
+    )
+    (site / "playbooks.log").open("a").write(f"\n### {name} {' '.join(options)}\n{done.stdout}")
+    assert (done.returncode == 0) == check, f"{name}.yml ended with {done.returncode}:\n{done.stdout}"
+    return done.stdout
+
+
+def changes(said: str) -> dict[str, int]:
+    """How many changes a playbook reports for each host."""
+    lines = [line.split() for line in said.partition("PLAY RECAP")[2].splitlines()[1:]]
+    return {words[0]: int(words[3].removeprefix("changed=")) for words in lines if len(words) > 3}
+
+
+class Rehearsal:
+    """The hosts and the object store, in a network of their own."""
+
+    def __init__(self, site: Path) -> None:
+        self.site = site
+        # Docker finds a free subnet; only in one that was asked for may addresses be asked for.
+        docker("network", "create", NAME)
+        subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", NAME)
+        docker("network", "rm", NAME)
+        docker("network", "create", "--subnet", subnet.strip(), NAME)
+        self.prefix = subnet.rpartition(".")[0]
+        subprocess.run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", site / "key"],  # noqa: S607
+            check=True,
+        )
+        self._start_object_store()
+        for name in ADDRESSES:
+            self.start_host(name)
+        self._write_settings()
+
+    def address(self, name: str) -> str:
+        return f"{self.prefix}.{ADDRESSES.get(name, 5)}"
+
+    @property
+    def s3_url(self) -> str:
+        return f"http://{self.address('object-store')}:7070"
+
+    def _start_object_store(self) -> None:
+        keys = self.site / "s3"
+        keys.write_text(
+            f"[default]\naws_access_key_id = {KEYS['AccessKeyId']}\n"
+            f"aws_secret_access_key = {KEYS['SecretAccessKey']}\n"
+        )
+        keys.chmod(0o644)
+        self._run("object-store", "-e", f"BUCKET={BUCKET}", "-v", f"{keys}:/run/secrets/s3:ro",
+                  f"fruits/object-store:{TAG}")  # fmt: skip
+
+    def start_host(self, name: str) -> None:
+        """A host as AWS hands it over, with nothing of ours on it but the operator's public key."""
+        options = [f"--cap-add={capability}" for capability in CAPABILITIES]
+        options += [
+            *(f"--security-opt={kind}=unconfined" for kind in ("seccomp", "apparmor", "systempaths")),
+            *("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"),
+            *("--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec"),
+            f"--volume={NAME}-{name}:/var/lib/docker",
+            "--env=container=docker",
+            # For machines whose kernel has control groups of version 1 only.
+            "--env=SYSTEMD_PROC_CMDLINE=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
+        ]
+        self._run(name, *options, f"fruits/rehearsal-host:{TAG}")
+        self.write(name, "/root/role.json", json.dumps(KEYS))
+        key = (self.site / "key.pub").read_text()
+        self.write(name, "/home/admin/.ssh/authorized_keys", key, owner="admin")
+
+    def _run(self, name: str, *options: str) -> None:
+        docker("run", "--detach", "--name", f"{NAME}-{name}", "--hostname", name,
+               "--network", NAME, "--ip", self.address(name), *options)  # fmt: skip
+
+    def remove_host(self, name: str) -> None:
+        """The host is gone, with all that was on it."""
+        docker("rm", "--force", "--volumes", f"{NAME}-{name}")
+        docker("volume", "rm", f"{NAME}-{name}")
+
+    def write(self, host: str, path: str, text: str, owner: str = "root") -> None:
+        command = f'install -m 600 -o "{owner}" -g "{owner}" /dev/stdin "{path}"'
+        docker("exec", "--interactive", f"{NAME}-{host}", "sh", "-c", command, input=text)
+
+    def on(self, host: str, *command: str, check: bool = True) -> str:
+        """What a command prints on a host, as root."""
+        return docker("exec", f"{NAME}-{host}", *command, check=check)
+
+    def compose(self, host: str, *words: str) -> str:
+        """What `docker compose` of a host prints."""
+        return self.on(host, "docker", "compose", "--project-directory", "/opt/fruits/compose", *words)
+
+    def _write_settings(self) -> None:
+        settings = {
+            "bucket": BUCKET,
+            "local_tag": TAG,
+            "s3_endpoint_url": self.s3_url,
+            "system_memory_mb": 4000,
+        }
+        (self.site / "ansible" / "cluster.yml").write_text(yaml.safe_dump(settings))
+        ssh = f"-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+        hosts = {name: {"ansible_host": self.address(name)} for name in ADDRESSES}
+        inventory = {
+            "spark_master": {"hosts": {"master": hosts.pop("master")}},
+            "spark_workers": {"hosts": hosts},
+            "all": {
+                "vars": {
+                    "ansible_user": "admin",
+                    "ansible_ssh_private_key_file": str(self.site / "key"),
+                    "ansible_ssh_common_args": ssh,
+                }
+            },
+        }
+        (self.site / "hosts.yml").write_text(yaml.safe_dump(inventory))
+
+    def playbook(self, name: str, *options: str, check: bool = True) -> str:
+        return playbook(self.site, name, "-i", "hosts.yml", *options, check=check)
+
+    @property
+    def s3(self) -> Any:
+        """A boto3 client of the object store, from outside the cluster."""
+        import boto3
+
+        return boto3.client(
+            "s3",
+            endpoint_url=self.s3_url,
+            aws_access_key_id=KEYS["AccessKeyId"],
+            aws_secret_access_key=KEYS["SecretAccessKey"],
+            region_name="eu-west-3",
+        )
+
+
+def clean_up() -> None:
+    """What a rehearsal, maybe one that was killed, has left."""
+    for name in (*ADDRESSES, "object-store"):
+        docker("rm", "--force", "--volumes", f"{NAME}-{name}", check=False)
+        docker("volume", "rm", f"{NAME}-{name}", check=False)
+    docker("network", "rm", NAME, check=False)
+
+
+def wait_for_ssh(address: str, timeout_s: float = 60) -> None:
+    end = time.monotonic() + timeout_s
+    import socket
+
+    while time.monotonic() < end:
+        try:
+            socket.create_connection((address, 22), 2).close()
+            return
+        except OSError:
+            time.sleep(0.5)
+    raise AssertionError(f"no SSH at {address}")
