@@ -4,11 +4,12 @@ RESULTS ?= results/demo
 # TensorFlow has no build for Python 3.14 yet; override by `make PYTHON=/path/to/python …`.
 PYTHON ?= $(firstword $(foreach v,python3 python3.13 python3.12 python3.11,$(shell \
 	$(v) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(v))))
-SCRIPTS = .ci/run compose/*.sh images/base/bin/with-secrets images/jupyterhub/bin/* images/object-store/serve
+SCRIPTS = .ci/run compose/*.sh ansible/*.sh images/base/bin/with-secrets \
+	$(filter-out %/bucket-object,$(wildcard images/jupyterhub/bin/*)) images/object-store/serve
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
-.PHONY: help demo test lint format bench lock clean images engine \
+.PHONY: help demo test lint format bench lock clean images engine deploy-tools tunnel rehearse \
 	local-up local-run local-user local-logs local-down local-clean
 
 help:  ## this list
@@ -20,12 +21,14 @@ demo: .venv/run java  ## set everything up and run the pipeline on sample photos
 test: .venv/dev java  ## all tests; FRUITS_TEST_PHOTOS=DIR adds those that need 200 real photos
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
-lint: .venv/dev  ## ruff, mypy, hadolint, shellcheck
+lint: .venv/dev  ## ruff, mypy, hadolint, shellcheck, ansible-lint
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy src
 	.venv/bin/hadolint images/*/Dockerfile
 	.venv/bin/shellcheck $(SCRIPTS)
+	PATH="$$PWD/.venv/bin:$$PATH" ANSIBLE_INVENTORY=ansible/hosts.example.yml \
+		.venv/bin/ansible-lint --offline --quiet ansible
 
 format: .venv/dev  ## ruff, in place
 	.venv/bin/ruff check --fix .
@@ -58,6 +61,14 @@ local-down:  ## stop the cluster; bucket, users and notebooks stay
 
 local-clean:  ## stop it and delete the bucket, the users and the notebooks, after asking
 	@compose/local.sh clean
+
+deploy-tools: .venv/deploy  ## Ansible, for the cluster on AWS (docs/aws.md)
+
+tunnel: .venv/deploy  ## the pages of the cluster on AWS on this machine, until Ctrl-C
+	@PATH="$$PWD/.venv/bin:$$PATH" ansible/tunnel.sh $(INVENTORY)
+
+rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (twenty minutes)
+	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
 
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
 LOCK = $(COMPILE) pyproject.toml
@@ -95,6 +106,11 @@ java:
 	@echo "Installing (once, a few minutes) …"
 	@$(PIP) --require-hashes -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/deploy: ansible/requirements.lock | .venv/bin/python
+	@echo "Installing Ansible …"
+	@$(PIP) --require-hashes -r ansible/requirements.lock
 	@touch $@
 
 .venv/dev: requirements-dev.lock .venv/run

@@ -1,11 +1,14 @@
-"""Containers that stand in for three EC2 hosts and their S3, and the playbooks as a user runs them."""
+"""Containers that stand in for three EC2 hosts and S3, and the playbooks as a user runs them."""
 
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +20,11 @@ TAG = "test"
 BUCKET = "fruits-rehearsal"
 ADDRESSES = {"master": 10, "worker-1": 11, "worker-2": 12}
 # What --privileged gives, where that is refused: a Docker engine runs in it.
-CAPABILITIES = """AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE
-    LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT
-    SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME SYS_TTY_CONFIG WAKE_ALARM""".split()
+CAPABILITIES = (
+    "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE "
+    "LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT "
+    "SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
+)
 KEYS = {"AccessKeyId": "rehearsalrole", "SecretAccessKey": "not-of-any-account-0123456789"}
 
 
@@ -52,17 +57,21 @@ def make_site(site: Path) -> None:
         shutil.copy(ROOT / file, site / file, follow_symlinks=False)
 
 
-def playbook(site: Path, name: str, *options: str, check: bool = True, **environ: str) -> str:
+def operators_environ() -> dict[str, str]:
+    """The environment of somebody who has Ansible, and no settings for it nor for AWS."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))}
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return {**kept, "ANSIBLE_NOCOLOR": "1", "PATH": path}
+
+
+def playbook(
+    site: Path, name: str, *options: str, check: bool = True, environ: dict[str, str] | None = None
+) -> str:
     """`ansible-playbook ansible/NAME.yml`: what it printed; `check` False: it must fail."""
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), f"ansible/{name}.yml", *options],
         cwd=site,
-        env={
-            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))},
-            "ANSIBLE_NOCOLOR": "1",
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-            **environ,
-        },
+        env=environ or operators_environ(),
         text=True,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -71,8 +80,42 @@ def playbook(site: Path, name: str, *options: str, check: bool = True, **environ
         check=False,
     )
     (site / "playbooks.log").open("a").write(f"\n### {name} {' '.join(options)}\n{done.stdout}")
-    assert (done.returncode == 0) == check, f"{name}.yml ended with {done.returncode}:\n{done.stdout}"
+    assert (done.returncode == 0) == check, (
+        f"{name}.yml ended with {done.returncode}:\n{done.stdout}"
+    )
     return done.stdout
+
+
+def make_images() -> None:
+    """`make images`, under a tag of the tests' own."""
+    subprocess.run(
+        ["make", "images"],  # noqa: S607
+        cwd=ROOT,
+        env={**os.environ, "TAG": TAG},
+        stdout=subprocess.DEVNULL,
+        check=True,
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports
+
+
+def wait_for_port(port: int, process: "subprocess.Popen[Any]", timeout_s: float = 60) -> None:
+    """Returns when the process listens."""
+    end = time.monotonic() + timeout_s
+    while process.poll() is None and time.monotonic() < end:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"nothing listens at {port}; the process ended with {process.poll()}")
 
 
 def changes(said: str) -> dict[str, int]:
@@ -86,6 +129,7 @@ class Rehearsal:
 
     def __init__(self, site: Path) -> None:
         self.site = site
+        self.network = NAME
         # Docker finds a free subnet; only in one that was asked for may addresses be asked for.
         docker("network", "create", NAME)
         subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", NAME)
@@ -120,9 +164,12 @@ class Rehearsal:
 
     def start_host(self, name: str) -> None:
         """A host as AWS hands it over, with nothing of ours on it but the operator's public key."""
-        options = [f"--cap-add={capability}" for capability in CAPABILITIES]
+        options = [f"--cap-add={capability}" for capability in CAPABILITIES.split()]
         options += [
-            *(f"--security-opt={kind}=unconfined" for kind in ("seccomp", "apparmor", "systempaths")),
+            *(
+                f"--security-opt={kind}=unconfined"
+                for kind in ("seccomp", "apparmor", "systempaths")
+            ),
             *("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"),
             *("--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec"),
             f"--volume={NAME}-{name}:/var/lib/docker",
@@ -154,7 +201,9 @@ class Rehearsal:
 
     def compose(self, host: str, *words: str) -> str:
         """What `docker compose` of a host prints."""
-        return self.on(host, "docker", "compose", "--project-directory", "/opt/fruits/compose", *words)
+        return self.on(
+            host, "docker", "compose", "--project-directory", "/opt/fruits/compose", *words
+        )
 
     def _write_settings(self) -> None:
         settings = {
@@ -164,7 +213,7 @@ class Rehearsal:
             "system_memory_mb": 4000,
         }
         (self.site / "ansible" / "cluster.yml").write_text(yaml.safe_dump(settings))
-        ssh = f"-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
+        ssh = "-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
         hosts = {name: {"ansible_host": self.address(name)} for name in ADDRESSES}
         inventory = {
             "spark_master": {"hosts": {"master": hosts.pop("master")}},
@@ -181,6 +230,46 @@ class Rehearsal:
 
     def playbook(self, name: str, *options: str, check: bool = True) -> str:
         return playbook(self.site, name, "-i", "hosts.yml", *options, check=check)
+
+    def start_run(self, photos: str, results: str) -> "subprocess.Popen[str]":
+        """The pipeline on the cluster, going on while the test breaks something."""
+        compose = ["docker", "compose", "--project-directory", "/opt/fruits/compose"]
+        run = ["exec", "-T", "jupyterhub", "as-user", "scientist", "fruits", "run", photos, results]
+        return subprocess.Popen(
+            ["docker", "exec", f"{NAME}-master", *compose, *run],  # noqa: S607
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+
+    def wait_for_workers(self, count: int, timeout_s: float = 120) -> None:
+        """Returns when the master counts so many workers."""
+        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/json/').read())"
+        end = time.monotonic() + timeout_s
+        while self.on("master", "python3", "-c", ask, check=False).count('"ALIVE"') != count + 1:
+            assert time.monotonic() < end, f"not {count} workers after {timeout_s} s"
+            time.sleep(1)
+
+    @contextmanager
+    def tunnel(self) -> Iterator[dict[int, int]]:
+        """What `make tunnel` opens: for each port of the master host the one on this machine."""
+        ports = dict(zip((8000, 8080, 18080), free_ports(3), strict=True))
+        names = ("HUB_PORT", "MASTER_PORT", "HISTORY_PORT")
+        tunnel = subprocess.Popen(
+            ["ansible/tunnel.sh", "hosts.yml"],  # noqa: S607
+            cwd=self.site,
+            env={
+                **operators_environ(),
+                **dict(zip(names, map(str, ports.values()), strict=True)),
+            },
+        )
+        try:
+            for port in ports.values():
+                wait_for_port(port, tunnel)
+            yield ports
+        finally:
+            tunnel.terminate()
+            tunnel.wait(10)
 
     @property
     def s3(self) -> Any:
@@ -202,16 +291,3 @@ def clean_up() -> None:
         docker("rm", "--force", "--volumes", f"{NAME}-{name}", check=False)
         docker("volume", "rm", f"{NAME}-{name}", check=False)
     docker("network", "rm", NAME, check=False)
-
-
-def wait_for_ssh(address: str, timeout_s: float = 60) -> None:
-    end = time.monotonic() + timeout_s
-    import socket
-
-    while time.monotonic() < end:
-        try:
-            socket.create_connection((address, 22), 2).close()
-            return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError(f"no SSH at {address}")

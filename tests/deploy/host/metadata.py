@@ -16,10 +16,10 @@ TOKEN = secrets.token_hex(16)
 
 
 class Metadata(BaseHTTPRequestHandler):
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         self._answer(200 if self.path == "/latest/api/token" else 404, TOKEN)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         if self.headers.get("X-aws-ec2-metadata-token") != TOKEN:
             return self._answer(401, "")
         folder = "/latest/meta-data/iam/security-credentials/"

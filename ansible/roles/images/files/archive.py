@@ -8,7 +8,6 @@ Standard input: a line for each image of the host, the JSON list of its layers (
 that the host has: an update of the package moves some megabytes, and not all of Java and Python.
 """
 
-import gzip
 import json
 import os
 import shutil
@@ -17,6 +16,10 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
+
+import zstandard
+
+_COMPRESSOR = zstandard.ZstdCompressor(level=3, threads=-1)
 
 
 def main(file: str, *images: str) -> None:
@@ -27,8 +30,8 @@ def main(file: str, *images: str) -> None:
     with tempfile.TemporaryDirectory(dir=Path(file).parent) as folder:
         whole = Path(folder, "whole.tar")
         subprocess.run(["docker", "save", "--output", whole, *images], check=True)
-        part = Path(folder, "part.tar.gz")
-        with tarfile.open(whole) as source, gzip.open(part, "wb", compresslevel=1) as zipped:
+        part = Path(folder, "part.tar.zst")
+        with tarfile.open(whole) as source, zstandard.open(part, "wb", _COMPRESSOR) as zipped:
             missing = _layers_to_leave_out(source, there)
             with tarfile.open(fileobj=zipped, mode="w|") as target:
                 for member in source:

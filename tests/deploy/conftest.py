@@ -1,0 +1,31 @@
+"""Hosts to deploy to, made once for all tests here and taken away after."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.rehearsal import ROOT, TAG, Rehearsal, clean_up, docker, make_images, make_site
+
+
+@pytest.fixture(scope="session")
+def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """Three fresh hosts and an object store; nothing is deployed yet."""
+    from docker import from_env
+    from docker.errors import DockerException
+
+    try:
+        from_env().ping()
+    except DockerException as error:
+        pytest.skip(f"no Docker engine answers: {error}")
+    site = tmp_path_factory.mktemp("site")
+    clean_up()  # what a rehearsal that was killed has left
+    make_images()
+    docker(
+        *("build", "--quiet", "--tag", f"fruits/rehearsal-host:{TAG}"),
+        ROOT / "tests" / "deploy" / "host",
+    )
+    make_site(site)
+    try:
+        yield Rehearsal(site)
+    finally:
+        clean_up()
