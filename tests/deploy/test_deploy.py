@@ -174,7 +174,7 @@ def test_no_key_of_s3_and_no_secret_lies_open_on_a_host(deployed: Rehearsal) -> 
         ]
         for secret in (spark, password, KEYS["SecretAccessKey"]):
             assert not [text[:200] for text in shown if secret in text]
-        folders = ("/opt", "/etc", "/home", "/root/.docker", "/var/lib/docker/volumes")
+        folders = ("/opt", "/etc", "/home", "/root", "/var/lib/docker/volumes")
         search = ("grep", "-rlF", KEYS["SecretAccessKey"], *folders)
         assert not deployed.on(name, *search, check=False).strip()
         modes = deployed.on(name, "find", "/opt/fruits", "-perm", "/o=rwx")
@@ -259,7 +259,9 @@ def _until_featurizing(run: "subprocess.Popen[str]") -> None:
 def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(deployed: Rehearsal) -> None:
     results = _results(deployed)
     saved = deployed.playbook("backup")
-    assert f"s3://{BUCKET}/backups/" in saved
+    (key,) = set(re.findall(rf"s3://{BUCKET}/(backups/\S+gpg)", saved))
+    backup = deployed.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    assert not backup.startswith(b"\x1f\x8b")  # of gzip: not to be read by who may read the bucket
     deployed.remove_host("master")
     for name in ("master", "worker-2"):
         deployed.start_host(name)
@@ -268,6 +270,7 @@ def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(deployed: Reh
     assert _results(deployed) == results
     there = ("master", "exec", "-T", "jupyterhub", "as-user", "scientist", "ls")
     assert "mine.ipynb" not in deployed.compose(*there)
+    assert "restore one first" in deployed.playbook("backup", check=False)  # of an empty Hub
     deployed.playbook("restore")
     assert "mine.ipynb" in deployed.compose(*there)
     password = (deployed.site / "ansible" / "secrets" / "scientist").read_text().strip()

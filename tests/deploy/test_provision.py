@@ -23,6 +23,7 @@ from deploy.rehearsal import (
     playbook,
     wait_for_port,
 )
+from fruits.s3 import EU_REGIONS
 
 pytestmark = pytest.mark.deploy
 REGION = "eu-west-3"
@@ -191,6 +192,7 @@ def _check_bucket(s3: Any) -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
     rules = {r["ID"]: r for r in s3.get_bucket_lifecycle_configuration(**bucket)["Rules"]}
     assert rules["old-versions"]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 30
+    assert rules["old-versions"]["Expiration"]["ExpiredObjectDeleteMarker"]
     assert rules["backups"]["Expiration"]["Days"] == 30
     assert rules["backups"]["Filter"] == {"Prefix": "backups/"}
 
@@ -265,6 +267,11 @@ def _check_teardown(aws: Aws) -> None:
     with pytest.raises(ClientError, match=r"404|NoSuchBucket"):
         s3.head_bucket(Bucket=SETTINGS["bucket"])
     assert set(changes(aws.playbook("teardown")).values()) == {0}
+
+
+def test_the_regions_are_those_of_the_package(aws: Aws) -> None:
+    defaults = (aws.site / "ansible/group_vars/all/defaults.yml").read_text()
+    assert set(yaml.safe_load(defaults)["eu_regions"]) == EU_REGIONS
 
 
 def test_check_mode_makes_nothing(aws: Aws) -> None:
