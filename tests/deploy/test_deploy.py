@@ -103,7 +103,7 @@ def test_only_ssh_is_open_to_others(deployed: Rehearsal) -> None:
 import asyncio, sys
 async def scan(host, port):
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 0.5)
+        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), 0.3)
     except OSError:
         return
     writer.close()

@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import zstandard
 
-_COMPRESSOR = zstandard.ZstdCompressor(level=3, threads=-1)
+_COMPRESSOR = zstandard.ZstdCompressor(level=1, threads=-1)
 
 
 def main(file: str, *images: str) -> None:
