@@ -3,9 +3,10 @@
 
     archive.py FILE IMAGE… <layers-of-the-host
 
-Standard input: a line for each image of the host, the JSON list of its layers (`docker image inspect
---format '{{json .RootFS.Layers}}'`). FILE is what `docker load` reads, compressed, without the layers
-that the host has: an update of the package moves some megabytes, and not all of Java and Python.
+Standard input: a line for each image of the host, the JSON list of its layers (`docker image
+inspect --format '{{json .RootFS.Layers}}'`). FILE is what `docker load` reads, compressed, without
+the layers that the host has: an update of the package moves some hundred kilobytes, and not all of
+Java and Python.
 """
 
 import json
@@ -29,7 +30,7 @@ def main(file: str, *images: str) -> None:
         there.update(layers[: n + 1] for n in range(len(layers)))
     with tempfile.TemporaryDirectory(dir=Path(file).parent) as folder:
         whole = Path(folder, "whole.tar")
-        subprocess.run(["docker", "save", "--output", whole, *images], check=True)
+        subprocess.run(["docker", "save", "--output", whole, *images], check=True)  # noqa: S607
         part = Path(folder, "part.tar.zst")
         with tarfile.open(whole) as source, zstandard.open(part, "wb", _COMPRESSOR) as zipped:
             missing = _layers_to_leave_out(source, there)
