@@ -28,7 +28,7 @@ lint: .venv/dev  ## ruff, mypy, hadolint, shellcheck, ansible-lint
 	.venv/bin/hadolint images/*/Dockerfile
 	.venv/bin/shellcheck $(SCRIPTS)
 	PATH="$$PWD/.venv/bin:$$PATH" ANSIBLE_INVENTORY=ansible/hosts.example.yml \
-		.venv/bin/ansible-lint --offline --quiet ansible
+		.venv/bin/ansible-lint --offline -q ansible
 
 format: .venv/dev  ## ruff, in place
 	.venv/bin/ruff check --fix .
