@@ -107,7 +107,7 @@ class Cluster:
         return data
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """The cluster in a compose project of its own, beside one that may run for other purposes."""
     import docker

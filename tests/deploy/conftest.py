@@ -7,7 +7,7 @@ import pytest
 from deploy.rehearsal import ROOT, TAG, Rehearsal, clean_up, docker, make_images, make_site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """Three fresh hosts and an object store; nothing is deployed yet."""
     from docker import from_env
