@@ -59,12 +59,16 @@ def test_a_worker_killed_in_the_middle(cluster: Cluster, many: None) -> None:
 
 
 def test_the_master_restarted(cluster: Cluster, many: None) -> None:
-    _finished(_featurizing(cluster, "restarted-master"))
+    _finished(
+        cluster.start(cluster.user, "fruits", "run", USER_PHOTOS, "s3://fruits/restarted-master")
+    )
     before = cluster.read("restarted-master/results.csv")
     cluster.one("spark-master").restart()
     wait_until(lambda: workers_alive(cluster) == 2, 120, "the workers are back by themselves")
     assert cluster.read("restarted-master/results.csv") == before
-    _finished(_featurizing(cluster, "after-restart"))
+    _finished(
+        cluster.start(cluster.user, "fruits", "run", USER_PHOTOS, "s3://fruits/after-restart")
+    )
     assert _each_photo_once(cluster, "after-restart")
 
 
