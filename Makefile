@@ -67,7 +67,7 @@ deploy-tools: .venv/deploy  ## Ansible, for the cluster on AWS (docs/aws.md)
 tunnel: .venv/deploy  ## the pages of the cluster on AWS on this machine, until Ctrl-C
 	@PATH="$$PWD/.venv/bin:$$PATH" ansible/tunnel.sh $(INVENTORY)
 
-rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (twenty to twenty-five minutes)
+rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (about half an hour)
 	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
 
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header

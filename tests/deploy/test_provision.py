@@ -49,6 +49,7 @@ SETTINGS = {
     "region": REGION,
     "bucket": "rehearsal-of-fruits",
     "ssh_from": ["203.0.113.7/32"],
+    "availability_zone": f"{REGION}b",
     "drain_minutes": 0,  # the addresses that moto gives are other people's
 }
 
@@ -159,6 +160,7 @@ def _check_hosts(aws: Aws) -> None:
         assert host["ImageId"] == AMI["ami_id"]
         assert host["MetadataOptions"]["HttpTokens"] == "required"
         assert host["MetadataOptions"]["HttpPutResponseHopLimit"] == 1
+        assert host["Placement"]["AvailabilityZone"] == f"{REGION}b"
         assert host["IamInstanceProfile"]["Arn"].endswith("/fruits-eu-west-3-host")
         disks = [disk["Ebs"]["VolumeId"] for disk in host["BlockDeviceMappings"]]
         volumes = ec2.describe_volumes(VolumeIds=disks)["Volumes"]
@@ -203,7 +205,11 @@ def _check_role(iam: Any) -> None:
     assert not iam.list_attached_role_policies(**role)["AttachedPolicies"]
     policy = iam.get_role_policy(**role, PolicyName=name)["PolicyDocument"]
     arn = f"arn:aws:s3:::{SETTINGS['bucket']}"
-    for statement in policy["Statement"]:
+    *allowed, denied = policy["Statement"]
+    assert denied["Effect"] == "Deny"
+    assert set(denied["Action"]) == {"s3:DeleteObject", "s3:DeleteObjectVersion"}
+    assert denied["Resource"] == f"{arn}/backups/*"
+    for statement in allowed:
         assert statement["Effect"] == "Allow"
         assert statement["Resource"] in (arn, f"{arn}/*")
         assert all(action.startswith("s3:") and "*" not in action for action in statement["Action"])
@@ -223,7 +229,10 @@ def _check_key(aws: Aws) -> None:
 
 
 def _check_inventory(aws: Aws) -> None:
-    """What the other playbooks will find."""
+    """What the other playbooks will find, with a secret of Ansible Vault among the settings."""
+    settings = aws.site / "ansible" / "cluster.yml"
+    before = settings.read_text()
+    settings.write_text(before + "spark_secret: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3031\n")
     said = subprocess.run(
         [Path(sys.executable).with_name("ansible-inventory"), "--list"],
         cwd=aws.site,
@@ -231,6 +240,7 @@ def _check_inventory(aws: Aws) -> None:
         capture_output=True,
         check=True,
     ).stdout
+    settings.write_text(before)
     found = json.loads(said)
     assert found["spark_master"]["hosts"] == ["fruits-master"]
     assert sorted(found["spark_workers"]["hosts"]) == ["fruits-worker-1", "fruits-worker-2"]
@@ -298,6 +308,7 @@ def test_a_region_outside_the_european_union_is_refused(aws: Aws, region: str, n
     before = log.read_text()
     said = aws.playbook(name, check=False)
     assert "inside the European Union" in said
+    assert "eu-west-3" in said  # those that can be
     assert log.read_text() == before  # nothing was asked of AWS, not even in reading
 
 
