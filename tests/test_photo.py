@@ -6,6 +6,7 @@ import re
 import struct
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from fruits.errors import PhotoError
-from fruits.photo import is_photo, prepare, rgb, thumbnail
+from fruits.photo import is_photo, prepare, prepare_views, rgb, thumbnail
 
 MANY = 10**6
 """A limit of pixels that no picture here comes near."""
@@ -531,3 +532,34 @@ def test_a_decompression_bomb_is_rejected_before_it_is_decoded() -> None:
     assert len(bomb) < 2**20
     with pytest.raises(PhotoError, match="more than 100 megapixels"):
         prepare(bomb, 100 * 10**6)
+
+
+def test_heic_of_a_phone_is_read_upright_and_without_metadata() -> None:
+    data = (Path(__file__).parent / "data" / "apple.heic").read_bytes()
+    picture = rgb(data, 10**8)
+    assert picture.size == (90, 120)  # it was taken with the phone on its side
+    assert b"Maker" in data
+    small = thumbnail(data, 64, 10**8)
+    assert b"Maker" not in small
+    assert prepare(data, 10**8).shape == (224, 224, 3)
+    with pytest.raises(PhotoError):
+        rgb(data[:900], 10**8)
+
+
+def test_views_are_the_whole_its_corners_and_its_middle(tmp_path: Path) -> None:
+    picture = Image.new("RGB", (400, 400), "white")
+    for x, colour in ((0, "red"), (300, "blue")):
+        picture.paste(colour, (x, 0, x + 100, 100))
+    out = io.BytesIO()
+    picture.save(out, "PNG")
+    views = prepare_views(out.getvalue(), 10**8, 6)
+    assert views.shape == (6, 224, 224, 3)
+    assert (views[0] == prepare(out.getvalue(), 10**8)).all()
+    red, blue = [1, -1, -1], [-1, -1, 1]
+    assert views[1, 5, 5].tolist() == red  # left, top
+    assert views[2, 5, -5].tolist() == blue  # right, top
+    for view in (3, 4):  # those below begin where the colours end
+        assert (views[view, 5, 5] == 1).all()
+    assert views[1, 45, 45].tolist() == red
+    assert views[5, 5, 5].tolist() == red  # the middle shows a part of it
+    assert (views[5, 45, 45] == 1).all()

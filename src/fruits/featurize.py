@@ -15,10 +15,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fruits.engine import engine_of_this_process
+from fruits.engine import Engine, engine_of_this_process
 from fruits.errors import PhotoError
 from fruits.model import FEATURES, Model
-from fruits.photo import MAX_BYTES, prepare
+from fruits.photo import MAX_BYTES, prepare_views
 from fruits.settings import Settings
 from fruits.storage import Folder, read_ahead
 
@@ -56,10 +56,12 @@ def featurize(
     model: Model,
     settings: Settings = Settings(),
     *,
+    views: int = 1,
     done: "Accumulator[int] | None" = None,
 ) -> "DataFrame":
     """Rows of `listing.SCHEMA` -> a DataFrame of SCHEMA, one row a photo, computed when written.
 
+    The features are the mean of those of so many `views` of the photo (see `photo.prepare_views`).
     `done` grows by the photos of each task that ends.
     """
     # Spark makes a partition of each batch of an Arrow table.
@@ -72,6 +74,7 @@ def featurize(
         settings.precision,
         settings.reads_in_flight,
         settings.max_megapixels * 1_000_000,
+        views,
         done,
     )
     return keys.mapInArrow(work, COLUMNS)
@@ -107,6 +110,7 @@ class _Work:
     precision: str
     reads_in_flight: int
     max_pixels: int
+    views: int
     done: "Accumulator[int] | None"
 
     def __call__(self, keys: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -117,12 +121,12 @@ class _Work:
             lambda: Model(**self.facts, files=self.files.value),
         )
         rows = (row for batch in keys for row in batch.to_pylist())
-        for some in _chunks(self._prepared(rows), _BATCH):
+        for some in _chunks(self._prepared(rows), max(1, _BATCH // self.views)):
             good = [(row, result) for row, result in some if isinstance(result, np.ndarray)]
             bad = [(row, result) for row, result in some if isinstance(result, PhotoError)]
             if good:
-                photos = np.stack([photo for _, photo in good])
-                yield _batch([row for row, _ in good], features=engine.features(photos))
+                features = mean_features(engine, np.stack([views for _, views in good]))
+                yield _batch([row for row, _ in good], features=features)
             if bad:
                 yield _batch([row for row, _ in bad], reasons=[str(error) for _, error in bad])
             if self.done is not None:
@@ -134,7 +138,9 @@ class _Work:
         read = read_ahead(self._read, rows, itemgetter("size"), self.reads_in_flight)
         for row, data in read:
             try:
-                yield row, data if isinstance(data, PhotoError) else prepare(data, self.max_pixels)
+                if isinstance(data, PhotoError):
+                    raise data
+                yield row, prepare_views(data, self.max_pixels, self.views)
             except PhotoError as error:
                 yield row, error
 
@@ -144,6 +150,13 @@ class _Work:
         if row["size"] > MAX_BYTES:
             raise PhotoError(f"a file of more than {MAX_BYTES // 2**20} MB is not read as a photo")
         return self.folder.read(row["path"])
+
+
+def mean_features(engine: Engine, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[n, views, 224, 224, 3] -> float32[n, 1280]: each photo's mean over its views."""
+    n, views = photos.shape[:2]
+    features = engine.features(photos.reshape(n * views, *photos.shape[2:]))
+    return features if views == 1 else features.reshape(n, views, -1).mean(axis=1)
 
 
 def _batch(

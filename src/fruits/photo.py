@@ -10,20 +10,28 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
+from pi_heif import register_heif_opener
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from fruits.errors import PhotoError
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
+    | {".heic", ".heif"}
 )
 SIZE = 224
 """Width and height, in pixels, of the model's input."""
+VIEWS = 6
+"""How many views of a photo `prepare_views` can make: the whole, its corners and its middle."""
+_CROP = 0.75
+"""The side of the views that are not the whole, as a share of the photo's. docs/recognition.md
+has what other shares and numbers gave."""
 MAX_BYTES = 512 * 2**20
 """A file larger than this is no photo: it is rejected unread, so that it can't fill the memory."""
 
 # JPEG opens MPO too, which many phones write into a .jpg: a JPEG with a second picture behind it.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
+register_heif_opener(thumbnails=False)  # what iPhones write; Pillow alone can't read it
 
 
 def is_photo(name: str) -> bool:
@@ -37,7 +45,25 @@ def prepare(data: bytes, max_pixels: int) -> NDArray[np.float32]:
     Raises:
         PhotoError: the bytes are no picture that can be used; the message says why.
     """
-    pixels = np.asarray(rgb(data, max_pixels).resize((SIZE, SIZE), Image.Resampling.BICUBIC))
+    whole: NDArray[np.float32] = prepare_views(data, max_pixels, 1)[0]
+    return whole
+
+
+def prepare_views(data: bytes, max_pixels: int, views: int) -> NDArray[np.float32]:
+    """A photo's bytes -> float32[views, 224, 224, 3] in [-1, 1]; the first view is the whole.
+
+    Raises:
+        PhotoError: as `prepare`.
+    """
+    picture = rgb(data, max_pixels)
+    width, height = picture.size
+    right, low = (1 - _CROP) * width, (1 - _CROP) * height
+    corners = [(0, 0), (right, 0), (0, low), (right, low), (right / 2, low / 2)]
+    boxes = [(x, y, x + _CROP * width, y + _CROP * height) for x, y in corners]
+    size, bicubic = (SIZE, SIZE), Image.Resampling.BICUBIC
+    pixels = np.stack(
+        [np.asarray(picture.resize(size, bicubic, box=box)) for box in [None, *boxes][:views]]
+    )
     return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
