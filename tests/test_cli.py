@@ -12,7 +12,10 @@ import pytest
 from conftest import SAMPLES, save
 
 FRUITS = str(Path(sys.executable).with_name("fruits"))
-VERBS = ("run", "featurize", "reduce", "report", "erase", "weights", "bench")
+VERBS = (
+    *("run", "featurize", "reduce", "report", "erase", "weights", "bench"),
+    *("train", "evaluate", "predict"),
+)
 
 
 def fruits(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":

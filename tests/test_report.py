@@ -233,6 +233,7 @@ def test_an_empty_page_says_so_in_words() -> None:
     assert {section: shown.text(section) for section in shown.sections if section} == {
         "variance": "Explained variance No components have been computed yet.",
         "scatter": "First two components There are no components to draw yet.",
+        "recognition": "Recognition No classifier was trained yet: fruits train makes one.",
         "labels": "Photos a label No photo has been turned into features yet.",
         "samples": "Sample photos There are no sample photos to show.",
         "rejects": "Rejected photos No photo was rejected.",
@@ -491,3 +492,42 @@ def test_any_finite_point_lies_inside_the_plot(places: list[tuple[float, float]]
     for mark in shown.all("use"):
         assert 0 <= float(mark["x"].rstrip("%")) <= 100
         assert 0 <= float(mark["y"].rstrip("%")) <= 100
+
+
+HOSTILE = '<script>alert("x")</script>'
+
+
+def test_the_confusion_matrix_and_the_measures_are_shown_and_escaped() -> None:
+    evaluation = {
+        "how": "photos that were given",
+        "photos": 10,
+        "rejects": 0,
+        "other_photos": 4,
+        "other_photos_not_sure": 0.75,
+        "accuracy": 0.7,
+        "intervals": {"accuracy": [0.5, 0.9]},
+        "baselines": {"most_frequent": {"accuracy": 0.5, "interval": [0.2, 0.8]}},
+        "labels": [
+            {"label": HOSTILE, "photos": 10, "precision": 1.0, "recall": 0.7, "f1": 0.82},
+        ],
+        "confusion": [
+            {"label": HOSTILE, "answer": HOSTILE, "photos": 7},
+            {"label": HOSTILE, "answer": "Lime", "photos": 3},
+        ],
+    }
+    classifier = {"labels": 2, "photos": 40, "accuracy": 0.8}
+    page = render(
+        ReportContent(
+            manifest={"classifier": classifier},
+            scatter=[],
+            samples={},
+            rejects={},
+            evaluation=evaluation,
+        )
+    )
+    shown = Page(page).text("recognition")
+    assert "accuracy 70.0% (50.0% to 90.0%)" in shown
+    assert "in cross-validation it was right on 80.0%" in shown
+    assert "of which «not sure» 75.0%" in shown
+    assert page.count('class="cell"') == 2
+    assert HOSTILE not in page

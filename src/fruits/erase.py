@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fruits.errors import ReduceError, ResultsError
+from fruits.classify import fitted
+from fruits.errors import ClassifyError, ReduceError, ResultsError
 from fruits.photo import is_photo
 from fruits.pipeline import commit, reported, stage_csv, write_reduced, writing
 from fruits.progress import Progress
@@ -44,8 +45,8 @@ def erase(
     """Removes every row made from these photos, everywhere, older copies too.
 
     `photos` are paths as in the results or below the folder of photos, folders or prefixes of
-    such paths, or local text files that list them, a line each. `refit` fits the PCA anew on
-    what is left. The manifest keeps how many were removed and when, not which.
+    such paths, or local text files that list them, a line each. `refit` fits the PCA and the
+    classifier anew on what is left. The manifest keeps how many were removed and when, not which.
 
     Raises:
         ResultsError: none of the names names a photo in the results; nothing is changed.
@@ -73,6 +74,8 @@ def erase(
                 if refit:
                     draft = _refitted(spark, store, draft)
                 csv = stage_csv(spark, store, draft)
+            if refit and draft.classifier:
+                draft = _retrained(spark, store, draft)
             models = [] if refit else sorted(former.models)
             entry = {
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -95,15 +98,19 @@ def _without(
 
     def rewritten(dataset: str, path: str) -> str:
         nonlocal rows
-        new = store.new(dataset)
+        after = store.new(dataset)
         before: DataFrame = store.table(spark, path)
-        before.join(keys, "path", "left_anti").write.parquet(store.folder.uri(new))
-        rows += before.count() - store.table(spark, new).count()
-        return new
+        before.join(keys, "path", "left_anti").write.parquet(store.folder.uri(after))
+        rows += before.count() - store.table(spark, after).count()
+        return after
 
-    features = rewritten("features", former.features)
-    rejects = rewritten("rejects", former.rejects)
-    reduced = rewritten("reduced", former.reduced) if former.reduced else None
+    datasets = ("features", "rejects", "reduced", "views", "examples")
+    named = {name: path for name in datasets if (path := getattr(former, name))}
+    new: dict[str, str] = {}
+    for name, path in named.items():
+        if path not in new:  # examples are features or views, unless these are many
+            new[path] = rewritten(name, path)
+    features, rejects = new[former.features], new[former.rejects]
     sources = store.read_sources()
     left = sources.filter(pc.invert(pc.is_in(sources["path"], doomed)))
     labels = _count_labels(store.table(spark, features))
@@ -118,7 +125,9 @@ def _without(
         former,
         features=features,
         rejects=rejects,
-        reduced=reduced,
+        reduced=new.get(former.reduced or ""),
+        views=new.get(former.views or ""),
+        examples=new.get(former.examples or ""),
         sources=store.write_small("sources", left),
         labels=labels,
         counts=counts,
@@ -131,6 +140,17 @@ def _refitted(spark: "SparkSession", store: Results, draft: Manifest) -> Manifes
         return write_reduced(spark, store, draft, draft.variance or 1, components)
     except ReduceError as error:
         raise ReduceError(f"nothing was erased, as the PCA can't be refitted: {error}") from None
+
+
+def _retrained(spark: "SparkSession", store: Results, draft: Manifest) -> Manifest:
+    """The draft with a classifier of what is left, or with none where that is too little."""
+    try:
+        return fitted(spark, store, draft, (draft.classifier or {})["views"])
+    except ClassifyError:
+        models = {name: path for name, path in draft.models.items() if name != "classifier"}
+        return replace(
+            draft, models=models, views=None, examples=None, classifier=None, evaluation=None
+        )
 
 
 def _count_labels(features: "DataFrame") -> dict[str, int]:

@@ -33,6 +33,10 @@ class ReduceError(FruitsError):
     """The features do not allow the PCA that was asked for."""
 
 
+class ClassifyError(FruitsError):
+    """The features do not allow a classifier, or there is none."""
+
+
 class ResultsError(FruitsError):
     """The results folder is not usable for what was asked."""
 

@@ -136,7 +136,7 @@ def write_reduced(
     return replace(
         draft,
         reduced=reduced,
-        models={"scaler": f"{models}/scaler", "pca": f"{models}/pca"},
+        models={**draft.models, "scaler": f"{models}/scaler", "pca": f"{models}/pca"},
         explained_variance=[float(share) for share in reduction.explained_variance],
         variance=None if components else variance,
     )

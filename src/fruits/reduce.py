@@ -7,7 +7,8 @@ features) and decomposes the correlation matrix. Spark ML's own fit takes two pa
 algebra in Java: `bench/` holds the comparison.
 """
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -168,25 +169,27 @@ def _as_spark_ml(
     explained: NDArray[np.float64],
 ) -> Reduction:
     """The same models as Spark ML's estimators would return; only the JVM can make them."""
-    from pyspark.ml.common import _py2java
     from pyspark.ml.feature import PCAModel, StandardScalerModel
     from pyspark.ml.linalg import DenseMatrix, DenseVector
 
-    sc = spark.sparkContext
-    package: Any = sc._jvm.org.apache.spark.ml.feature  # type: ignore[union-attr]
-
-    def java(value: DenseMatrix | DenseVector) -> Any:
-        return _py2java(sc, value)
-
+    java, ml = java_of(spark)
     scaler = StandardScalerModel(
-        package.StandardScalerModel(
+        ml.feature.StandardScalerModel(
             "StandardScaler", java(DenseVector(deviation)), java(DenseVector(mean))
         )
     )
     scaler._resetUid("StandardScaler")
     scaler._set(inputCol="raw", outputCol="scaled", withMean=True, withStd=True)
     matrix = DenseMatrix(loadings.shape[0], loadings.shape[1], loadings.ravel(order="F"))
-    pca = PCAModel(package.PCAModel("PCA", java(matrix), java(DenseVector(explained))))
+    pca = PCAModel(ml.feature.PCAModel("PCA", java(matrix), java(DenseVector(explained))))
     pca._resetUid("PCA")
     pca._set(k=loadings.shape[1], inputCol="scaled", outputCol="projected")
     return Reduction(scaler, pca, explained)
+
+
+def java_of(spark: "SparkSession") -> tuple[Callable[[Any], Any], Any]:
+    """What turns vectors and matrices into Java's, and Java's package of Spark ML."""
+    from pyspark.ml.common import _py2java
+
+    sc = spark.sparkContext
+    return functools.partial(_py2java, sc), sc._jvm.org.apache.spark.ml  # type: ignore[union-attr]

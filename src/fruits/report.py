@@ -18,6 +18,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
 MAX_BARS = 40
 """Labels and reasons shown at once as bars; the others unfold."""
+MAX_MATRIX_LABELS = 60
+"""Labels up to which the confusion matrix is drawn; beyond, only what is confused most."""
 MAX_SAMPLE_LABELS = 60
 """Labels of which sample photos are shown."""
 SHAPES = 5
@@ -53,6 +55,8 @@ class ReportContent:
     scatter: Sequence[ScatterPoint]
     samples: Mapping[str | None, Sequence[SamplePhoto]]
     rejects: Mapping[str, int]
+    evaluation: Mapping[str, Any] | None = None
+    """What `classify.evaluate` measured, or else the cross-validation in training."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,7 @@ def render(content: ReportContent) -> str:
         rate=(counts.get("featurized") or 0) / (seconds.get("featurize") or math.inf),
         variance=_variance(manifest.get("explained_variance", ()), manifest.get("variance")),
         scatter=_scatter(content.scatter),
+        recognition=_recognition(manifest.get("classifier"), content.evaluation),
         labels=_bars(labels),
         samples=_samples(content.samples),
         sample_labels=max(len(labels), len(content.samples)),
@@ -194,6 +199,58 @@ def _axis_around(values: Sequence[float]) -> Axis:
     low, high = min(values), max(values)
     margin = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
     return Axis(low - margin, high + margin)
+
+
+def _recognition(
+    classifier: Mapping[str, Any] | None, found: Mapping[str, Any] | None
+) -> dict[str, Any] | None:
+    if not classifier or not found:
+        return None
+    others = found.get("other_photos")
+    wrong = {
+        f"{pair['label']} taken for {pair['answer']}": pair["photos"]
+        for pair in found["confusion"]
+        if pair["label"] != pair["answer"]
+    }
+    return {
+        "trained": classifier,
+        "how": found["how"],
+        "photos": found["photos"],
+        "cross_validated": classifier["accuracy"] if "rejects" in found else None,
+        "measures": [
+            (name.replace("_", " "), found[name], interval)
+            for name, interval in found["intervals"].items()
+        ],
+        "baselines": [
+            (name.replace("_", " "), baseline["accuracy"], baseline["interval"])
+            for name, baseline in found["baselines"].items()
+        ],
+        "others": (others, found["other_photos_not_sure"]) if others else None,
+        "labels": found["labels"],
+        "matrix": _matrix(found["confusion"]),
+        "confused": _bars(wrong)[:10],
+    }
+
+
+def _matrix(confusion: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Its labels, and (down, across, share of the row, words) of each cell that isn't empty."""
+    names = sorted({pair[side] for pair in confusion for side in ("label", "answer")})
+    if len(names) > MAX_MATRIX_LABELS:
+        return None
+    at = {name: i for i, name in enumerate(names)}
+    total: dict[str, int] = {}
+    for pair in confusion:
+        total[pair["label"]] = total.get(pair["label"], 0) + pair["photos"]
+    cells = [
+        (
+            at[pair["label"]],
+            at[pair["answer"]],
+            pair["photos"] / total[pair["label"]],
+            f"{pair['label']} → {pair['answer']}: {pair['photos']} of {total[pair['label']]}",
+        )
+        for pair in confusion
+    ]
+    return {"labels": names, "cells": cells}
 
 
 def _bars(numbers: Mapping[str, int]) -> list[tuple[str, int, float]]:

