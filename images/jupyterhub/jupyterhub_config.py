@@ -26,11 +26,30 @@ c.Spawner.notebook_dir = "~"
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
 # What the container says of the cluster reaches each user's server as it stands.
-c.Spawner.env_keep = [
+kept = [
     *("PATH", "LANG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"),
     *(
         name
         for name in os.environ
         if name.startswith(("AWS_", "BUCKET", "FRUITS_", "SPARK_", "PYSPARK_"))
     ),
+]
+c.Spawner.env_keep = kept
+
+# The page that tells which fruit a photo shows, for every user who is logged in. It holds no
+# secret, and what comes to it are strangers' files: it runs as nobody in particular.
+c.JupyterHub.services = [
+    {
+        "name": "recognise",
+        "url": "http://127.0.0.1:10101",
+        "command": [
+            *("setpriv", "--reuid=recogniser", "--regid=recogniser", "--clear-groups"),
+            *("python", "-m", "fruits.page"),
+        ],
+        "environment": {name: os.environ[name] for name in kept if name in os.environ},
+        "oauth_no_confirm": True,
+    }
+]
+c.JupyterHub.load_roles = [
+    {"name": "user", "scopes": ["self", "access:services!service=recognise"]}
 ]

@@ -9,15 +9,15 @@ import pytest
 from cluster.conftest import ROOT, Cluster
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.cluster
 ARTEFACTS = ROOT / "build" / "screenshots"
 _RUN_TIMEOUT_MS = 240_000
 
 
-@pytest.fixture
-def page(cluster: Cluster) -> Iterator["Page"]:
+def browser_or_skip() -> Iterator["Browser"]:
+    """Chromium, until the generator is closed."""
     from playwright.sync_api import sync_playwright
 
     if not (chromium := shutil.which("chromium") or shutil.which("google-chrome")):
@@ -27,15 +27,26 @@ def page(cluster: Cluster) -> Iterator["Page"]:
             executable_path=chromium,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        yield browser
         browser.close()
+
+
+@pytest.fixture
+def page() -> Iterator["Page"]:
+    for browser in browser_or_skip():
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+
+
+def log_in(page: "Page", user: str, password: str) -> None:
+    """On the login page."""
+    page.fill("#username_input", user)
+    page.fill("#password_input", password)
+    page.click("#login_submit")
 
 
 def _log_in(page: "Page", cluster: Cluster, password: str) -> None:
     page.goto(cluster.hub)
-    page.fill("#username_input", cluster.user)
-    page.fill("#password_input", password)
-    page.click("#login_submit")
+    log_in(page, cluster.user, password)
 
 
 def test_a_wrong_password_is_refused(cluster: Cluster, page: "Page") -> None:

@@ -24,15 +24,23 @@ def test_a_users_own_copy_stays_and_a_fresh_one_is_there(cluster: Cluster) -> No
     _at_home(cluster, "rm", "explore.ipynb")
 
 
-def test_explore_runs_after_the_pipeline(cluster: Cluster) -> None:
+def _executed(cluster: Cluster, name: str) -> str:
+    """A fresh notebook with its outputs, as JSON."""
+    execute = f"jupyter nbconvert --to notebook --execute --stdout fresh-copies/{name} 2>&1"
+    said = _at_home(cluster, "sh", "-c", execute)
+    return json.dumps(json.loads(said[said.index('{\n "cells"') :]))
+
+
+def test_explore_and_train_run_after_the_pipeline(cluster: Cluster) -> None:
     cluster.make("local-run")
     results = f"s3://fruits/users/{cluster.user}/results"
     _at_home(cluster, "fruits", "run", "s3://fruits/samples/photos", results)
-    execute = ["jupyter", "nbconvert", "--to", "notebook", "--execute", "--stdout"]
-    said = _at_home(cluster, "sh", "-c", f"{' '.join(execute)} fresh-copies/explore.ipynb 2>&1")
-    notebook = json.loads(said[said.index('{\n "cells"') :])
-    assert "Banana" in json.dumps(notebook)
-    assert "pc_1" in json.dumps(notebook)
+    explored = _executed(cluster, "explore.ipynb")
+    assert "Banana" in explored
+    assert "pc_1" in explored
+    trained = _executed(cluster, "train.ipynb")
+    assert "calibration_error" in trained
+    assert "data:image/jpeg" in trained  # a mistake, beside what it was taken for
 
 
 def test_large_files_go_to_the_bucket_in_parts(cluster: Cluster) -> None:

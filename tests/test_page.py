@@ -1,0 +1,136 @@
+"""The page's server, without a Hub: what it answers, refuses and leaves in peace."""
+
+import asyncio
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import SAMPLES
+from test_classify import SETTINGS, made  # noqa: F401 - a fixture
+from tornado.web import RequestHandler
+
+from fruits.page import MAX_BYTES, application, preferred_language, serve
+from fruits.page_texts import TEXTS
+
+pytestmark = pytest.mark.spark  # as the classifier is made by Spark
+PREFIX = "/services/recognise/"
+
+
+class Ada(RequestHandler):
+    def get_current_user(self) -> dict[str, str]:
+        return {"name": "ada"}
+
+
+class Nobody(RequestHandler):
+    def get_current_user(self) -> None:
+        return None
+
+
+def serving(user: type[RequestHandler], places: dict[str, str]) -> Iterator[str]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    loop, ready = asyncio.new_event_loop(), threading.Event()
+
+    async def start() -> None:
+        app = application(user, PREFIX, lambda _: places, SETTINGS, login_url="/login")
+        serve(app, port)
+        ready.set()
+
+    def run() -> None:
+        loop.run_until_complete(start())
+        loop.run_forever()
+
+    threading.Thread(target=run, daemon=True).start()
+    assert ready.wait(30)
+    yield f"http://127.0.0.1:{port}{PREFIX}"
+    loop.call_soon_threadsafe(loop.stop)
+
+
+@pytest.fixture(scope="module")
+def site(made: Path) -> Iterator[str]:  # noqa: F811
+    yield from serving(Ada, {"mine": str(made / "nothing"), "team": str(made / "results")})
+
+
+def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
+    request = urllib.request.Request(url, data, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def test_it_offers_the_classifiers_that_there_are(site: str) -> None:
+    status, page = ask(site)
+    assert status == 200
+    assert '<input type="hidden" id="place" value="team">' in page
+    assert TEXTS["en"]["choose"] in page
+
+
+def test_it_speaks_the_browsers_language(site: str) -> None:
+    _, page = ask(site, **{"Accept-Language": "de, fr-CH;q=0.9, en;q=0.8"})
+    assert '<html lang="fr">' in page
+    assert TEXTS["fr"]["choose"] in page
+
+
+@pytest.mark.parametrize(
+    ("accepted", "language"),
+    [("", "en"), ("de", "en"), ("fr", "fr"), ("en;q=0.3, fr;q=0.2", "en"), ("fr;q=x, en", "en")],
+)
+def test_preferred_language(accepted: str, language: str) -> None:
+    assert preferred_language(accepted) == language
+
+
+def test_both_languages_say_everything() -> None:
+    assert set(TEXTS["en"]) == set(TEXTS["fr"])
+
+
+def test_a_photo_gets_an_answer_with_its_like(site: str) -> None:
+    photo = (SAMPLES / "Banana" / "banana_03.jpg").read_bytes()
+    status, said = ask(f"{site}answer/team", photo)
+    assert status == 200
+    answer: dict[str, Any] = json.loads(said)
+    assert answer["top"][0]["label"] == "Banana"
+    assert len(answer["top"]) == 5
+    assert len(answer["nearest"]) == 4
+    assert answer["photo"].startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize(
+    ("place", "data", "status", "why"),
+    [
+        ("team", b"no photo", 422, "broken"),
+        ("team", b"", 422, "broken"),
+        ("team", bytes(MAX_BYTES + 1), 413, "large"),
+        ("mine", b"photo", 404, "missing"),
+        ("elsewhere", b"photo", 404, "missing"),
+    ],
+)
+def test_what_it_refuses(site: str, place: str, data: bytes, status: int, why: str) -> None:
+    assert ask(f"{site}answer/{place}", data) == (status, json.dumps({"error": why}))
+
+
+def test_it_loads_nothing_from_elsewhere(site: str) -> None:
+    with urllib.request.urlopen(site) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy
+
+
+def test_nobody_gets_no_answer() -> None:
+    for site in serving(Nobody, {"team": "/nowhere"}):
+        assert ask(f"{site}answer/team", b"photo")[0] == 403
+
+
+def test_without_a_classifier_it_says_what_to_do(tmp_path: Path) -> None:
+    for site in serving(Ada, {"mine": str(tmp_path / "nothing")}):
+        _, page = ask(site)
+        assert "train.ipynb" in page
+        assert 'id="choose"' not in page
