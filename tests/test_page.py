@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SAMPLES
-from test_classify import SETTINGS, made  # noqa: F401 - a fixture
+from conftest import CLASSIFIED, SAMPLES
 from tornado.web import RequestHandler
 
 from fruits.page import MAX_BYTES, application, preferred_language, serve
@@ -39,7 +38,7 @@ def serving(user: type[RequestHandler], places: dict[str, str]) -> Iterator[str]
     loop, ready = asyncio.new_event_loop(), threading.Event()
 
     async def start() -> None:
-        app = application(user, PREFIX, lambda _: places, SETTINGS, login_url="/login")
+        app = application(user, PREFIX, lambda _: places, CLASSIFIED, login_url="/login")
         serve(app, port)
         ready.set()
 
@@ -54,8 +53,10 @@ def serving(user: type[RequestHandler], places: dict[str, str]) -> Iterator[str]
 
 
 @pytest.fixture(scope="module")
-def site(made: Path) -> Iterator[str]:  # noqa: F811
-    yield from serving(Ada, {"mine": str(made / "nothing"), "team": str(made / "results")})
+def site(classified: Path) -> Iterator[str]:
+    yield from serving(
+        Ada, {"mine": str(classified / "nothing"), "team": str(classified / "results")}
+    )
 
 
 def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:

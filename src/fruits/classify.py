@@ -1,7 +1,6 @@
 """Train, evaluate and predict: the verbs that turn stored features into labels, on Spark."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,15 +10,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits import train as training
-from fruits.classifier import Classifier, answers_of, unit
+from fruits.answer import SCHEMA, answer
+from fruits.classifier import TOP, Classifier, answers_of
 from fruits.errors import ClassifyError, PhotosError, StorageError
-from fruits.evaluation import nearest_label, of_photos, of_validation
+from fruits.evaluation import of_photos, of_validation
 from fruits.featurize import featurize
-from fruits.listing import SCHEMA, Listing, list_photos
+from fruits.listing import SCHEMA as KEYS
 from fruits.photo import VIEWS
 from fruits.pipeline import commit, reported, writing
 from fruits.progress import Progress
-from fruits.recognise import load_classifier, model_of, read_examples
+from fruits.recognise import as_made, load_classifier, read_examples
 from fruits.results import Manifest, Results, open_results
 from fruits.session import spark_errors
 from fruits.settings import Settings
@@ -34,11 +34,6 @@ _VIEWS_UP_TO = 5_000
 """Up to so many photos, views are worth their time unasked: a minute or two on two cores."""
 _EXAMPLES = 20_000
 """Photos in memory at most (100 MB): for cross-validation, and to find the nearest."""
-
-_SAID = (
-    "path string, label string, reason string, answers array<string>, probabilities array<double>, "
-    "sure boolean, neighbour string"
-)
 
 
 def train(
@@ -60,7 +55,7 @@ def train(
     progress = progress or Progress()
     with writing(results, create=False) as store, spark_errors():
         draft = store.current()
-        _labels(draft)
+        _labels(draft)  # or an error, before photos are read
         draft, views = _with_views(spark, store, draft, settings, views, progress)
         with progress.step("train"):
             draft = fitted(spark, store, draft, views)
@@ -88,7 +83,7 @@ def evaluate(
     with writing(results, create=False) as store, spark_errors():
         classifier = load_classifier(store)
         examples = Examples.of(read_examples(store))
-        said, listing = _say(spark, store, photos, settings, progress, examples)
+        said, listing = answer(spark, store, classifier, photos, settings, progress, examples)
         with progress.step("evaluate"):
             evaluation = of_photos(said, classifier, examples, photos, listing)
             path = f"{store.new('evaluation')}/evaluation.json"
@@ -113,11 +108,11 @@ def predict(
         FruitsError: there is no classifier, or no photo.
     """
     store = open_results(results)
+    classifier = load_classifier(store)
     with spark_errors():
-        said, _ = _say(spark, store, photos, settings, progress or Progress(), None)
+        said, _ = answer(spark, store, classifier, photos, settings, progress or Progress())
     columns = {name: said[name] for name in ("path", "reason", "sure")}
-    count = min(len(load_classifier(store).labels), 5)
-    for i in range(count):
+    for i in range(min(len(classifier.labels), TOP)):
         for name, of in (("answer", "answers"), ("probability", "probabilities")):
             columns[f"{name}_{i + 1}"] = pc.list_element(said[of], i)
     return pa.table(columns)
@@ -147,7 +142,7 @@ def cross_validate(results: str) -> "Evaluated":
         pa.nulls(len(rows), pa.string()),
     ]
     measures = of_validation(examples, validation, labels)
-    return Evaluated(measures, pa.table(columns, schema=_SAID_SCHEMA))
+    return Evaluated(measures, pa.table(columns, schema=SCHEMA))
 
 
 @dataclass(frozen=True)
@@ -240,12 +235,11 @@ def _viewed(
     folder.check_there()
     sizes = pa.array(np.zeros(len(todo), np.int64))  # not known; about the same, let us say
     problems = pa.nulls(len(todo), pa.string())
-    keys = pa.table([*todo.select(SCHEMA.names[:3]).columns, sizes, problems], schema=SCHEMA)
-    settings = replace(settings, engine=draft.engine, precision=draft.precision)
+    keys = pa.table([*todo.select(KEYS.names[:3]).columns, sizes, problems], schema=KEYS)
     done = spark.sparkContext.accumulator(0)
     path = store.new("views")
     with progress.step("views", len(todo), lambda: int(done.value)):
-        model = model_of(draft, settings)
+        model, settings = as_made(draft, settings)
         made = featurize(spark, keys, folder, model, settings, views=VIEWS, done=done)
         made = made.where("reason is null").drop("reason")
         if former and kept.num_rows:
@@ -300,85 +294,6 @@ def _facts(
         "accuracy": evaluation["accuracy"],
         "accuracy_interval": evaluation["intervals"]["accuracy"],
     }
-
-
-# Answers ---------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Saying:
-    """Rows of `featurize.SCHEMA` -> rows of _SAID."""
-
-    classifier: bytes
-    examples: Examples | None  # the nearest of them is said too
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        classifier = Classifier.from_bytes(self.classifier)
-        known = unit(self.examples.features) if self.examples else None
-        for batch in batches:
-            for good in (True, False):
-                rows = batch.filter(
-                    pc.is_valid(batch["features"]) if good else pc.is_null(batch["features"])
-                )
-                if not rows.num_rows:
-                    continue
-                columns: list[Any] = [rows[name] for name in ("path", "label", "reason")]
-                if not good:
-                    columns += [[None] * rows.num_rows for _ in range(4)]
-                else:
-                    features = rows["features"].flatten().to_numpy().reshape(rows.num_rows, -1)
-                    said = classifier.answers(features)
-                    names = np.array(classifier.labels, object)
-                    columns += [
-                        names[said.top].tolist(),
-                        said.probabilities.tolist(),
-                        said.sure.tolist(),
-                    ]
-                    columns.append(
-                        [None] * rows.num_rows
-                        if known is None or self.examples is None
-                        else nearest_label(
-                            known, np.array(self.examples.labels, object), unit(features)
-                        )
-                    )
-                yield pa.record_batch(columns, _SAID_SCHEMA)
-
-
-_SAID_SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in ("path", "label", "reason")),
-        ("answers", pa.list_(pa.string())),
-        ("probabilities", pa.list_(pa.float64())),
-        ("sure", pa.bool_()),
-        ("neighbour", pa.string()),
-    ]
-)
-
-
-def _say(
-    spark: "SparkSession",
-    store: Results,
-    photos: str,
-    settings: Settings,
-    progress: Progress,
-    examples: Examples | None,
-) -> tuple[pa.Table, Listing]:
-    """What is said of each photo of a folder (_SAID, sorted by path), and what the folder holds."""
-    classifier, manifest = load_classifier(store), store.current()
-    folder = open_folder(photos)
-    with progress.step("list"):
-        listing = list_photos(folder)
-    if not listing.table.num_rows:
-        raise PhotosError(f"there is no photo in {folder.address} ({listing.ignored} other files)")
-    model = model_of(manifest, settings)
-    settings = replace(settings, engine=manifest.engine, precision=manifest.precision)
-    done = spark.sparkContext.accumulator(0)
-    with progress.step("predict", listing.table.num_rows, lambda: int(done.value)):
-        rows = featurize(
-            spark, listing.table, folder, model, settings, views=classifier.views, done=done
-        )
-        said = rows.mapInArrow(_Saying(classifier.to_bytes(), examples), _SAID).toArrow()
-    return said.cast(_SAID_SCHEMA).sort_by("path"), listing
 
 
 def _json(measures: dict[str, Any]) -> bytes:

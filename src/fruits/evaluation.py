@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from fruits.classifier import Classifier, unit
 from fruits.errors import PhotosError
-from fruits.folds import folds, looks
 from fruits.listing import Listing
 from fruits.measures import MEASURES, Judged, accuracy, per_label, with_intervals
 from fruits.train import Examples, Validation
@@ -37,8 +36,7 @@ def nearest_label(
 def of_validation(examples: Examples, validation: Validation, labels: list[str]) -> dict[str, Any]:
     """The measures on the photos of looks that were left out in training."""
     features = unit(examples.features)
-    position = np.searchsorted(labels, examples.labels)
-    fold = folds(looks(examples.paths, position, features))
+    fold = validation.fold
     names = np.array(examples.labels, object)
     neighbour = np.empty(len(names), object)
     for k in np.unique(fold):

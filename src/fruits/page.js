@@ -94,6 +94,7 @@ for (const [button, input] of [["choose", "file"], ["take", "camera"]]) {
     ask(event.target.files[0]);
     event.target.value = ""; // so that the same photo can be chosen again
   });
+  at(button).disabled = false; // from now on it does something
 }
 for (const kind of ["dragenter", "dragover"]) {
   document.addEventListener(kind, (event) => {

@@ -19,7 +19,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, authenticated
 
@@ -31,6 +30,7 @@ from fruits.results import open_results
 from fruits.settings import Settings
 from fruits.settings import load as load_settings
 from fruits.storage import open_folder
+from fruits.templates import environment
 
 MAX_BYTES = 30 * 2**20
 MAX_MEGAPIXELS = 60  # phones make up to 50
@@ -217,14 +217,7 @@ def preferred_language(accepted: str) -> str:
 
 @cache
 def _template() -> Any:
-    environment = Environment(
-        loader=PackageLoader("fruits", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html.j2")
+    return environment().get_template("page.html.j2")
 
 
 def serve(app: Application, port: int) -> HTTPServer:

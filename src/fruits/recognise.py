@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -76,8 +76,8 @@ def read_measures(store: Results, *, photos: bool) -> dict[str, Any] | None:
     return found
 
 
-def model_of(manifest: Manifest, settings: Settings) -> Model:
-    """The model that results were made with.
+def as_made(manifest: Manifest, settings: Settings) -> tuple[Model, Settings]:
+    """The model that results were made with, and the settings with their engine and precision.
 
     Raises:
         WeightsError: its weights can't be had.
@@ -89,7 +89,7 @@ def model_of(manifest: Manifest, settings: Settings) -> Model:
             f"the weights {model.name} are not those that the results were made with "
             f"(sha256 {manifest.model['sha256'][:12]}…): give the cache that holds them by --cache"
         )
-    return model
+    return model, replace(settings, engine=manifest.engine, precision=manifest.precision)
 
 
 class Recogniser:
@@ -98,7 +98,7 @@ class Recogniser:
     `settings` None: those of the environment and the TOML file.
 
     Raises:
-        FruitsError: as `load_classifier` and `model_of`; or the engine can't be had here.
+        FruitsError: as `load_classifier` and `as_made`; or the engine can't be had here.
     """
 
     def __init__(self, results: str, settings: Settings | None = None):
@@ -107,9 +107,9 @@ class Recogniser:
         self.manifest = self.store.current()
         self.classifier = load_classifier(self.store)
         self._max_pixels = settings.max_megapixels * 1_000_000
-        model = model_of(self.manifest, settings)
+        model, settings = as_made(self.manifest, settings)
         self._engine: Engine = load_engine(
-            self.manifest.engine, model, self.manifest.precision, os.cpu_count() or 1
+            settings.engine, model, settings.precision, os.cpu_count() or 1
         )
 
     def answer(self, photo: bytes) -> Answer:

@@ -14,7 +14,9 @@ from functools import cache
 from itertools import accumulate
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2 import Template
+
+from fruits.templates import environment
 
 MAX_BARS = 40
 """Labels and reasons shown at once as bars; the others unfold."""
@@ -115,15 +117,9 @@ def render(content: ReportContent) -> str:
 
 @cache
 def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("fruits", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"percent": _percent, "duration": _duration, "count": "{:,}".format}
-    return environment.get_template("report.html.j2")
+    templates = environment()
+    templates.filters |= {"percent": _percent, "duration": _duration, "count": "{:,}".format}
+    return templates.get_template("report.html.j2")
 
 
 def label_style(index: int, labels: int) -> tuple[str, str, int]:

@@ -108,6 +108,7 @@ class _Discriminant:
 class Validation:
     """Cross-validation: what classifiers say of photos of looks that they have not seen."""
 
+    fold: NDArray[np.int64]  # [examples] which of the folds held each out
     rows: NDArray[np.int64]  # of the examples: those whose label has photos in other folds too
     cosines: Matrix  # [rows, labels]; -inf: not trained on
     truth: NDArray[np.int64]
@@ -164,6 +165,7 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
     best = max(_SHRINKAGES, key=lambda s: (right[s], s))
     chosen = cosines[best][rows]
     return Validation(
+        fold,
         rows,
         chosen,
         truth,

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -105,6 +105,23 @@ class Cluster:
         """An object of the bucket."""
         data: bytes = self.s3.get_object(Bucket="fruits", Key=key)["Body"].read()
         return data
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test that failed shows what the containers said and took last."""
+    report = yield
+    made = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(made, Cluster):
+        for container in made.containers():
+            state, memory = container.attrs["State"], container.stats(stream=False)["memory_stats"]
+            said = container.logs(tail=40).decode("utf-8", "replace")
+            title = f"{container.name}: {state['Status']}, OOMKilled {state['OOMKilled']}, "
+            used = f"{memory.get('usage', 0) >> 20} MiB of {memory.get('limit', 0) >> 20}"
+            report.sections.append((title + used, said))
+    return report
 
 
 @pytest.fixture(scope="package")

@@ -34,7 +34,7 @@ def _page(browser: "Browser", cluster: Cluster, user: str, password: str, **how:
     page = browser.new_context(**how).new_page()  # type: ignore[arg-type]
     page.goto(f"{cluster.hub}/{PAGE}")
     log_in(page, user, password)
-    page.wait_for_selector("#choose", timeout=60_000)
+    page.wait_for_selector("#choose:enabled", timeout=60_000)
     return page
 
 
