@@ -10,9 +10,10 @@ import pytest
 from cluster.conftest import Cluster, master_state, wait_until, workers_alive
 
 pytestmark = pytest.mark.cluster
-COPIES = 30
-PHOTOS = 84 * COPIES
+FEW, COPIES = 84, 30
+PHOTOS = FEW * COPIES
 USER_PHOTOS = "s3://fruits/many"
+FEW_PHOTOS = f"{USER_PHOTOS}/copy_00"  # where nothing has to be met in the middle
 
 
 @pytest.fixture(scope="module")
@@ -43,10 +44,10 @@ def _finished(run: "subprocess.Popen[str]") -> str:
     return said
 
 
-def _each_photo_once(cluster: Cluster, results: str) -> bool:
+def _each_photo_once(cluster: Cluster, results: str, photos: int = PHOTOS) -> bool:
     rows = csv.reader(io.StringIO(cluster.read(f"{results}/results.csv").decode("utf-8")))
     paths = [row[0] for row in rows][1:]
-    return len(paths) == len(set(paths)) == PHOTOS
+    return len(paths) == len(set(paths)) == photos
 
 
 def test_a_worker_killed_in_the_middle(cluster: Cluster, many: None) -> None:
@@ -59,20 +60,18 @@ def test_a_worker_killed_in_the_middle(cluster: Cluster, many: None) -> None:
 
 
 def test_the_master_restarted(cluster: Cluster, many: None) -> None:
-    few = ("fruits", "run", f"{USER_PHOTOS}/copy_00")
-    _finished(cluster.start(cluster.user, *few, "s3://fruits/restarted-master"))
-    before = cluster.read("restarted-master/results.csv")
+    cluster.make("local-run")
+    before = cluster.read("samples/results/results.csv")
     cluster.one("spark-master").restart()
     wait_until(lambda: workers_alive(cluster) == 2, 120, "the workers are back by themselves")
-    assert cluster.read("restarted-master/results.csv") == before
-    _finished(cluster.start(cluster.user, *few, "s3://fruits/after-restart"))
-    after = cluster.read("after-restart/results.csv")
-    assert after.count(b"\n") == before.count(b"\n") == 85
+    assert cluster.read("samples/results/results.csv") == before
+    _finished(cluster.start(cluster.user, "fruits", "run", FEW_PHOTOS, "s3://fruits/after"))
+    assert _each_photo_once(cluster, "after", FEW)
 
 
 def test_the_object_store_restarted_in_the_middle(cluster: Cluster, many: None) -> None:
-    few = ("fruits", "run", f"{USER_PHOTOS}/copy_00", "s3://fruits/restarted-store")
-    _finished(cluster.start(cluster.user, *few))
+    results = "s3://fruits/restarted-store"
+    _finished(cluster.start(cluster.user, "fruits", "run", FEW_PHOTOS, results))
     former = cluster.read("restarted-store/results.csv")
     run = _featurizing(cluster, "restarted-store")
     cluster.one("object-store").restart()
@@ -81,20 +80,20 @@ def test_the_object_store_restarted_in_the_middle(cluster: Cluster, many: None) 
         assert run.returncode == 2, said
         assert "fruits: " in said
         assert cluster.read("restarted-store/results.csv") == former
-        _finished(cluster.start(cluster.user, *few[:2], USER_PHOTOS, few[3]))
+        _finished(cluster.start(cluster.user, "fruits", "run", USER_PHOTOS, results))
     assert _each_photo_once(cluster, "restarted-store")
 
 
 def test_two_users_at_once(cluster: Cluster, many: None) -> None:
     cluster.add_user("grace")
     runs = {
-        results: cluster.start(user, "fruits", "run", USER_PHOTOS, f"s3://fruits/{results}")
+        results: cluster.start(user, "fruits", "run", FEW_PHOTOS, f"s3://fruits/{results}")
         for results, user in (("of-one", cluster.user), ("of-another", "grace"))
     }
     wait_until(lambda: _sessions_at_work(cluster) == 2, 240, "both have cores side by side")
     for results, run in runs.items():
         _finished(run)
-        assert _each_photo_once(cluster, results)
+        assert _each_photo_once(cluster, results, FEW)
 
 
 def _sessions_at_work(cluster: Cluster) -> int:

@@ -19,6 +19,7 @@ NAME = "fruits-rehearsal"
 TAG = "test"
 BUCKET = "fruits-rehearsal"
 ADDRESSES = {"master": 10, "worker-1": 11, "worker-2": 12}
+SERVERS = {"object-store": 5, "registry": 6}
 # What --privileged gives, where that is refused: a Docker engine runs in it.
 CAPABILITIES = (
     "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE "
@@ -124,6 +125,30 @@ def changes(said: str) -> dict[str, int]:
     return {words[0]: int(words[3].removeprefix("changed=")) for words in lines if len(words) > 3}
 
 
+@contextmanager
+def aws_server(folder: Path, **environ: str) -> Iterator[str]:
+    """moto's AWS at a port of this machine; its address. It logs to the folder."""
+    (port,) = free_ports(1)
+    server = subprocess.Popen(
+        [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)],
+        env={**os.environ, **environ},
+        stdout=(folder / "moto.log").open("w"),
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_for_port(port, server)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def aws_environ(url: str) -> dict[str, str]:
+    """The environment of an operator with access to that AWS."""
+    keys = {"AWS_ACCESS_KEY_ID": "operator", "AWS_SECRET_ACCESS_KEY": "secret"}
+    return {**operators_environ(), "AWS_ENDPOINT_URL": url, **keys}
+
+
 class Rehearsal:
     """The hosts and the object store, in a network of their own."""
 
@@ -146,7 +171,7 @@ class Rehearsal:
         self._write_settings()
 
     def address(self, name: str) -> str:
-        return f"{self.prefix}.{ADDRESSES.get(name, 5)}"
+        return f"{self.prefix}.{(ADDRESSES | SERVERS)[name]}"
 
     @property
     def s3_url(self) -> str:
@@ -159,7 +184,7 @@ class Rehearsal:
             f"aws_secret_access_key = {KEYS['SecretAccessKey']}\n"
         )
         keys.chmod(0o644)
-        self._run("object-store", "-e", f"BUCKET={BUCKET}", "-v", f"{keys}:/run/secrets/s3:ro",
+        self.run("object-store", "-e", f"BUCKET={BUCKET}", "-v", f"{keys}:/run/secrets/s3:ro",
                   f"fruits/object-store:{TAG}")  # fmt: skip
 
     def start_host(self, name: str) -> None:
@@ -177,12 +202,13 @@ class Rehearsal:
             # For machines whose kernel has control groups of version 1 only.
             "--env=SYSTEMD_PROC_CMDLINE=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
         ]
-        self._run(name, *options, f"fruits/rehearsal-host:{TAG}")
+        self.run(name, *options, f"fruits/rehearsal-host:{TAG}")
         self.write(name, "/root/role.json", json.dumps(KEYS))
         key = (self.site / "key.pub").read_text()
         self.write(name, "/home/admin/.ssh/authorized_keys", key, owner="admin")
 
-    def _run(self, name: str, *options: str) -> None:
+    def run(self, name: str, *options: str) -> None:
+        """A container in the network of the hosts."""
         docker("run", "--detach", "--name", f"{NAME}-{name}", "--hostname", name,
                "--network", NAME, "--ip", self.address(name), *options)  # fmt: skip
 
@@ -235,8 +261,11 @@ class Rehearsal:
         }
         (self.site / "hosts.yml").write_text(yaml.safe_dump(inventory))
 
-    def playbook(self, name: str, *options: str, check: bool = True) -> str:
-        return playbook(self.site, name, "-i", "hosts.yml", *options, check=check)
+    def playbook(
+        self, name: str, *options: str, check: bool = True, environ: dict[str, str] | None = None
+    ) -> str:
+        options = ("-i", "hosts.yml", *options)
+        return playbook(self.site, name, *options, check=check, environ=environ)
 
     def start_run(self, photos: str, results: str) -> "subprocess.Popen[str]":
         """The pipeline on the cluster, going on while the test breaks something."""
@@ -294,7 +323,7 @@ class Rehearsal:
 
 def clean_up() -> None:
     """What a rehearsal, maybe one that was killed, has left."""
-    for name in (*ADDRESSES, "object-store"):
+    for name in (*ADDRESSES, *SERVERS):
         docker("rm", "--force", "--volumes", f"{NAME}-{name}", check=False)
         docker("volume", "rm", f"{NAME}-{name}", check=False)
     docker("network", "rm", NAME, check=False)

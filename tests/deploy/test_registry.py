@@ -1,0 +1,143 @@
+"""Images by AWS's registry: pushed by the operator, pulled by hosts.
+
+Its API is moto's, the registry itself Debian's, under the name that AWS would give it. What the
+operator's Docker does, that of worker-2 does here: this machine is asked to trust nothing.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import boto3
+import pytest
+import yaml
+
+from deploy.rehearsal import (
+    ADDRESSES,
+    ROOT,
+    TAG,
+    Rehearsal,
+    aws_environ,
+    aws_server,
+    changes,
+    docker,
+)
+
+pytestmark = pytest.mark.deploy
+REGION = "eu-west-3"
+REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
+PASSWORD = "123456789012-auth-token"  # noqa: S105 - moto's
+IMAGES = ("jupyterhub", "spark-master", "spark-worker")
+PULLERS = ("master", "worker-1")
+
+
+@pytest.fixture
+def environ(rehearsal: Rehearsal, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """That of an operator: AWS, a Docker with small images to deploy, hosts that know the name."""
+    image = f"fruits/rehearsal-registry:{TAG}"
+    docker("build", "--quiet", "--tag", image, "--build-arg", f"NAME={REGISTRY}",
+           ROOT / "tests" / "deploy" / "registry")  # fmt: skip
+    rehearsal.run("registry", image)
+    _write_playbooks(rehearsal)
+    rehearsal.playbook("docker")
+    certificate = docker("run", "--rm", image, "cat", "/cert.pem")
+    for name in ADDRESSES:
+        trusted = f"/etc/docker/certs.d/{REGISTRY}"
+        rehearsal.on(name, "mkdir", "-p", trusted)
+        rehearsal.write(name, f"{trusted}/ca.crt", certificate)
+        known = f"echo {rehearsal.address('registry')} {REGISTRY} >>/etc/hosts"
+        rehearsal.on(name, "sh", "-c", known)
+    rehearsal.on("worker-2", "usermod", "--append", "--groups", "docker", "admin")
+    for name in IMAGES:
+        make = "docker import --change 'LABEL org.opencontainers.image.version=9.9' - "
+        rehearsal.on("worker-2", "sh", "-c", f"tar -cC /etc hostname | {make} fruits/{name}:small")
+    with aws_server(tmp_path) as url, _forwarded(rehearsal, tmp_path / "docker.sock") as engine:
+        yield {**aws_environ(url), "DOCKER_HOST": engine}
+
+
+def _write_playbooks(rehearsal: Rehearsal) -> None:
+    """The parts of deploy.yml that are tried here."""
+    every = {
+        "hosts": "spark_master:spark_workers",
+        "become": True,
+        "roles": ["hardening", "docker"],
+    }
+    version = {"ansible.builtin.include_role": {"name": "images", "tasks_from": "version"}}
+    local = {"hosts": "localhost", "gather_facts": False, "tasks": [version]}
+    some = {"hosts": ":".join(PULLERS), "become": True, "gather_facts": False, "roles": ["images"]}
+    for name, plays in (("docker", [every]), ("images", [local, some])):
+        (rehearsal.site / "ansible" / f"{name}.yml").write_text(yaml.safe_dump(plays))
+
+
+@contextmanager
+def _forwarded(rehearsal: Rehearsal, socket: Path) -> Iterator[str]:
+    """The address of worker-2's Docker on this machine."""
+    options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
+    tunnel = subprocess.Popen(
+        [
+            *("ssh", "-N", "-i", rehearsal.site / "key", "-L", f"{socket}:/run/docker.sock"),
+            *(f"-o{option}" for option in (*options, "ExitOnForwardFailure=yes")),
+            f"admin@{rehearsal.address('worker-2')}",
+        ]
+    )
+    try:
+        end = time.monotonic() + 30
+        while not socket.exists():
+            assert tunnel.poll() is None and time.monotonic() < end
+            time.sleep(0.1)
+        yield f"unix://{socket}"
+    finally:
+        tunnel.terminate()
+        tunnel.wait(10)
+
+
+def _ids(rehearsal: Rehearsal, host: str, tag: str) -> dict[str, str]:
+    """Of the images of that tag on a host: name and ID."""
+    said = rehearsal.on(host, "docker", "image", "ls", "--no-trunc", "--format",
+                        "{{.Repository}} {{.ID}} {{.Tag}}")  # fmt: skip
+    rows = [line.split() for line in said.splitlines()]
+    return {name: id_ for name, id_, found in rows if found == tag}
+
+
+def test_images_go_through_the_registry(rehearsal: Rehearsal, environ: dict[str, str]) -> None:
+    asked = ("-e", "local_tag=small", "-e", f"registry={REGISTRY}")
+    rehearsal.playbook("images", *asked, environ=environ)
+    made = _ids(rehearsal, "worker-2", "small")
+    (version,) = {tag for tag in _tags(rehearsal, "master") if tag.startswith("9.9-")}
+    here, there = (_ids(rehearsal, name, version) for name in PULLERS)
+    assert here == {name: made[name] for name in ("fruits/spark-master", "fruits/jupyterhub")}
+    assert there == {"fruits/spark-worker": made["fruits/spark-worker"]}
+
+    ecr = boto3.client(
+        "ecr",
+        REGION,
+        endpoint_url=environ["AWS_ENDPOINT_URL"],
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+    )
+    repositories = ecr.describe_repositories()["repositories"]
+    assert sorted(each["repositoryName"] for each in repositories) == sorted(made)
+    assert all(each["imageScanningConfiguration"]["scanOnPush"] for each in repositories)
+
+    assert set(changes(rehearsal.playbook("images", *asked, environ=environ)).values()) == {0}
+
+    assert PASSWORD not in (rehearsal.site / "playbooks.log").read_text()
+    for name in PULLERS:
+        search = f"grep -rlF {PASSWORD} /root /home /tmp /var/tmp /etc; true"
+        assert not rehearsal.on(name, "sh", "-c", search).strip()
+
+    # Back to it, when no host has it any more, nor the operator.
+    for name in ADDRESSES:
+        every = _ids(rehearsal, name, version) | _ids(rehearsal, name, "small")
+        rehearsal.on(name, "docker", "image", "rm", "--force", *every.values())
+    rehearsal.playbook("images", *asked, "-e", f"version={version}", environ=environ)
+    assert (_ids(rehearsal, "master", version), _ids(rehearsal, "worker-1", version)) == (
+        here,
+        there,
+    )
+
+
+def _tags(rehearsal: Rehearsal, host: str) -> list[str]:
+    return rehearsal.on(host, "docker", "image", "ls", "--format", "{{.Tag}}").splitlines()
