@@ -135,3 +135,11 @@ def test_without_a_classifier_it_says_what_to_do(tmp_path: Path) -> None:
         _, page = ask(site)
         assert "train.ipynb" in page
         assert 'id="choose"' not in page
+
+
+def test_out_of_reach_is_not_taken_for_untrained(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("damaged")
+    for site in serving(Ada, {"mine": str(tmp_path)}):
+        _, page = ask(site)
+        assert TEXTS["en"]["trouble"] in page
+        assert "train.ipynb" not in page

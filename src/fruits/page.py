@@ -134,13 +134,14 @@ def application(
     class Page(Base):
         @authenticated
         async def get(self) -> None:
-            trained = await in_pool(_trained, self.places)
+            trained, unknown = await in_pool(_trained, self.places)
             language = preferred_language(self.request.headers.get("Accept-Language", ""))
             page = _template().render(
                 text=TEXTS[language],
                 language=language,
                 languages=TEXTS,
                 places=trained,
+                empty="trouble" if unknown else "none",
                 max_bytes=MAX_BYTES,
                 xsrf=self.xsrf_token.decode() if more.get("xsrf_cookies") else "",
             )
@@ -186,18 +187,19 @@ def application(
     )
 
 
-def _trained(places: dict[str, str]) -> list[str]:
-    """Of these places, those whose results have a classifier."""
-    found = []
+def _trained(places: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Of these places, those whose results have a classifier, and those that can't be read."""
+    found, unknown = [], []
     for name, address in places.items():
         try:
             manifest = open_results(address).manifest
         except FruitsError as error:
             logging.getLogger("fruits").warning("%s", error)
+            unknown.append(name)
             continue
         if manifest and "classifier" in manifest.models:
             found.append(name)
-    return found
+    return found, unknown
 
 
 def preferred_language(accepted: str) -> str:

@@ -31,10 +31,15 @@ def browser() -> Iterator["Browser"]:
 
 
 def _page(browser: "Browser", cluster: Cluster, user: str, password: str, **how: object) -> "Page":
+    from playwright.sync_api import TimeoutError
+
     page = browser.new_context(**how).new_page()  # type: ignore[arg-type]
     page.goto(f"{cluster.hub}/{PAGE}")
     log_in(page, user, password)
-    page.wait_for_selector("#choose:enabled", timeout=60_000)
+    try:
+        page.wait_for_selector("#choose:enabled", timeout=60_000)
+    except TimeoutError:
+        raise AssertionError(f"{page.url} shows {page.inner_text('body')!r}") from None
     return page
 
 
