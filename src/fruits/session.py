@@ -149,7 +149,7 @@ def _has_s3a_jars() -> bool:
     import pyspark
 
     home = Path(os.environ.get("SPARK_HOME") or pyspark.__path__[0])
-    return any((home / "jars").glob("hadoop-aws-*.jar"))
+    return any((home / "jars").glob("*hadoop-aws-*.jar"))  # Ivy puts the group before the name
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "fruits-test"
+_NOT_A_USERS = ("AWS_", "FRUITS_", "MAKE", "MFLAGS")  # a make within a make says more than asked
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     ports = iter(_free_ports(4))
     secrets = tmp_path_factory.mktemp("secrets")
     environ = {
-        **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "FRUITS_"))},
+        **{k: v for k, v in os.environ.items() if not k.startswith(_NOT_A_USERS)},
         "COMPOSE_PROJECT_NAME": PROJECT,
         "SECRETS": str(secrets),
         "TAG": "test",

@@ -157,6 +157,14 @@ for kind in (jvm.dev.ludovic.netlib.blas.NativeBLAS, jvm.dev.ludovic.netlib.lapa
     assert "JNILAPACK" in said
 
 
+def test_a_session_fetches_no_jars(cluster: Cluster) -> None:
+    """They are in the image; fetched ones would be sent to each executor of each session."""
+    program = "from fruits.session import _s3a; print(sorted(_s3a()))"
+    said = cluster.run("as-user", cluster.user, "python", "-c", program)
+    assert "spark.hadoop.fs.s3.impl" in said
+    assert "spark.jars" not in said
+
+
 def test_images_are_no_larger_than_promised(cluster: Cluster) -> None:
     for service, most_gb in (("spark-worker", 1.6), ("jupyterhub", 3.2)):
         size_gb = cluster.containers(service)[0].image.attrs["Size"] / 1e9
