@@ -1,5 +1,6 @@
 """What a person sees while the work is going on: one line a step."""
 
+import math
 import sys
 import threading
 import time
@@ -94,13 +95,14 @@ class Progress:
 
     @contextmanager
     def _plain(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
-        start = last = time.perf_counter()
+        start = time.perf_counter()
+        last = -math.inf  # how fast it goes is said as soon as the first photos are done
         self.say(f"{name}: {total} photos" if total else f"{name} …")
 
         def update(count: int) -> None:
             nonlocal last
             now = time.perf_counter()
-            if total and count and now - last >= _PLAIN_EVERY_S:
+            if total and 0 < count < total and now - last >= _PLAIN_EVERY_S:
                 last = now
                 speed = count / (now - start)
                 left = (total - count) / speed
