@@ -16,6 +16,7 @@ from fruits.cli_options import (
     settings_of,
 )
 from fruits.errors import FruitsError
+from fruits.terminal import echo, echo_table
 
 if TYPE_CHECKING:
     from fruits.progress import Progress
@@ -88,7 +89,7 @@ def report(results: str, settings: "Settings") -> None:
     from fruits import pipeline
 
     progress = new_progress()
-    click.echo(pipeline.report(new_session(settings, progress, results), results, progress))
+    echo(pipeline.report(new_session(settings, progress, results), results, progress))
 
 
 @cli.command(
@@ -112,16 +113,16 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: "Setting
 
     progress = new_progress()
     done = erase_photos(new_session(settings, progress, results), results, photos, refit, progress)
-    click.echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
+    echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
     for name in done.unmatched:
-        click.echo(f"No photo in these results is named by {name}")
+        echo(f"No photo in these results is named by {name}")
     if done.models:
-        click.echo(
+        echo(
             f"These fitted models had seen them and still stand: {', '.join(done.models)}. "
             f"Refit them by `fruits reduce {results}`"
             f"{f' and `fruits train {results}`' if 'classifier' in done.models else ''}."
         )
-    click.echo("The photos themselves were not touched: delete them at their source too.")
+    echo("The photos themselves were not touched: delete them at their source too.")
 
 
 cli.add_command(cli_classify.train)
@@ -137,7 +138,7 @@ def upload(folder: str, target: str) -> None:
     from fruits.upload import upload as upload_photos
 
     done = upload_photos(folder, target, new_progress())
-    click.echo(f"Uploaded {done.sent} photos to {target}; {done.there} were there already.")
+    echo(f"Uploaded {done.sent} photos to {target}; {done.there} were there already.")
 
 
 @cli.command(
@@ -151,7 +152,7 @@ def weights(name: str | None, settings: "Settings") -> None:
 
     model = load_model(name or settings.weights, settings.cache, say=new_progress().say)
     for fact, value in model.facts.items():
-        click.echo(f"{fact:<8}{value}")
+        echo(f"{fact:<8}{value}")
 
 
 @cli.command(
@@ -178,7 +179,6 @@ def bench(photos: str, options: tuple[str, ...]) -> None:
 
 def _summary(manifest: "Manifest", results: str, progress: "Progress") -> None:
     """The short table at the end, and where to look."""
-    from rich.console import Console
     from rich.table import Table
 
     counts, seconds = manifest.counts, progress.seconds
@@ -194,11 +194,11 @@ def _summary(manifest: "Manifest", results: str, progress: "Progress") -> None:
     for step, taken in seconds.items():
         speed = counts["featurized"] / taken if step == "featurize" and taken else 0
         table.add_row(step, f"{taken:.1f} s", f"{speed:.0f} photos a second" if speed else "")
-    Console(file=sys.stdout, highlight=False).print(table)
+    echo_table(table)
     where = results.rstrip("/")
     if manifest.csv:
-        click.echo(f"CSV     {where}/{manifest.csv}")
-        click.echo(f"Report  {where}/report.html")
+        echo(f"CSV     {where}/{manifest.csv}")
+        echo(f"Report  {where}/report.html")
 
 
 def main() -> None:
@@ -206,5 +206,5 @@ def main() -> None:
     try:
         cli()
     except FruitsError as error:
-        click.echo(f"fruits: {error}", err=True)
+        echo(f"fruits: {error}", err=True)
         sys.exit(2)

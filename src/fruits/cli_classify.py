@@ -1,5 +1,6 @@
 """The verbs of recognition: train, evaluate, predict."""
 
+import io
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,7 @@ import click
 
 from fruits.cli_options import SPARK, Verb, new_progress, new_session, settings_of
 from fruits.errors import FruitsError
+from fruits.terminal import echo, echo_table
 
 if TYPE_CHECKING:
     from fruits.settings import Settings
@@ -32,9 +34,9 @@ def train(results: str, views: str | None, settings: "Settings") -> None:
     manifest = classify.train(spark, results, settings, int(views) if views else None, progress)
     facts = manifest.classifier or {}
     how = "the stored features" if facts["views"] == 1 else f"{facts['views']} views each"
-    click.echo(f"Trained on {facts['photos']} photos of {facts['labels']} labels ({how}).")
+    echo(f"Trained on {facts['photos']} photos of {facts['labels']} labels ({how}).")
     _measures(read_measures(open_results(results), photos=False) or {})
-    click.echo(f"Report  {results.rstrip('/')}/report.html")
+    echo(f"Report  {results.rstrip('/')}/report.html")
 
 
 @click.command(
@@ -119,18 +121,18 @@ def _predict_photos(
             answer = recogniser.answer(_read(photo))
         except PhotoError as error:
             failed = True
-            click.echo(
+            echo(
                 json.dumps({"path": photo, "reason": str(error)}) if as_json
                 else f"{photo}: {error}"
             )  # fmt: skip
             continue
         if as_json:
             top = [{"label": label, "probability": round(p, 6)} for label, p in answer.top]
-            click.echo(json.dumps({"path": photo, "sure": answer.sure, **top[0], "top": top}))
+            echo(json.dumps({"path": photo, "sure": answer.sure, **top[0], "top": top}))
         else:
             first, *rest = (f"{label} {p:.1%}" for label, p in answer.top)
             found = first if answer.sure else f"not sure; perhaps {first}"
-            click.echo(f"{photo}: {found} ({', '.join(rest)})")
+            echo(f"{photo}: {found} ({', '.join(rest)})")
     if failed:
         sys.exit(1)
 
@@ -165,19 +167,23 @@ def _predict_folder(results: str, photos: str, settings: "Settings", csv: str | 
     spark = new_session(settings, progress, results, photos)
     table = classify.predict(spark, results, photos, settings, progress)
     try:
-        pyarrow.csv.write_csv(table, csv or sys.stdout.buffer)
+        if csv or not sys.stdout.isatty():
+            pyarrow.csv.write_csv(table, csv or sys.stdout.buffer)
+        else:
+            pyarrow.csv.write_csv(table, shown := io.BytesIO())
+            for line in shown.getvalue().decode("utf-8").split("\n")[:-1]:
+                echo(line)
     except OSError as error:
         raise FruitsError(f"can't write {csv}: {error}") from None
     failed = table.num_rows - table["reason"].null_count
     if csv:
-        click.echo(f"{table.num_rows - failed} answers, {failed} rejects: {csv}")
+        echo(f"{table.num_rows - failed} answers, {failed} rejects: {csv}")
     if failed:
         sys.exit(1)
 
 
 def _measures(measures: "dict[str, Any]") -> None:
     """The measures, as a short table."""
-    from rich.console import Console
     from rich.table import Table
 
     def share(value: float | None) -> str:
@@ -198,4 +204,4 @@ def _measures(measures: "dict[str, Any]") -> None:
     if measures.get("other_photos"):
         not_sure = share(measures["other_photos_not_sure"])
         table.add_row("of other kinds", f"{measures['other_photos']}", f"not sure: {not_sure}")
-    Console(file=sys.stdout, highlight=False).print(table)
+    echo_table(table)

@@ -1,8 +1,9 @@
-"""What notebooks show of results."""
+"""What notebooks show of results. Labels, paths and reasons are a stranger's text: all of it passes
+through the template, which escapes it."""
 
 import base64
-import html
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,7 @@ from fruits.photo import thumbnail
 from fruits.recognise import read_examples
 from fruits.results import REPORT, open_results
 from fruits.storage import Folder, open_folder
+from fruits.templates import environment
 from fruits.train import Examples
 
 if TYPE_CHECKING:
@@ -24,15 +26,36 @@ def show_report(results: str, height: int = 900) -> "HTML":
     Raises:
         FruitsError: there are no results, or they can't be read.
     """
-    from IPython.display import HTML
-
     store = open_results(results)
     store.current()
     page = (store.folder.read_if_there(REPORT) or b"<p>There is no report yet.</p>").decode()
     # In a frame, neither the page's styles nor anything in it touch the notebook's.
-    return HTML(
-        f'<div><iframe srcdoc="{html.escape(page)}" title="Report" sandbox="allow-scripts" '
-        f'style="width: 100%; height: {height}px; border: 1px solid #ccc"></iframe></div>'
+    return _html("report", page, height)
+
+
+def show_confusion(measures: dict[str, Any]) -> "HTML":
+    """How many photos of each label (rows) got which answer (columns), of a classifier's measures
+    (`classify.Evaluated.measures`). The darker, the larger the share of its label's photos."""
+    counts = Counter(
+        {(row["label"], row["answer"]): row["photos"] for row in measures["confusion"]}
+    )
+    labels, answers = (sorted({key[i] for key in counts}) for i in (0, 1))
+    rows = []
+    for label in labels:
+        photos = [counts[label, answer] for answer in answers]
+        rows.append(
+            {
+                "label": label,
+                "cells": [{"photos": n, "style": _shade(n / sum(photos))} for n in photos],
+            }
+        )
+    return _html("confusion", answers, rows)
+
+
+def _shade(share: float) -> str:
+    """The style of a table's cell: the green of a share in [0, 1], with text that stands out."""
+    return (
+        f"background: rgba(0, 109, 44, {share:.2f}); color: {'white' if share > 0.5 else 'inherit'}"
     )
 
 
@@ -44,8 +67,6 @@ def show_mistakes(results: str, photos: pa.Table, count: int = 10) -> "HTML":
     Raises:
         FruitsError: there is no classifier, or the photos can't be read.
     """
-    from IPython.display import HTML
-
     store = open_results(results)
     examples, folder = Examples.of(read_examples(store)), open_folder(store.current().photos)
     row_of = {path: row for row, path in enumerate(examples.paths)}
@@ -57,22 +78,28 @@ def show_mistakes(results: str, photos: pa.Table, count: int = 10) -> "HTML":
         said, own = row["answers"][0], examples.features[row_of[row["path"]]]
         (others,) = (labels == said).nonzero()
         nearest = others[np.argmin(np.linalg.norm(examples.features[others] - own, axis=1))]
-        sure = f"{row['probabilities'][0]:.0%}" + ("" if row["sure"] else ", not sure")
         shown.append(
-            f"<tr><td>{_picture(folder, row['path'])}</td><td>{html.escape(row['label'])}</td>"
-            f"<td>{html.escape(said)} ({sure})</td>"
-            f"<td>{_picture(folder, examples.paths[nearest])}</td></tr>"
+            {
+                "photo": _picture(folder, row["path"]),
+                "label": row["label"],
+                "answer": said,
+                "sure": f"{row['probabilities'][0]:.0%}" + ("" if row["sure"] else ", not sure"),
+                "nearest": _picture(folder, examples.paths[nearest]),
+            }
         )
-    head = (
-        "<tr><th>photo</th><th>is</th><th>was taken for</th><th>the most alike of these</th></tr>"
-    )
-    return HTML(f"<table>{head}{''.join(shown)}</table>")
+    return _html("mistakes", shown)
 
 
-def _picture(folder: Folder, path: str) -> str:
+def _picture(folder: Folder, path: str) -> dict[str, str]:
+    """A photo's thumbnail, or the reason why there is none."""
     try:
         jpeg = thumbnail(folder.read(path), 120, 100_000_000)
     except PhotoError as error:
-        return html.escape(str(error))
-    data = base64.b64encode(jpeg).decode("ascii")
-    return f'<img src="data:image/jpeg;base64,{data}" title="{html.escape(path)}">'
+        return {"path": path, "reason": str(error)}
+    return {"path": path, "data": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
+
+
+def _html(macro: str, *values: object) -> "HTML":
+    from IPython.display import HTML
+
+    return HTML(getattr(environment().get_template("notebook.html.j2").module, macro)(*values))

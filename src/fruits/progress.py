@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from fruits.terminal import printable
+
 _POLL_S = 0.25
 _PLAIN_EVERY_S = 10  # between the lines of a step, where there is no terminal to redraw
 
@@ -22,7 +24,7 @@ class Progress:
 
     def say(self, line: str) -> None:
         """A line that stays."""
-        print(line, file=self.stream, flush=True)
+        print(printable(line), file=self.stream, flush=True)
 
     @contextmanager
     def step(
