@@ -62,7 +62,8 @@ def start_session(settings: Settings | None = None, *, s3: bool = False) -> "Spa
         conf.setMaster(settings.master)
     master = conf.get("spark.master") or os.environ.get("MASTER") or "local[*]"
     conf.setMaster(master)
-    for key, value in _defaults(settings, local=master.startswith("local"), s3=s3).items():
+    local = re.match(r"local(\[|$)", master) is not None
+    for key, value in _defaults(settings, local=local, s3=s3).items():
         if not conf.contains(key):
             conf.set(key, value)
     spark = _start(conf)
@@ -111,15 +112,18 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
+            # Loopback is open to everyone who has an account here; Spark makes a secret by itself.
+            "spark.authenticate": "true",
+            "spark.network.crypto.enabled": "true",
             # What is shuffled are keys; Spark's 200 partitions would mostly be empty.
             "spark.sql.shuffle.partitions": "16",
         }
     if s3:
-        conf |= _s3a()
+        conf |= _s3a(settings.cache)
     return conf
 
 
-def _s3a() -> dict[str, str]:
+def _s3a(cache: str) -> dict[str, str]:
     """S3A with the environment's endpoint and region; credentials it finds as boto3 does.
 
     Spark commits by renaming, which in S3 is a copy and not atomic: nobody reads a data set
@@ -141,6 +145,7 @@ def _s3a() -> dict[str, str]:
     if not _has_s3a_jars():
         conf["spark.jars.packages"] = ",".join(_S3_PACKAGES)
         conf["spark.jars.excludes"] = ",".join(_S3_EXCLUDES)
+        conf["spark.jars.ivy"] = str(Path(cache).expanduser().absolute() / "ivy")
     return conf
 
 
