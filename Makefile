@@ -7,6 +7,8 @@ PYTHON ?= $(firstword $(foreach v,python3 python3.13 python3.12 python3.11,$(she
 SCRIPTS = .ci/run compose/*.sh ansible/*.sh images/base/bin/with-secrets \
 	$(filter-out %/bucket-object,$(wildcard images/jupyterhub/bin/*)) images/object-store/serve
 PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
+# A lock file names everything, but for what is left out of it on purpose (see `lock`).
+INSTALL_LOCKED = $(PIP) --require-hashes --no-deps
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
 .PHONY: help demo test lint format bench lock clean images engine deploy-tools tunnel rehearse \
@@ -70,7 +72,9 @@ tunnel: .venv/deploy  ## the pages of the cluster on AWS on this machine, until 
 rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (about half an hour)
 	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
 
-COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header
+# OpenVINO's telemetry is left out: it takes a missing consent for consent, and works without.
+COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \
+	--no-emit-package openvino-telemetry
 LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev  ## pin every dependency anew, from pyproject.toml
 	$(LOCK) --upgrade --python-version 3.11 --extra keras -o requirements.lock
@@ -104,16 +108,16 @@ java:
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/python
 	@echo "Installing (once, a few minutes) …"
-	@$(PIP) --require-hashes -r requirements.lock
+	@$(INSTALL_LOCKED) -r requirements.lock
 	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/deploy: ansible/requirements.lock | .venv/bin/python
 	@echo "Installing Ansible …"
-	@$(PIP) --require-hashes -r ansible/requirements.lock
+	@$(INSTALL_LOCKED) -r ansible/requirements.lock
 	@touch $@
 
 .venv/dev: requirements-dev.lock .venv/run
 	@echo "Installing what tests need …"
-	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(INSTALL_LOCKED) -r requirements-dev.lock
 	@touch $@

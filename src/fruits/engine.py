@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.errors import EngineError
-from fruits.model import FEATURES, Model
+from fruits.model import FEATURES, Model, build, import_openvino
 
 
 class Engine(Protocol):
@@ -27,9 +27,7 @@ class OpenVINO:
     """
 
     def __init__(self, model: Model, precision: str, threads: int, *, emulate: bool = False):
-        import openvino
-
-        core = openvino.Core()
+        core = import_openvino().Core()
         if precision == "bf16" and not emulate and not has_bf16():
             name = core.get_property("CPU", "FULL_DEVICE_NAME")
             raise EngineError(
@@ -66,8 +64,6 @@ class TensorFlow:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         import tensorflow
 
-        from fruits.model import build
-
         try:
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
             tensorflow.config.threading.set_inter_op_parallelism_threads(1)
@@ -90,9 +86,7 @@ FILES = {"openvino": ("model.xml", "model.bin"), "tensorflow": ("trunk.weights.h
 
 def has_bf16() -> bool:
     """Whether this machine's CPU computes in bfloat16 (rather than emulating it)."""
-    import openvino
-
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def load_engine(name: str, model: Model, precision: str, threads: int) -> Engine:

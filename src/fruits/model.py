@@ -173,11 +173,30 @@ def _file(address: str, root: Path) -> _Weights:
 # Export --------------------------------------------------------------------------------------
 
 
+def import_openvino() -> Any:
+    """OpenVINO without its telemetry, which reports each import to an analytics service, and takes
+    a consent that was never asked for as given."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # not to be found
+    import openvino
+
+    return openvino
+
+
+def import_keras() -> Any:
+    """Keras, which would write a folder of settings into the user's home."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with tempfile.TemporaryDirectory() as home:
+        former = os.environ.setdefault("KERAS_HOME", home)
+        import keras
+
+        if former == home:
+            del os.environ["KERAS_HOME"]
+    return keras
+
+
 def build() -> Any:
     """MobileNetV2's trunk as Keras builds it, with random weights."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import keras
-
+    keras = import_keras()
     return keras.applications.MobileNetV2(
         include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
     )
@@ -185,8 +204,7 @@ def build() -> Any:
 
 def _export(weights: _Weights, folder: Path) -> None:
     """Leaves `folder` with the files of EXPORTED and model.json, complete or not at all."""
-    import openvino
-
+    openvino = import_openvino()
     model = build()
     _load(model, weights)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -195,7 +213,7 @@ def _export(weights: _Weights, folder: Path) -> None:
         made.mkdir()
         model.save_weights(made / "trunk.weights.h5")
         model.export(Path(staged, "saved_model"), format="tf_saved_model", verbose=False)
-        network = openvino.convert_model(Path(staged, "saved_model"))
+        network = openvino.Core().read_model(Path(staged, "saved_model"))
         openvino.save_model(network, made / "model.xml", compress_to_fp16=False)
         hashes = {name: _sha256(made / name) for name in EXPORTED}
         (made / "model.json").write_text(json.dumps(hashes, indent=2))
