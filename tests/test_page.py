@@ -1,55 +1,19 @@
 """The page's server, without a Hub: what it answers, refuses and leaves in peace."""
 
-import asyncio
 import json
-import socket
-import threading
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CLASSIFIED, SAMPLES
-from tornado.web import RequestHandler
+from places import SAMPLES
+from serving import Ada, Nobody, ask, serving
 
-from fruits.page import MAX_BYTES, application, preferred_language, serve
+from fruits.page import MAX_BYTES, preferred_language
 from fruits.page_texts import TEXTS
 
 pytestmark = pytest.mark.spark  # as the classifier is made by Spark
-PREFIX = "/services/recognise/"
-
-
-class Ada(RequestHandler):
-    def get_current_user(self) -> dict[str, str]:
-        return {"name": "ada"}
-
-
-class Nobody(RequestHandler):
-    def get_current_user(self) -> None:
-        return None
-
-
-def serving(user: type[RequestHandler], places: dict[str, str]) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    loop, ready = asyncio.new_event_loop(), threading.Event()
-
-    async def start() -> None:
-        app = application(user, PREFIX, lambda _: places, CLASSIFIED, login_url="/login")
-        serve(app, port)
-        ready.set()
-
-    def run() -> None:
-        loop.run_until_complete(start())
-        loop.run_forever()
-
-    threading.Thread(target=run, daemon=True).start()
-    assert ready.wait(30)
-    yield f"http://127.0.0.1:{port}{PREFIX}"
-    loop.call_soon_threadsafe(loop.stop)
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +21,6 @@ def site(classified: Path) -> Iterator[str]:
     yield from serving(
         Ada, {"mine": str(classified / "nothing"), "team": str(classified / "results")}
     )
-
-
-def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
-    request = urllib.request.Request(url, data, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
 
 
 def test_it_offers_the_classifiers_that_there_are(site: str) -> None:

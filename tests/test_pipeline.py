@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SAMPLES, save
+from photos import save
 from PIL import Image
+from places import SAMPLES
 
 from fruits import pipeline
 from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError

@@ -5,31 +5,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pytest
+from blobs import blobs, trained
 from sklearn.covariance import shrunk_covariance
 
 from fruits.classifier import Classifier, unit
 from fruits.errors import ClassifyError, ResultsError
-from fruits.train import Examples, Sums, Validation, as_spark_ml, fit, sums_of, validate
+from fruits.train import Examples, Sums, as_spark_ml, sums_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-
-def blobs(labels: int, each: int, spread: float = 0.3, seed: int = 0) -> Examples:
-    random = np.random.default_rng(seed)
-    centres = random.normal(size=(labels, 1280))
-    names = np.repeat([f"kind-{i:04d}" for i in range(labels)], each)
-    rows = np.repeat(centres, each, axis=0) + spread * random.normal(size=(labels * each, 1280))
-    paths = [f"{name}/{i:05d}.jpg" for i, name in enumerate(names)]
-    return Examples(paths, names.tolist(), rows.astype(np.float32))
-
-
-def trained(examples: Examples) -> tuple[Classifier, Validation]:
-    labels = sorted(set(examples.labels))
-    validation = validate(examples, labels)
-    position = np.searchsorted(labels, examples.labels)
-    sums = Sums.of(unit(examples.features), position, len(labels))
-    return fit(sums, labels, validation, 1, "0" * 64), validation
 
 
 def test_it_is_the_cosine_by_the_shrunk_covariance_within_labels() -> None:

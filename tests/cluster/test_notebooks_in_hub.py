@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cluster.conftest import Cluster
+from cluster.local import Cluster
 
 pytestmark = pytest.mark.cluster
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
+from places import ROOT
 
 from deploy.rehearsal import (
     ADDRESSES,
-    ROOT,
     TAG,
     Rehearsal,
     aws_environ,
