@@ -12,7 +12,6 @@ from cluster.local import Cluster
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-pytestmark = pytest.mark.cluster
 _RUN_TIMEOUT_MS = 240_000
 
 

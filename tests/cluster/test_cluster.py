@@ -16,8 +16,6 @@ from places import SAMPLES
 
 from cluster.local import Cluster, answer
 
-pytestmark = pytest.mark.cluster
-
 
 def _rows(data: str) -> dict[str, list[str]]:
     rows = list(csv.reader(io.StringIO(data)))

@@ -9,7 +9,6 @@ import pytest
 
 from cluster.local import Cluster, master_state, wait_until, workers_alive
 
-pytestmark = pytest.mark.cluster
 FEW, COPIES = 84, 30
 PHOTOS = FEW * COPIES
 USER_PHOTOS = "s3://fruits/many"

@@ -2,11 +2,7 @@
 
 import json
 
-import pytest
-
 from cluster.local import Cluster
-
-pytestmark = pytest.mark.cluster
 
 
 def _at_home(cluster: Cluster, *command: str) -> str:

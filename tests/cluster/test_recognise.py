@@ -14,7 +14,6 @@ from cluster.local import Cluster
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.cluster
 PAGE = "services/recognise/"
 
 

@@ -12,8 +12,6 @@ from places import ROOT
 
 from cluster.local import PROJECT, Cluster, master_state, wait_until
 
-pytestmark = pytest.mark.cluster
-
 
 def _service(container: Any) -> str:
     name: str = container.labels["com.docker.compose.service"]

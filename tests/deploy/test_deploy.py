@@ -23,7 +23,6 @@ from places import SAMPLES
 
 from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, TAG, Rehearsal, changes, docker
 
-pytestmark = pytest.mark.deploy
 WORKERS = ("worker-1", "worker-2")
 
 

@@ -8,12 +8,10 @@ from typing import Any
 
 import pytest
 from places import SAMPLES
-from serving import Ada, Nobody, ask, serving
+from serving import Ada, ask, serving
 
-from fruits.page import MAX_BYTES, preferred_language
+from fruits.page import MAX_BYTES
 from fruits.page_texts import TEXTS
-
-pytestmark = pytest.mark.spark  # as the classifier is made by Spark
 
 
 @pytest.fixture(scope="module")
@@ -34,18 +32,6 @@ def test_it_speaks_the_browsers_language(site: str) -> None:
     _, page = ask(site, **{"Accept-Language": "de, fr-CH;q=0.9, en;q=0.8"})
     assert '<html lang="fr">' in page
     assert TEXTS["fr"]["choose"] in page
-
-
-@pytest.mark.parametrize(
-    ("accepted", "language"),
-    [("", "en"), ("de", "en"), ("fr", "fr"), ("en;q=0.3, fr;q=0.2", "en"), ("fr;q=x, en", "en")],
-)
-def test_preferred_language(accepted: str, language: str) -> None:
-    assert preferred_language(accepted) == language
-
-
-def test_both_languages_say_everything() -> None:
-    assert set(TEXTS["en"]) == set(TEXTS["fr"])
 
 
 def test_a_photo_gets_an_answer_with_its_like(site: str) -> None:
@@ -78,23 +64,3 @@ def test_it_loads_nothing_from_elsewhere(site: str) -> None:
         policy = answer.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
     assert "http" not in policy
-
-
-def test_nobody_gets_no_answer() -> None:
-    for site in serving(Nobody, {"team": "/nowhere"}):
-        assert ask(f"{site}answer/team", b"photo")[0] == 403
-
-
-def test_without_a_classifier_it_says_what_to_do(tmp_path: Path) -> None:
-    for site in serving(Ada, {"mine": str(tmp_path / "nothing")}):
-        _, page = ask(site)
-        assert "train.ipynb" in page
-        assert 'id="choose"' not in page
-
-
-def test_out_of_reach_is_not_taken_for_untrained(tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text("damaged")
-    for site in serving(Ada, {"mine": str(tmp_path)}):
-        _, page = ask(site)
-        assert TEXTS["en"]["trouble"] in page
-        assert "train.ipynb" not in page

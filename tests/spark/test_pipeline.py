@@ -27,7 +27,6 @@ from fruits.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.spark
 ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a "b", c.jpeg']
 Run = Callable[..., dict[str, Any]]
 

@@ -26,8 +26,6 @@ from fruits.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.spark
-
 
 @pytest.fixture
 def home(classified: Path, tmp_path: Path) -> Path:
