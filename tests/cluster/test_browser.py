@@ -1,47 +1,24 @@
 """The Hub as a user sees it, in headless Chromium."""
 
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from browser import browser_or_skip, log_in
+from places import SCREENSHOTS
 
-from cluster.conftest import ROOT, Cluster
+from cluster.local import Cluster
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Page
 
-pytestmark = pytest.mark.cluster
-ARTEFACTS = ROOT / "build" / "screenshots"
 _RUN_TIMEOUT_MS = 240_000
-
-
-def browser_or_skip() -> Iterator["Browser"]:
-    """Chromium, until the generator is closed."""
-    from playwright.sync_api import sync_playwright
-
-    if not (chromium := shutil.which("chromium") or shutil.which("google-chrome")):
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=chromium,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page() -> Iterator["Page"]:
     for browser in browser_or_skip():
         yield browser.new_page(viewport={"width": 1400, "height": 1000})
-
-
-def log_in(page: "Page", user: str, password: str) -> None:
-    """On the login page."""
-    page.fill("#username_input", user)
-    page.fill("#password_input", password)
-    page.click("#login_submit")
 
 
 def _log_in(page: "Page", cluster: Cluster, password: str) -> None:
@@ -79,10 +56,10 @@ def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: 
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
     sockets = cluster.run("as-user", cluster.user, "ls", f"/home/{cluster.user}/.jupyter-run")
     assert "-ipc-1" in sockets  # the kernel listens to its own user alone
-    ARTEFACTS.mkdir(parents=True, exist_ok=True)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for number, plot in enumerate(page.locator(".jp-OutputArea-output img").all(), 1):
         plot.scroll_into_view_if_needed()
-        page.screenshot(path=ARTEFACTS / f"pipeline-{number}.png")
+        page.screenshot(path=SCREENSHOTS / f"pipeline-{number}.png")
     page.locator("iframe[title=Report]").scroll_into_view_if_needed()
     page.wait_for_timeout(3_000)  # frames out of view are drawn late
-    page.screenshot(path=ARTEFACTS / "pipeline-report.png")
+    page.screenshot(path=SCREENSHOTS / "pipeline-report.png")

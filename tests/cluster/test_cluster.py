@@ -12,11 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from places import SAMPLES
 
-from cluster.conftest import Cluster, answer
-
-pytestmark = pytest.mark.cluster
-SAMPLES = Path(__file__).parents[2] / "data" / "photos"
+from cluster.local import Cluster, answer
 
 
 def _rows(data: str) -> dict[str, list[str]]:

@@ -7,9 +7,8 @@ import subprocess
 
 import pytest
 
-from cluster.conftest import Cluster, master_state, wait_until, workers_alive
+from cluster.local import Cluster, master_state, wait_until, workers_alive
 
-pytestmark = pytest.mark.cluster
 FEW, COPIES = 84, 30
 PHOTOS = FEW * COPIES
 USER_PHOTOS = "s3://fruits/many"

@@ -2,11 +2,7 @@
 
 import json
 
-import pytest
-
-from cluster.conftest import Cluster
-
-pytestmark = pytest.mark.cluster
+from cluster.local import Cluster
 
 
 def _at_home(cluster: Cluster, *command: str) -> str:

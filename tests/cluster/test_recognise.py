@@ -5,16 +5,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from browser import browser_or_skip, log_in
 from PIL import Image
+from places import HEIC, SAMPLES, SCREENSHOTS
 
-from cluster.conftest import ROOT, Cluster
-from cluster.test_browser import ARTEFACTS, browser_or_skip, log_in
+from cluster.local import Cluster
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.cluster
-SAMPLES = ROOT / "data" / "photos"
 PAGE = "services/recognise/"
 
 
@@ -64,7 +63,7 @@ def test_a_photo_is_named_on_a_desktop_in_english(
     assert page.locator("#others li").count() == 4
     assert page.locator("#nearest img").count() == 4
     assert "Banana" in page.inner_text("#nearest")
-    page.screenshot(path=ARTEFACTS / "recognise-desktop.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / "recognise-desktop.png", full_page=True)
 
 
 def test_on_a_phone_in_french_it_fits_and_takes_photos(
@@ -81,11 +80,10 @@ def test_on_a_phone_in_french_it_fits_and_takes_photos(
     assert page.inner_text("h1") == "Reconnaître"
     assert page.is_visible("#take")
     assert page.get_attribute("#camera", "capture") == "environment"
-    heic = (ROOT / "tests" / "data" / "apple.heic").read_bytes()
-    _answer(page, "IMG_0412.HEIC", heic)
+    _answer(page, "IMG_0412.HEIC", HEIC.read_bytes())
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
     assert page.evaluate("document.getElementById('photo').naturalWidth") > 100
-    page.screenshot(path=ARTEFACTS / "recognise-phone.png", full_page=True)
+    page.screenshot(path=SCREENSHOTS / "recognise-phone.png", full_page=True)
 
 
 def test_noise_is_not_named(cluster: Cluster, trained: None, browser: "Browser") -> None:

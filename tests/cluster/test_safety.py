@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from places import ROOT
 
-from cluster.conftest import PROJECT, ROOT, Cluster, master_state, wait_until
-
-pytestmark = pytest.mark.cluster
+from cluster.local import PROJECT, Cluster, master_state, wait_until
 
 
 def _service(container: Any) -> str:

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
+from places import ROOT
 
-from deploy.rehearsal import ROOT, TAG, Rehearsal, clean_up, docker, make_images, make_site
+from deploy.rehearsal import TAG, Rehearsal, clean_up, docker, make_images, make_site
 
 
 @pytest.fixture(scope="package")

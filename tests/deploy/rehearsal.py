@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from places import ROOT
+from ports import free_ports
 
-ROOT = Path(__file__).parents[2]
 NAME = "fruits-rehearsal"
 TAG = "test"
 BUCKET = "fruits-rehearsal"
@@ -96,16 +97,6 @@ def make_images() -> None:
         stdout=subprocess.DEVNULL,
         check=True,
     )
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[Any]", timeout_s: float = 60) -> None:

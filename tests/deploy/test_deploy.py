@@ -19,10 +19,10 @@ from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import numpy as np
 import pytest
+from places import SAMPLES
 
 from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, TAG, Rehearsal, changes, docker
 
-pytestmark = pytest.mark.deploy
 WORKERS = ("worker-1", "worker-2")
 
 
@@ -41,8 +41,7 @@ def deployed(rehearsal: Rehearsal) -> Rehearsal:
 def _photos() -> Path:
     """Real photos where there are some; else those that are rendered for the demo."""
     real = os.environ.get("FRUITS_TEST_PHOTOS")
-    samples = Path(__file__).parents[2] / "data" / "photos"
-    return Path(real) / "Apple" if real and Path(real, "Apple").is_dir() else samples
+    return Path(real) / "Apple" if real and Path(real, "Apple").is_dir() else SAMPLES
 
 
 def _rows(data: bytes | str) -> dict[str, list[str]]:

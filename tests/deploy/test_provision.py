@@ -23,7 +23,6 @@ from deploy.rehearsal import (
 )
 from fruits.s3 import EU_REGIONS
 
-pytestmark = pytest.mark.deploy
 REGION = "eu-west-3"
 AMI = {
     "ami_id": "ami-0123456789abcdef0",

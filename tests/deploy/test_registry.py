@@ -13,10 +13,10 @@ from pathlib import Path
 import boto3
 import pytest
 import yaml
+from places import ROOT
 
 from deploy.rehearsal import (
     ADDRESSES,
-    ROOT,
     TAG,
     Rehearsal,
     aws_environ,
@@ -25,7 +25,6 @@ from deploy.rehearsal import (
     docker,
 )
 
-pytestmark = pytest.mark.deploy
 REGION = "eu-west-3"
 REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 PASSWORD = "123456789012-auth-token"  # noqa: S105 - moto's

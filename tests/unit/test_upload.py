@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import save
+from photos import save
 
 from fruits.errors import PhotosError, StorageError
 from fruits.progress import Silent

@@ -9,8 +9,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-SCRIPT = Path(__file__).parents[1] / "compose" / "local.sh"
+SCRIPT = ROOT / "compose" / "local.sh"
 _TOOLS = (
     "awk base64 bash chmod cut df dirname grep head id mkdir mktemp realpath rm sed tail tee tr"
 )

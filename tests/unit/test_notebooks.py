@@ -4,8 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
 def test_all_are_there() -> None:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import SAMPLES, save
+from photos import save
 from PIL import Image
+from places import SAMPLES
 
 from fruits import pipeline
 from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError
@@ -26,7 +27,6 @@ from fruits.settings import Settings
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytestmark = pytest.mark.spark
 ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a "b", c.jpeg']
 Run = Callable[..., dict[str, Any]]
 

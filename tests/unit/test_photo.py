@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from places import HEIC
 
 from fruits.errors import PhotoError
 from fruits.photo import is_photo, prepare, prepare_views, rgb, thumbnail
@@ -535,7 +536,7 @@ def test_a_decompression_bomb_is_rejected_before_it_is_decoded() -> None:
 
 
 def test_heic_of_a_phone_is_read_upright_and_without_metadata() -> None:
-    data = (Path(__file__).parent / "data" / "apple.heic").read_bytes()
+    data = HEIC.read_bytes()
     picture = rgb(data, 10**8)
     assert picture.size == (90, 120)  # it was taken with the phone on its side
     assert b"Maker" in data

@@ -14,7 +14,6 @@ from fruits.reduce import fit, load, transform
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-pytestmark = pytest.mark.spark
 RNG = np.random.default_rng(7)
 
 

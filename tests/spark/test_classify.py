@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.csv
 import pytest
-from conftest import CLASSIFIED, KINDS, SAMPLES, save
-from test_cli import fruits, refused
-from test_erase import paths_anywhere
+from classified import KINDS, SETTINGS
+from command import fruits, refused
+from photos import save
+from places import SAMPLES
+from traces import paths_anywhere
 
 from fruits import classify, pipeline
 from fruits.erase import erase
@@ -23,9 +25,6 @@ from fruits.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-pytestmark = pytest.mark.spark
-SETTINGS = CLASSIFIED
 
 
 @pytest.fixture

@@ -1,35 +1,13 @@
 """The classifier itself: what it computes, and what it makes of odd data."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-import pyarrow as pa
 import pytest
+from blobs import blobs, trained
 from sklearn.covariance import shrunk_covariance
 
 from fruits.classifier import Classifier, unit
 from fruits.errors import ClassifyError, ResultsError
-from fruits.train import Examples, Sums, Validation, as_spark_ml, fit, sums_of, validate
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-
-def blobs(labels: int, each: int, spread: float = 0.3, seed: int = 0) -> Examples:
-    random = np.random.default_rng(seed)
-    centres = random.normal(size=(labels, 1280))
-    names = np.repeat([f"kind-{i:04d}" for i in range(labels)], each)
-    rows = np.repeat(centres, each, axis=0) + spread * random.normal(size=(labels * each, 1280))
-    paths = [f"{name}/{i:05d}.jpg" for i, name in enumerate(names)]
-    return Examples(paths, names.tolist(), rows.astype(np.float32))
-
-
-def trained(examples: Examples) -> tuple[Classifier, Validation]:
-    labels = sorted(set(examples.labels))
-    validation = validate(examples, labels)
-    position = np.searchsorted(labels, examples.labels)
-    sums = Sums.of(unit(examples.features), position, len(labels))
-    return fit(sums, labels, validation, 1, "0" * 64), validation
+from fruits.train import Examples
 
 
 def test_it_is_the_cosine_by_the_shrunk_covariance_within_labels() -> None:
@@ -105,31 +83,3 @@ def test_a_damaged_classifier_is_refused() -> None:
     for bad in (b"", b"junk", data[: len(data) // 2]):
         with pytest.raises(ResultsError, match="damaged"):
             Classifier.from_bytes(bad)
-
-
-@pytest.mark.spark
-def test_spark_sums_the_same_and_its_models_say_the_same(spark: "SparkSession") -> None:
-    examples = blobs(3, 25, spread=2.0)
-    classifier, _ = trained(examples)
-    labels = list(classifier.labels)
-    rows = spark.createDataFrame(
-        pa.table({"label": examples.labels, "features": examples.features.tolist()})
-    ).repartition(3)
-    sums = sums_of(rows, labels)
-    position = np.searchsorted(labels, examples.labels)
-    expected = Sums.of(unit(examples.features), position, 3)
-    assert sums.counts.tolist() == [25, 25, 25]
-    assert sums.sums == pytest.approx(expected.sums, abs=1e-5)
-    assert sums.products == pytest.approx(expected.products, abs=1e-5)
-
-    from pyspark.ml.functions import array_to_vector, vector_to_array
-
-    vectors = rows.withColumn("raw", array_to_vector("features"))
-    said = as_spark_ml(spark, classifier).transform(vectors)
-    table = said.select("features", "answer", vector_to_array("probability").alias("p")).toArrow()
-    features = np.array(table["features"].to_pylist(), np.float32)
-    scores = classifier.cosines(features) / classifier.temperature
-    probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
-    probabilities /= probabilities.sum(axis=1, keepdims=True)
-    assert np.array(table["p"].to_pylist()) == pytest.approx(probabilities, abs=1e-3)
-    assert table["answer"].to_pylist() == [labels[i] for i in scores.argmax(axis=1)]

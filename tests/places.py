@@ -1,0 +1,8 @@
+"""Where things lie in the repository."""
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "data" / "photos"
+HEIC = ROOT / "tests" / "data" / "apple.heic"
+SCREENSHOTS = ROOT / "build" / "screenshots"

@@ -1,0 +1,50 @@
+"""What tests share that need Spark: a session, and a classifier made by it."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from classified import KINDS, SETTINGS
+from photos import save
+from places import SAMPLES
+
+from fruits.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture(scope="session", autouse=True)
+def java() -> None:
+    """Also for those tests whose Spark runs in a process of its own."""
+    if not shutil.which("java"):
+        pytest.skip("Spark needs Java, and there is none")
+
+
+@pytest.fixture(scope="session")
+def spark(java: None, s3_endpoint: str) -> Iterator["SparkSession"]:
+    """One embedded session for all tests; it and its workers use the moto server."""
+    from fruits.session import start_session
+
+    session = start_session(Settings(master="local[2]"), s3=True)
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def classified(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`photos` of KINDS, and `results` with a classifier of six views, by SETTINGS; to read."""
+    from fruits import classify, pipeline
+    from fruits.progress import Silent
+
+    home = tmp_path_factory.mktemp("classified")
+    for kind in KINDS:
+        shutil.copytree(SAMPLES / kind, home / "photos" / kind)
+    save(home / "photos", "unlabelled.png")
+    (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
+    results = str(home / "results")
+    pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
+    classify.train(spark, results, SETTINGS, progress=Silent())
+    return home
