@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from conftest import SAMPLES, save
 
+from fruits import __version__
+
 FRUITS = str(Path(sys.executable).with_name("fruits"))
 VERBS = (
     *("run", "featurize", "reduce", "report", "erase", "weights", "bench"),
@@ -34,6 +36,10 @@ def refused(done: "subprocess.CompletedProcess[str]") -> str:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.strip().splitlines()[-1]
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert fruits("--version").stdout == f"fruits {__version__}\n"
 
 
 def test_help_lists_every_verb() -> None:
