@@ -31,7 +31,7 @@ images() {
     docker buildx version >/dev/null 2>&1 || fail "Docker has no buildx: install its plugin (Debian: docker-buildx), or say \`make engine\`."
     local said tag version revision
     said=$(mktemp) tag=$(setting TAG)
-    version=$(sed -n 's/^version = "\(.*\)"/\1/p' ../pyproject.toml)
+    version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' ../src/fruits/__init__.py)
     revision=$(git describe --always --dirty --exclude '*' --abbrev=40 2>/dev/null || echo unknown)
     build() { # NAME DOCKERFILE [OPTION…]; a label on what others are built from would build those anew
         local labels=()

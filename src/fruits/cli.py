@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fruits import cli_classify
+from fruits import __version__, cli_classify
 from fruits.cli_options import (
     FEATURIZE,
     REDUCE,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="fruits", message="%(version)s")
+@click.version_option(__version__, prog_name="fruits", message="%(prog)s %(version)s")
 def cli() -> None:
     """Photos of fruit -> MobileNetV2 features -> principal components and a classifier, on Spark.
 

@@ -3,7 +3,8 @@ through the template, which escapes it."""
 
 import base64
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,11 +17,18 @@ from fruits.storage import Folder, open_folder
 from fruits.templates import environment
 from fruits.train import Examples
 
-if TYPE_CHECKING:
-    from IPython.display import HTML
+
+@dataclass(frozen=True)
+class Html:
+    """Markup, as a notebook shows it."""
+
+    data: str
+
+    def _repr_html_(self) -> str:
+        return self.data
 
 
-def show_report(results: str, height: int = 900) -> "HTML":
+def show_report(results: str, height: int = 900) -> Html:
     """The report of a results folder, in a frame of so many pixels.
 
     Raises:
@@ -33,7 +41,7 @@ def show_report(results: str, height: int = 900) -> "HTML":
     return _html("report", page, height)
 
 
-def show_confusion(measures: dict[str, Any]) -> "HTML":
+def show_confusion(measures: dict[str, Any]) -> Html:
     """How many photos of each label (rows) got which answer (columns), of a classifier's measures
     (`classify.Evaluated.measures`). The darker, the larger the share of its label's photos."""
     counts = Counter(
@@ -59,7 +67,7 @@ def _shade(share: float) -> str:
     )
 
 
-def show_mistakes(results: str, photos: pa.Table, count: int = 10) -> "HTML":
+def show_mistakes(results: str, photos: pa.Table, count: int = 10) -> Html:
     """The photos whose answer was wrong (of `classify.Evaluated.photos`, of the results' own
     photos), the most confident first: each beside the photo of the label that was said which is
     most like it.
@@ -99,7 +107,5 @@ def _picture(folder: Folder, path: str) -> dict[str, str]:
     return {"path": path, "data": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
 
 
-def _html(macro: str, *values: object) -> "HTML":
-    from IPython.display import HTML
-
-    return HTML(getattr(environment().get_template("notebook.html.j2").module, macro)(*values))
+def _html(macro: str, *values: object) -> Html:
+    return Html(getattr(environment().get_template("notebook.html.j2").module, macro)(*values))

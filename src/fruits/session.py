@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fruits import errors
+from fruits import __version__, errors
 from fruits.errors import FruitsError
 from fruits.settings import Settings, load
 
@@ -175,10 +175,11 @@ def spark_errors() -> Iterator[None]:
 def versions(spark: "SparkSession") -> dict[str, str]:
     """The versions that the manifest names, of what is installed."""
     found = {
+        "fruits": __version__,
         "python": platform.python_version(),
         "java": str(spark.sparkContext._jvm.java.lang.System.getProperty("java.version")),  # type: ignore[union-attr]
     }
-    for name in ("fruits", "pyspark", "openvino", "tensorflow-cpu", "keras", "pillow", "numpy"):
+    for name in ("pyspark", "openvino", "tensorflow-cpu", "keras", "pillow", "numpy"):
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found

@@ -80,7 +80,8 @@ def test_images_are_built_from_nothing_that_is_secret(cluster: Cluster, tmp_path
     assert "src" in given
     assert given <= {
         *("data", "images", "notebooks", "src"),
-        *("README.md", "pyproject.toml", "requirements.lock", "requirements-dev.lock"),
+        *("LICENSE", "README.md", "pyproject.toml"),
+        *("requirements.lock", "requirements-dev.lock"),
     }
 
 

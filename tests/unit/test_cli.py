@@ -11,10 +11,16 @@ import pytest
 from command import fruits, refused
 from places import SAMPLES
 
+from fruits import __version__
+
 VERBS = (
     *("run", "featurize", "reduce", "report", "erase", "weights", "bench"),
     *("train", "evaluate", "predict"),
 )
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert fruits("--version").stdout == f"fruits {__version__}\n"
 
 
 def test_help_lists_every_verb() -> None:

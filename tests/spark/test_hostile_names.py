@@ -1,0 +1,131 @@
+"""Folders and files named by somebody who means harm, on every page, in a real browser.
+
+A label or a path that became markup would run its script here: the dialog it opens is noticed.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import browser_or_skip
+from classified import SETTINGS
+from command import fruits
+from places import ROOT, SAMPLES
+from serving import Ada, serving
+
+from fruits import classify, notebook, pipeline
+from fruits.progress import Silent
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+    from pyspark.sql import SparkSession
+
+KINDS = ("Banana", "Kiwi", "Lime")
+SCRIPT = "<img src=x onerror=alert(1)>"
+QUOTE = "\"'><svg onload=alert(2)>{{7*7}}$\\frac$"
+BELL = "\x1b]0;owned\x07"
+
+
+@pytest.fixture(scope="module")
+def hostile(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results, with a classifier, of photos whose folders and names are hostile."""
+    home = tmp_path_factory.mktemp("hostile")
+    for kind, label in zip(KINDS, (SCRIPT, QUOTE, BELL + "Lime"), strict=True):
+        shutil.copytree(SAMPLES / kind, home / "photos" / label)
+    (home / "photos" / SCRIPT / f"{QUOTE}.jpg").write_bytes(b"no photo")
+    results = str(home / "results")
+    pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
+    classify.train(spark, results, SETTINGS, progress=Silent())
+    return home
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    yield from browser_or_skip()
+
+
+@pytest.fixture
+def page(browser: "Browser") -> Iterator["Page"]:
+    """A page; the test fails where a script of the names has run in it."""
+    page = browser.new_page()
+    dialogs: list[str] = []
+
+    def note(dialog: object) -> None:
+        dialogs.append(getattr(dialog, "message"))  # noqa: B009 - typed in playwright only
+        getattr(dialog, "dismiss")()  # noqa: B009
+
+    page.on("dialog", note)
+    yield page
+    page.wait_for_timeout(200)  # a broken picture calls its script a moment later
+    assert not dialogs
+    page.close()
+
+
+def _show(page: "Page", html: str) -> None:
+    page.set_content(f"<!doctype html><body>{html}</body>", wait_until="load")
+
+
+def test_the_browser_notices_what_would_run(browser: "Browser") -> None:
+    """That the other tests can fail."""
+    page = browser.new_page()
+    with page.expect_event("dialog") as caught:
+        page.on("dialog", lambda dialog: dialog.dismiss())
+        page.set_content(SCRIPT)
+    assert caught.value.message == "1"
+    page.close()
+
+
+def test_the_report(hostile: Path, page: "Page") -> None:
+    page.goto((hostile / "results" / "report.html").as_uri())
+    assert SCRIPT in page.inner_text("body")
+    assert page.locator("img[src=x], svg[onload]").count() == 0
+
+
+def test_the_report_in_a_notebook(hostile: Path, page: "Page") -> None:
+    _show(page, notebook.show_report(str(hostile / "results")).data)
+    assert SCRIPT in page.frame_locator("iframe").locator("body").inner_text()
+
+
+def test_confusion_and_mistakes_in_a_notebook(hostile: Path, page: "Page") -> None:
+    results = str(hostile / "results")
+    found = classify.cross_validate(results)
+    rows = [
+        {**row, "answers": [QUOTE, *row["answers"]]} if row["label"] == SCRIPT else row
+        for row in found.photos.to_pylist()
+    ]
+    photos = found.photos.from_pylist(rows)
+    for shown in (notebook.show_confusion(found.measures), notebook.show_mistakes(results, photos)):
+        _show(page, shown.data)
+        text = page.inner_text("body")
+        assert SCRIPT in text
+        assert QUOTE in text
+
+
+def test_no_notebook_shows_tables_by_pandas_styler() -> None:
+    """It escapes nothing; `fruits.notebook` does."""
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            assert ".style" not in "".join(cell["source"])
+
+
+def test_the_page(hostile: Path, page: "Page", tmp_path: Path) -> None:
+    photo = tmp_path / f"{SCRIPT}.jpg"
+    shutil.copy(SAMPLES / "Banana" / "banana_03.jpg", photo)
+    for site in serving(Ada, {"team": str(hostile / "results")}):
+        page.goto(site)
+        page.set_input_files("#file", photo)
+        page.wait_for_selector("#result:not([hidden])", timeout=60_000)
+        assert page.inner_text("#label") == SCRIPT
+        assert QUOTE in page.inner_text("#others")
+
+
+def test_the_terminal(hostile: Path) -> None:
+    said = fruits("predict", str(hostile / "results"), str(SAMPLES / "Lime" / "lime_01.jpg"))
+    assert said.returncode == 0, said.stderr
+    assert r"\x1b]0;owned\x07Lime" in said.stdout
+    missing = fruits("predict", str(hostile / "results"), f"{BELL}.jpg")
+    assert missing.returncode == 1
+    assert "\x1b" not in said.stdout + missing.stdout + missing.stderr
