@@ -57,3 +57,32 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield made
     finally:
         made.make("local-clean", check=False)
+
+
+_BUSY_SESSION = """
+import time
+from fruits.session import start_session
+context = start_session().sparkContext
+kept = context._jsc.broadcast("something that a session knows")
+print("started", f"broadcast_{kept.id()}_piece0", flush=True)
+context.parallelize(range(2), 2).map(lambda _: time.sleep(60)).count()
+"""
+
+
+@pytest.fixture
+def session(cluster: Cluster) -> Iterator[str]:
+    """A running session; the name of a block that its driver holds."""
+    port = "PYSPARK_SUBMIT_ARGS=--conf spark.blockManager.port=7079 pyspark-shell"
+    run = cluster.start(cluster.user, "env", port, "python", "-c", _BUSY_SESSION)
+    said = []
+    try:
+        for line in run.stdout or ():
+            said.append(line)
+            if line.startswith("started"):
+                break
+        else:
+            raise AssertionError("".join(said))
+        yield line.split()[1]
+    finally:
+        cluster.run("as-user", cluster.user, "sh", "-c", "kill -KILL -1", check=False)
+        run.wait(10)

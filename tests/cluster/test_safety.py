@@ -3,14 +3,14 @@
 import json
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from places import ROOT
 
-from cluster.local import PROJECT, Cluster, master_state, wait_until
+from cluster.local import Cluster, master_state, wait_until
+from cluster.stranger import start_stranger
 
 
 def _service(container: Any) -> str:
@@ -91,15 +91,6 @@ def _lines(container: Any) -> bytes:
     return lines
 
 
-_BUSY_SESSION = """
-import time
-from fruits.session import start_session
-context = start_session().sparkContext
-kept = context._jsc.broadcast("something that a session knows")
-print("started", f"broadcast_{kept.id()}_piece0", flush=True)
-context.parallelize(range(2), 2).map(lambda _: time.sleep(60)).count()
-"""
-
 # Asks the driver of such a session for a block, as Spark's own processes ask one another.
 _OPEN_BLOCK = """
 import sys
@@ -135,47 +126,6 @@ _SUBMIT = [
 ]
 
 
-@pytest.fixture
-def session(cluster: Cluster) -> Iterator[str]:
-    """A running session; the name of a block that its driver holds."""
-    port = "PYSPARK_SUBMIT_ARGS=--conf spark.blockManager.port=7079 pyspark-shell"
-    run = cluster.start(cluster.user, "env", port, "python", "-c", _BUSY_SESSION)
-    said = []
-    try:
-        for line in run.stdout or ():
-            said.append(line)
-            if line.startswith("started"):
-                break
-        else:
-            raise AssertionError("".join(said))
-        yield line.split()[1]
-    finally:
-        cluster.run("as-user", cluster.user, "sh", "-c", "kill -KILL -1", check=False)
-        run.wait(10)
-
-
-def _stranger(
-    cluster: Cluster, tmp_path: Path, command: list[str], authenticate: bool, secret: str
-) -> Any:
-    file = tmp_path / f"{authenticate}-{len(secret)}"
-    file.write_text(secret)
-    return cluster.docker.containers.run(
-        "fruits/spark-worker:test",
-        command,
-        detach=True,
-        network=f"{PROJECT}_default",
-        volumes={str(file): {"bind": "/run/secrets/spark", "mode": "ro"}},
-        environment={
-            "SPARK_SET_authenticate": str(authenticate).lower(),
-            "SPARK_SET_network_crypto_enabled": str(authenticate).lower(),
-            "SPARK_SET_io_encryption_enabled": str(authenticate).lower(),
-            "SPARK_WORKER_DIR": "/var/lib/spark/work",
-            "FRUITS_MASTER": "spark://spark-master:7077",
-        },
-        tmpfs={"/run/fruits": "mode=0700,uid=10001,gid=10001"},
-    )
-
-
 @pytest.mark.parametrize("command", [_WORKER, _SUBMIT], ids=["worker", "job"])
 def test_who_has_not_the_secret_joins_nothing(
     cluster: Cluster, tmp_path: Path, command: list[str]
@@ -184,7 +134,7 @@ def test_who_has_not_the_secret_joins_nothing(
     before = _known_to_the_master(cluster)
     right = (cluster.secrets / "spark").read_text().strip()
     strangers = [
-        _stranger(cluster, tmp_path, command, authenticate, secret)
+        start_stranger(cluster, tmp_path, command, authenticate, secret)
         for secret, authenticate in (("another", True), ("another", False), (right, True))
     ]
     try:
@@ -221,7 +171,7 @@ def test_who_has_not_the_secret_reads_no_block(
     known = not secret
     secret = secret or (cluster.secrets / "spark").read_text().strip()
     command = ["python", "-c", _OPEN_BLOCK, session, str(authenticate)]
-    stranger = _stranger(cluster, tmp_path, command, authenticate, secret)
+    stranger = start_stranger(cluster, tmp_path, command, authenticate, secret)
     try:
         code = stranger.wait(timeout=90)["StatusCode"]
         said = stranger.logs().decode()
