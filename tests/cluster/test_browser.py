@@ -37,6 +37,7 @@ def test_nobody_can_sign_up(cluster: Cluster, page: "Page") -> None:
     assert page.locator("text=404").count()
 
 
+@pytest.mark.smoke
 def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: "Page") -> None:
     cluster.make("local-run")  # photos are in the bucket
     _log_in(page, cluster, cluster.password)

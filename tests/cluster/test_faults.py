@@ -49,6 +49,7 @@ def _each_photo_once(cluster: Cluster, results: str, photos: int = PHOTOS) -> bo
     return len(paths) == len(set(paths)) == photos
 
 
+@pytest.mark.smoke
 def test_a_worker_killed_in_the_middle(cluster: Cluster, many: None) -> None:
     run = _featurizing(cluster, "killed-worker")
     cluster.containers("spark-worker")[0].kill()

@@ -52,6 +52,7 @@ def _answer(page: "Page", name: str, data: bytes) -> str:
     return page.inner_text("#label")
 
 
+@pytest.mark.smoke
 def test_a_photo_is_named_on_a_desktop_in_english(
     cluster: Cluster, trained: None, browser: "Browser"
 ) -> None:

@@ -54,10 +54,12 @@ def _results(cluster: Rehearsal, prefix: str = "results") -> bytes:
     return data
 
 
+@pytest.mark.smoke
 def test_a_second_deploy_changes_nothing(deployed: Rehearsal) -> None:
     assert changes(deployed.playbook("deploy")) == dict.fromkeys(("localhost", *ADDRESSES), 0)
 
 
+@pytest.mark.smoke
 def test_a_run_leaves_what_one_process_makes(deployed: Rehearsal, tmp_path: Path) -> None:
     said = deployed.playbook("run")
     assert f"s3://{BUCKET}/results/results.csv" in said
@@ -96,6 +98,7 @@ def _version(cluster: Rehearsal) -> str:
     return cluster.on("master", "cat", "/opt/fruits/version").strip()
 
 
+@pytest.mark.smoke
 def test_only_ssh_is_open_to_others(deployed: Rehearsal) -> None:
     """All ports of all hosts, from a machine beside them that is none of them."""
     hosts = [deployed.address(name) for name in ADDRESSES]

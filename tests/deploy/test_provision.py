@@ -102,6 +102,7 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
         yield made
 
 
+@pytest.mark.smoke
 def test_the_life_of_a_cluster(aws: Aws) -> None:
     aws.playbook("provision")
     _check_hosts(aws)
