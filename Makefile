@@ -6,9 +6,9 @@ PYTHON ?= $(firstword $(foreach v,python3 python3.13 python3.12 python3.11,$(she
 	$(v) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(v))))
 SCRIPTS = .ci/run compose/*.sh ansible/*.sh images/base/bin/with-secrets \
 	$(filter-out %/bucket-object,$(wildcard images/jupyterhub/bin/*)) images/object-store/serve
-PIP = .venv/bin/python -m pip install --quiet --disable-pip-version-check
 # A lock file names everything, but for what is left out of it on purpose (see `lock`).
-INSTALL_LOCKED = $(PIP) --require-hashes --no-deps
+INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --system-certs --no-deps
+INSTALL_LOCKED = $(INSTALL) --require-hashes
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
 .PHONY: help demo test test-cluster rehearse test-all lint format bench lock clean images engine \
@@ -112,13 +112,18 @@ java:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python can't make an environment:" \
 	"install its venv package (Debian, Ubuntu: sudo apt install python3-venv) and run this again." >&2; exit 1; }
 
-.venv/run: requirements.lock pyproject.toml | .venv/bin/python
+# Installs the others, several times as fast as pip.
+.venv/bin/uv: | .venv/bin/python
+	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >.venv/uv.lock
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
+
+.venv/run: requirements.lock pyproject.toml | .venv/bin/uv
 	@echo "Installing (once, a few minutes) …"
 	@$(INSTALL_LOCKED) -r requirements.lock
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
-.venv/deploy: ansible/requirements.lock | .venv/bin/python
+.venv/deploy: ansible/requirements.lock | .venv/bin/uv
 	@echo "Installing Ansible …"
 	@$(INSTALL_LOCKED) -r ansible/requirements.lock
 	@touch $@
