@@ -5,10 +5,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import leftovers
 import pytest
 from ports import free_ports
 
 from fruits.settings import Settings
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    leftovers.say(session.config, leftovers.end_processes())
+    leftovers.mark_this_run()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Generator, Iterator
 
+import leftovers
 import pytest
 from ports import free_ports
 
@@ -29,7 +30,9 @@ def pytest_runtest_makereport(
 
 
 @pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """The cluster in a compose project of its own, beside one that may run for other purposes."""
     import docker
     from docker.errors import DockerException
@@ -51,7 +54,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         "YES": "1",
     }
     made = Cluster(client, environ, secrets)
-    made.make("local-clean")  # what a run that was killed has left
+    project = f"label=com.docker.compose.project={PROJECT}"
+    leftovers.say(request.config, leftovers.remove_containers(f"label={leftovers.LABEL}", project))
     try:
         made.make("local-up")
         yield made
@@ -65,7 +69,7 @@ from fruits.session import start_session
 context = start_session().sparkContext
 kept = context._jsc.broadcast("something that a session knows")
 print("started", f"broadcast_{kept.id()}_piece0", flush=True)
-context.parallelize(range(2), 2).map(lambda _: time.sleep(60)).count()
+context.parallelize(range(2), 2).map(lambda _: time.sleep(600)).count()
 """
 
 

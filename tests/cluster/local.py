@@ -14,6 +14,7 @@ from typing import Any
 from places import ROOT
 
 PROJECT = "fruits-test"
+NETWORK = f"{PROJECT}_default"
 
 
 @dataclass(frozen=True)
@@ -131,3 +132,10 @@ def master_state(cluster: Cluster) -> dict[str, Any]:
 def workers_alive(cluster: Cluster) -> int:
     """How many workers the master has."""
     return sum(worker["state"] == "ALIVE" for worker in master_state(cluster).get("workers", []))
+
+
+def address(container: Any) -> str:
+    """A container's own address, which this machine reaches too."""
+    container.reload()
+    found: str = container.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+    return found

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from cluster.local import PROJECT, Cluster
+from leftovers import LABEL
+
+from cluster.local import NETWORK, Cluster
 
 
 def start_stranger(
@@ -18,7 +20,8 @@ def start_stranger(
         "fruits/spark-worker:test",
         command,
         detach=True,
-        network=f"{PROJECT}_default",
+        labels=[LABEL],
+        network=NETWORK,
         volumes={str(file): {"bind": "/run/secrets/spark", "mode": "ro"}},
         environment={
             "SPARK_SET_authenticate": str(authenticate).lower(),
@@ -31,20 +34,13 @@ def start_stranger(
     )
 
 
-def address(container: Any) -> str:
-    """A container's own, which this machine reaches too."""
-    container.reload()
-    found: str = container.attrs["NetworkSettings"]["Networks"][f"{PROJECT}_default"]["IPAddress"]
-    return found
-
-
 def from_beside(cluster: Cluster, program: str, *args: str) -> str:
     """What a Python program prints in a container beside the cluster."""
     said: bytes = cluster.docker.containers.run(
         "fruits/spark-worker:test",
         ["-c", program, *args],
         entrypoint="python3",
-        network=f"{PROJECT}_default",
+        network=NETWORK,
         remove=True,
     )
     return said.decode()

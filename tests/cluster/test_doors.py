@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from places import ROOT
 
-from cluster.local import Cluster, master_state, wait_until
-from cluster.stranger import address, from_a_users_terminal, from_beside, from_this_machine
+from cluster.local import Cluster, address, master_state, wait_until
+from cluster.stranger import from_a_users_terminal, from_beside, from_this_machine
 
 PLACES = [from_beside, from_this_machine, from_a_users_terminal]
 

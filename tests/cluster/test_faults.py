@@ -2,14 +2,15 @@
 
 import csv
 import io
-import re
 import subprocess
+from collections.abc import Iterator
 
 import pytest
+from gate import LET_THROUGH, Gate
 
-from cluster.local import Cluster, master_state, wait_until, workers_alive
+from cluster.local import NETWORK, Cluster, address, master_state, wait_until, workers_alive
 
-FEW, COPIES = 84, 30
+FEW, COPIES = 84, 3
 PHOTOS = FEW * COPIES
 USER_PHOTOS = "s3://fruits/many"
 FEW_PHOTOS = f"{USER_PHOTOS}/copy_00"  # where nothing has to be met in the middle
@@ -17,7 +18,8 @@ FEW_PHOTOS = f"{USER_PHOTOS}/copy_00"  # where nothing has to be met in the midd
 
 @pytest.fixture(scope="module")
 def many(cluster: Cluster) -> None:
-    """The samples many times in the bucket, so that there is time to break something."""
+    """The samples some times in the bucket: more than pass a closed gate."""
+    assert PHOTOS > 2 * LET_THROUGH
     user = cluster.user
     copies = " ".join(f"copy_{i:02d}" for i in range(COPIES))
     cluster.run("as-user", user, "sh", "-c", f"mkdir ~/many && cd ~/many && for c in {copies}; "
@@ -26,15 +28,19 @@ def many(cluster: Cluster) -> None:
     cluster.run("as-user", user, "rm", "-r", f"/home/{user}/many")
 
 
-def _featurizing(cluster: Cluster, results: str) -> "subprocess.Popen[str]":
-    """A run that has featurized some photos, and not yet all."""
-    run = cluster.start(cluster.user, "fruits", "run", USER_PHOTOS, f"s3://fruits/{results}")
-    assert run.stdout
-    for line in run.stdout:
-        done = re.match(r"featurize: ([1-9]\d*)/", line)
-        if done and int(done[1]) < PHOTOS:
-            return run
-    raise AssertionError("the run ended before it featurized")
+@pytest.fixture
+def gate(cluster: Cluster, many: None) -> Iterator[Gate]:
+    """What a run waits at when it is in the middle of its photos."""
+    with Gate("fruits/spark-worker:test", NETWORK, "object-store", USER_PHOTOS) as made:
+        yield made
+
+
+def _in_the_middle(cluster: Cluster, gate: Gate, results: str) -> "subprocess.Popen[str]":
+    """A run that has read some photos, and waits for the others."""
+    command = ("fruits", "run", USER_PHOTOS, f"s3://fruits/{results}")
+    run = cluster.start(cluster.user, "env", *gate.environ, *command)
+    gate.wait_until_held()
+    return run
 
 
 def _finished(run: "subprocess.Popen[str]") -> str:
@@ -50,9 +56,12 @@ def _each_photo_once(cluster: Cluster, results: str, photos: int = PHOTOS) -> bo
 
 
 @pytest.mark.smoke
-def test_a_worker_killed_in_the_middle(cluster: Cluster, many: None) -> None:
-    run = _featurizing(cluster, "killed-worker")
-    cluster.containers("spark-worker")[0].kill()
+def test_a_worker_killed_in_the_middle(cluster: Cluster, gate: Gate) -> None:
+    run = _in_the_middle(cluster, gate, "killed-worker")
+    busy = {w["host"] for w in master_state(cluster)["workers"] if w["coresused"]}
+    at_work = [w for w in cluster.containers("spark-worker") if address(w) in busy]
+    at_work[0].kill()
+    gate.open()
     _finished(run)
     assert _each_photo_once(cluster, "killed-worker")
     cluster.make("local-up")
@@ -69,12 +78,13 @@ def test_the_master_restarted(cluster: Cluster, many: None) -> None:
     assert _each_photo_once(cluster, "after", FEW)
 
 
-def test_the_object_store_restarted_in_the_middle(cluster: Cluster, many: None) -> None:
+def test_the_object_store_restarted_in_the_middle(cluster: Cluster, gate: Gate) -> None:
     results = "s3://fruits/restarted-store"
     _finished(cluster.start(cluster.user, "fruits", "run", FEW_PHOTOS, results))
     former = cluster.read("restarted-store/results.csv")
-    run = _featurizing(cluster, "restarted-store")
+    run = _in_the_middle(cluster, gate, "restarted-store")
     cluster.one("object-store").restart()
+    gate.open()
     said, _ = run.communicate(timeout=300)
     if run.returncode:  # a clear error, what stood there stands, and the next run is right
         assert run.returncode == 2, said

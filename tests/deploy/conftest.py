@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 
+import leftovers
 import pytest
 from places import ROOT
 
-from deploy.rehearsal import TAG, Rehearsal, clean_up, docker, make_images, make_site
+from deploy.rehearsal import TAG, Rehearsal, clean_up, docker, make_images, make_seed, make_site
 
 
 @pytest.fixture(scope="package")
-def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def rehearsal(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsal]:
     """Three fresh hosts and an object store; nothing is deployed yet."""
     from docker import from_env
     from docker.errors import DockerException
@@ -19,12 +22,13 @@ def rehearsal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     except DockerException as error:
         pytest.skip(f"no Docker engine answers: {error}")
     site = tmp_path_factory.mktemp("site")
-    clean_up()  # what a rehearsal that was killed has left
+    leftovers.say(request.config, clean_up())
     make_images()
     docker(
         *("build", "--quiet", "--tag", f"fruits/rehearsal-host:{TAG}"),
         ROOT / "tests" / "deploy" / "host",
     )
+    make_seed()
     make_site(site)
     try:
         yield Rehearsal(site)

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from gate import Gate
+from leftovers import remove_containers
 from places import ROOT
 from ports import free_ports
 
@@ -21,12 +23,20 @@ TAG = "test"
 BUCKET = "fruits-rehearsal"
 ADDRESSES = {"master": 10, "worker-1": 11, "worker-2": 12}
 SERVERS = {"object-store": 5, "registry": 6}
+IMAGES = ("spark-master", "spark-worker", "jupyterhub")
 # What --privileged gives, where that is refused: a Docker engine runs in it.
-CAPABILITIES = (
+_CAPABILITIES = (
     "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE "
     "LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT "
     "SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
 )
+_ENGINE_OPTIONS = [
+    *(f"--cap-add={capability}" for capability in _CAPABILITIES.split()),
+    *(f"--security-opt={kind}=unconfined" for kind in ("seccomp", "apparmor", "systempaths")),
+    *("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"),
+]
+_COMPOSE = ("docker", "compose", "--project-directory", "/opt/fruits/compose")
+_AS_SCIENTIST = ("exec", "-T", "jupyterhub", "as-user", "scientist")
 KEYS = {"AccessKeyId": "rehearsalrole", "SecretAccessKey": "not-of-any-account-0123456789"}
 
 
@@ -140,6 +150,46 @@ def aws_environ(url: str) -> dict[str, str]:
     return {**operators_environ(), "AWS_ENDPOINT_URL": url, **keys}
 
 
+def make_seed() -> None:
+    """A volume in which an engine has the layers of our images, as after a former deploy.
+
+    Gigabytes by SSH would be most of a first deploy's time. Here they are there already, under
+    a tag that no deploy asks for; that they come by SSH shows where a lost worker is replaced.
+    """
+    engine = f"{NAME}-engine"
+    docker("build", "--quiet", "--target", "engine", "--tag", f"fruits/rehearsal-engine:{TAG}",
+           ROOT / "tests" / "deploy" / "host")  # fmt: skip
+    for image in IMAGES:
+        docker("tag", f"fruits/{image}:{TAG}", f"fruits/{image}:former")
+    docker("run", "--detach", "--name", engine, *_ENGINE_OPTIONS,
+           f"--volume={NAME}-seed:/var/lib/docker", f"fruits/rehearsal-engine:{TAG}")  # fmt: skip
+    end = time.monotonic() + 60
+    while "Server Version" not in docker("exec", engine, "docker", "info", check=False):
+        assert time.monotonic() < end, docker("logs", engine, check=False)
+        time.sleep(0.5)
+    save = subprocess.Popen(
+        ["docker", "save", *(f"fruits/{image}:former" for image in IMAGES)],  # noqa: S607
+        stdout=subprocess.PIPE,
+    )
+    docker("exec", "--interactive", engine, "docker", "load", "--quiet", stdin=save.stdout)
+    assert save.wait(10) == 0
+    docker("stop", "--time", "30", engine)
+    docker("rm", engine)
+
+
+def copy_seed(host: str) -> None:
+    """What the host's engine keeps, as the seed has it: layers, which no engine writes into, as
+    hard links, all else as copies."""
+    docker("volume", "create", f"{NAME}-{host}")
+    seed = Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{NAME}-seed").strip())
+    copy = f"""
+cd /volumes/{NAME}-seed/_data && target=/volumes/{NAME}-{host}/_data
+cp -al overlay2 $target/ && for each in *; do [ $each = overlay2 ] || cp -a $each $target/; done
+"""
+    docker("run", "--rm", "--user", "root", "--volume", f"{seed.parents[1]}:/volumes",
+           "--entrypoint", "sh", f"fruits/base:{TAG}", "-ec", copy)  # fmt: skip
+
+
 class Rehearsal:
     """The hosts and the object store, in a network of their own."""
 
@@ -158,6 +208,7 @@ class Rehearsal:
         )
         self._start_object_store()
         for name in ADDRESSES:
+            copy_seed(name)
             self.start_host(name)
         self._write_settings()
 
@@ -180,13 +231,8 @@ class Rehearsal:
 
     def start_host(self, name: str) -> None:
         """A host as AWS hands it over, with nothing of ours on it but the operator's public key."""
-        options = [f"--cap-add={capability}" for capability in CAPABILITIES.split()]
-        options += [
-            *(
-                f"--security-opt={kind}=unconfined"
-                for kind in ("seccomp", "apparmor", "systempaths")
-            ),
-            *("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"),
+        options = [
+            *_ENGINE_OPTIONS,
             *("--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec"),
             f"--volume={NAME}-{name}:/var/lib/docker",
             "--env=container=docker",
@@ -208,7 +254,7 @@ class Rehearsal:
 
         That images come to a host shows at the first deploy; it takes minutes.
         """
-        docker("rm", "--force", f"{NAME}-{name}")
+        docker("rm", "--force", f"{NAME}-{name}", check=False)
         wipe = "rm -rf /d/containers/* /d/volumes/*"
         docker(
             *("run", "--rm", "--user", "root", "--volume", f"{NAME}-{name}:/d"),
@@ -225,9 +271,11 @@ class Rehearsal:
 
     def compose(self, host: str, *words: str) -> str:
         """What `docker compose` of a host prints."""
-        return self.on(
-            host, "docker", "compose", "--project-directory", "/opt/fruits/compose", *words
-        )
+        return self.on(host, *_COMPOSE, *words)
+
+    def as_scientist(self, *command: str) -> str:
+        """What a command of the Hub's first user prints, at home."""
+        return self.compose("master", *_AS_SCIENTIST, *command)
 
     def _write_settings(self) -> None:
         settings = {
@@ -258,24 +306,40 @@ class Rehearsal:
         options = ("-i", "hosts.yml", *options)
         return playbook(self.site, name, *options, check=check, environ=environ)
 
-    def start_run(self, photos: str, results: str) -> "subprocess.Popen[str]":
-        """The pipeline on the cluster, going on while the test breaks something."""
-        compose = ["docker", "compose", "--project-directory", "/opt/fruits/compose"]
-        run = ["exec", "-T", "jupyterhub", "as-user", "scientist", "fruits", "run", photos, results]
-        return subprocess.Popen(
-            ["docker", "exec", f"{NAME}-master", *compose, *run],  # noqa: S607
+    def start_run(self, photos: str, results: str, gate: Gate) -> "subprocess.Popen[str]":
+        """The pipeline on the cluster, in the middle of its photos, where it waits at the gate."""
+        command = ["env", *gate.environ, "fruits", "run", photos, results]
+        run = subprocess.Popen(
+            ["docker", "exec", f"{NAME}-master", *_COMPOSE, *_AS_SCIENTIST, *command],  # noqa: S607
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
+        gate.wait_until_held()
+        return run
+
+    def workers(self) -> int:
+        """How many workers the master counts."""
+        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/json/').read())"
+        said = self.on("master", "python3", "-c", ask, check=False)
+        return max(0, said.count('"ALIVE"') - 1)  # the master says so of itself, too
 
     def wait_for_workers(self, count: int, timeout_s: float = 120) -> None:
         """Returns when the master counts so many workers."""
-        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/json/').read())"
         end = time.monotonic() + timeout_s
-        while self.on("master", "python3", "-c", ask, check=False).count('"ALIVE"') != count + 1:
+        while self.workers() != count:
             assert time.monotonic() < end, f"not {count} workers after {timeout_s} s"
             time.sleep(1)
+
+    def mend(self) -> None:
+        """Hosts that are gone are there again, and all that was deployed runs."""
+        running = docker("ps", "--format", "{{.Names}}").split()
+        lost = [name for name in ADDRESSES if f"{NAME}-{name}" not in running]
+        for name in lost:
+            self.start_host(name)
+        if lost or self.workers() != len(ADDRESSES) - 1:
+            self.playbook("deploy")
+            self.wait_for_workers(len(ADDRESSES) - 1)
 
     @contextmanager
     def tunnel(self) -> Iterator[dict[int, int]]:
@@ -312,9 +376,6 @@ class Rehearsal:
         )
 
 
-def clean_up() -> None:
-    """What a rehearsal, maybe one that was killed, has left."""
-    for name in (*ADDRESSES, *SERVERS):
-        docker("rm", "--force", "--volumes", f"{NAME}-{name}", check=False)
-        docker("volume", "rm", f"{NAME}-{name}", check=False)
-    docker("network", "rm", NAME, check=False)
+def clean_up() -> list[str]:
+    """What a rehearsal, maybe one that was killed, has left; the names of what is gone now."""
+    return remove_containers(f"name=^{NAME}")

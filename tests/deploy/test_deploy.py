@@ -1,6 +1,6 @@
-"""The playbooks on three stand-ins for hosts, in the order of a cluster's life.
+"""The playbooks on three stand-ins for hosts: a cluster is deployed, used, broken, and mended.
 
-Each test goes on where the one before has ended: a cluster is deployed, used, broken, and mended.
+Each test can run alone: what it needs of the cluster, a fixture brings about.
 """
 
 import csv
@@ -10,6 +10,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.cookiejar import CookieJar
 from pathlib import Path
@@ -19,11 +21,13 @@ from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 
 import numpy as np
 import pytest
+from gate import Gate
 from places import SAMPLES
 
 from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, TAG, Rehearsal, changes, docker
 
 WORKERS = ("worker-1", "worker-2")
+MANY = f"s3://{BUCKET}/many"
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +40,21 @@ def deployed(rehearsal: Rehearsal) -> Rehearsal:
             key = f"photos/{photo.relative_to(photos).as_posix()}"
             rehearsal.s3.upload_file(str(photo), BUCKET, key)
     return rehearsal
+
+
+@pytest.fixture
+def whole(deployed: Rehearsal) -> Rehearsal:
+    """The cluster with all its hosts, whatever a test before has done to them."""
+    deployed.mend()
+    return deployed
+
+
+@pytest.fixture(scope="module")
+def results(deployed: Rehearsal) -> bytes:
+    """The CSV that run.yml leaves in the bucket."""
+    deployed.mend()
+    assert f"s3://{BUCKET}/results/results.csv" in deployed.playbook("run")
+    return _results(deployed)
 
 
 def _photos() -> Path:
@@ -55,14 +74,14 @@ def _results(cluster: Rehearsal, prefix: str = "results") -> bytes:
 
 
 @pytest.mark.smoke
-def test_a_second_deploy_changes_nothing(deployed: Rehearsal) -> None:
-    assert changes(deployed.playbook("deploy")) == dict.fromkeys(("localhost", *ADDRESSES), 0)
+def test_a_second_deploy_changes_nothing(whole: Rehearsal) -> None:
+    assert changes(whole.playbook("deploy")) == dict.fromkeys(("localhost", *ADDRESSES), 0)
 
 
 @pytest.mark.smoke
-def test_a_run_leaves_what_one_process_makes(deployed: Rehearsal, tmp_path: Path) -> None:
-    said = deployed.playbook("run")
-    assert f"s3://{BUCKET}/results/results.csv" in said
+def test_a_run_leaves_what_one_process_makes(
+    deployed: Rehearsal, results: bytes, tmp_path: Path
+) -> None:
     manifest = json.loads(
         deployed.s3.get_object(Bucket=BUCKET, Key="results/manifest.json")["Body"].read()
     )
@@ -76,18 +95,18 @@ def test_a_run_leaves_what_one_process_makes(deployed: Rehearsal, tmp_path: Path
         check=True,
     )
     here = _rows((tmp_path / "results.csv").read_text("utf-8"))
-    there = _rows(_results(deployed))
+    there = _rows(results)
     assert list(there) == list(here)
     assert there.pop("path") == here.pop("path")
     values = [np.array([row[1:] for row in rows.values()], float) for rows in (there, here)]
     np.testing.assert_allclose(*values, rtol=0, atol=1e-4)
 
 
-def test_status_tells_hosts_services_runs_and_backups(deployed: Rehearsal) -> None:
-    said = deployed.playbook("status")
+def test_status_tells_hosts_services_runs_and_backups(whole: Rehearsal) -> None:
+    said = whole.playbook("status")
     for name in ADDRESSES:
-        assert re.search(rf"{name} +{re.escape(deployed.address(name))} +[0-9]+%", said)
-    assert said.count(f"version {_version(deployed)}") == len(ADDRESSES)
+        assert re.search(rf"{name} +{re.escape(whole.address(name))} +[0-9]+%", said)
+    assert said.count(f"version {_version(whole)}") == len(ADDRESSES)
     for service, count in (("spark-worker", 2), ("jupyterhub", 1), ("history", 1)):
         assert len(re.findall(rf"{service}: Up .*healthy", said)) == count
     assert "2 of 2 registered" in said
@@ -99,13 +118,13 @@ def _version(cluster: Rehearsal) -> str:
 
 
 @pytest.mark.smoke
-def test_only_ssh_is_open_to_others(deployed: Rehearsal) -> None:
+def test_only_ssh_is_open_to_others(whole: Rehearsal) -> None:
     """All ports of all hosts, from a machine beside them that is none of them."""
-    hosts = [deployed.address(name) for name in ADDRESSES]
-    store = deployed.address("object-store")
+    hosts = [whole.address(name) for name in ADDRESSES]
+    store = whole.address("object-store")
     expected = {*(f"{host} 22" for host in hosts), f"{store} 7070"}
-    assert _open_ports(deployed, [*hosts, store], "range(1, 65536)", 0.4) <= expected
-    assert _open_ports(deployed, [*hosts, store], "(22, 7070)", 10) == expected
+    assert _open_ports(whole, [*hosts, store], "range(1, 65536)", 0.4) <= expected
+    assert _open_ports(whole, [*hosts, store], "(22, 7070)", 10) == expected
 
 
 def _open_ports(deployed: Rehearsal, hosts: list[str], ports: str, timeout_s: float) -> set[str]:
@@ -132,16 +151,16 @@ asyncio.run(main())
     return set(said.splitlines())
 
 
-def test_ssh_takes_keys_only(deployed: Rehearsal) -> None:
+def test_ssh_takes_keys_only(whole: Rehearsal) -> None:
     for name in ADDRESSES:
-        settings = deployed.on(name, "sshd", "-T").splitlines()
+        settings = whole.on(name, "sshd", "-T").splitlines()
         assert "passwordauthentication no" in settings
         assert "kbdinteractiveauthentication no" in settings
         assert "permitrootlogin no" in settings
 
 
-def test_the_hub_is_reached_through_the_tunnel(deployed: Rehearsal) -> None:
-    with deployed.tunnel() as ports:
+def test_the_hub_is_reached_through_the_tunnel(whole: Rehearsal) -> None:
+    with whole.tunnel() as ports:
         for port, path, expected in (
             (ports[8000], "/hub/login", "JupyterHub"),
             (ports[8080], "/", "Spark Master"),
@@ -170,133 +189,132 @@ def _get(url: str) -> str:
     return text
 
 
-def test_no_key_of_s3_and_no_secret_lies_open_on_a_host(deployed: Rehearsal) -> None:
-    spark = deployed.on("master", "cat", "/opt/fruits/secrets/spark").strip()
-    password = (deployed.site / "ansible" / "secrets" / "scientist").read_text().strip()
+def test_no_key_of_s3_and_no_secret_lies_open_on_a_host(whole: Rehearsal) -> None:
+    spark = whole.on("master", "cat", "/opt/fruits/secrets/spark").strip()
+    password = (whole.site / "ansible" / "secrets" / "scientist").read_text().strip()
     assert len(spark) >= 32
     for name in ADDRESSES:
         shown = [
-            deployed.on(name, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"),
-            deployed.on(name, "sh", "-c", "docker inspect $(docker ps -q)"),
-            deployed.compose(name, "logs"),
-            deployed.on(name, "journalctl", "--no-pager"),
+            whole.on(name, "sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"),
+            whole.on(name, "sh", "-c", "docker inspect $(docker ps -q)"),
+            whole.compose(name, "logs"),
+            whole.on(name, "journalctl", "--no-pager"),
         ]
         for secret in (spark, password, KEYS["SecretAccessKey"]):
             assert not [text[:200] for text in shown if secret in text]
         folders = ("/opt", "/etc", "/home", "/var/lib/docker/volumes")
         search = ("grep", "-rlF", KEYS["SecretAccessKey"], *folders)
-        assert not deployed.on(name, *search, check=False).strip()
-        modes = deployed.on(name, "find", "/opt/fruits", "-perm", "/o=rwx")
+        assert not whole.on(name, *search, check=False).strip()
+        modes = whole.on(name, "find", "/opt/fruits", "-perm", "/o=rwx")
         assert not modes.strip()
-    log = (deployed.site / "playbooks.log").read_text()
+    log = (whole.site / "playbooks.log").read_text()
     assert spark not in log
     assert password not in log
 
 
-def test_a_host_that_was_started_again_works(deployed: Rehearsal) -> None:
+def test_a_host_that_was_started_again_works(whole: Rehearsal) -> None:
     for name in WORKERS:
-        docker("restart", f"{deployed.network}-{name}")
-    deployed.wait_for_workers(2)
+        docker("restart", f"{whole.network}-{name}")
+    whole.wait_for_workers(2)
 
 
-def test_an_update_that_fails_says_how_to_go_back_and_does(deployed: Rehearsal) -> None:
-    before, results = _version(deployed), _results(deployed)
-    home = "/home/scientist/mine.ipynb"
-    deployed.compose(
-        "master",
-        "exec",
-        "-T",
-        "jupyterhub",
-        "as-user",
-        "scientist",
-        "sh",
-        "-c",
-        f"echo mine >{home}",
-    )
+def test_an_update_that_fails_says_how_to_go_back_and_does(
+    whole: Rehearsal, results: bytes
+) -> None:
+    before = _version(whole)
+    whole.as_scientist("sh", "-c", "echo mine >mine.ipynb")
     for name in ("spark-master", "jupyterhub", "spark-worker"):
         broken = "CMD ['false']".replace("'", '"') if name == "spark-worker" else ""
         docker("build", "--quiet", "--tag", f"fruits/{name}:next", "-",
                input=f"FROM fruits/{name}:{TAG}\nLABEL rehearsal=next\n{broken}\n")  # fmt: skip
-    said = deployed.playbook("deploy", "-e", "local_tag=next", check=False)
+    said = whole.playbook("deploy", "-e", "local_tag=next", check=False)
     (back,) = set(re.findall(r"ansible-playbook ansible/deploy.yml -e version=(\S+)", said))
     assert back == before
-    assert _version(deployed) == before
+    assert _version(whole) == before
 
-    deployed.playbook("deploy", "-e", f"version={back}")
-    assert _version(deployed) == before
-    assert _results(deployed) == results
-    kept = deployed.compose(
-        "master", "exec", "-T", "jupyterhub", "as-user", "scientist", "cat", home
-    )
-    assert kept == "mine\n"
+    whole.playbook("deploy", "-e", f"version={back}")
+    assert _version(whole) == before
+    assert _results(whole) == results
+    assert whole.as_scientist("cat", "mine.ipynb") == "mine\n"
 
 
-def test_a_version_that_nobody_has_is_refused(deployed: Rehearsal) -> None:
-    said = deployed.playbook("deploy", "-e", "version=0.0.0-none", check=False)
+def test_a_version_that_nobody_has_is_refused(whole: Rehearsal) -> None:
+    said = whole.playbook("deploy", "-e", "version=0.0.0-none", check=False)
     assert "has version 0.0.0-none" in said
-    assert _version(deployed) in said
+    assert _version(whole) in said
 
 
-def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(deployed: Rehearsal) -> None:
-    many = [
-        (f"many/{copy}/{photo.name}", photo)
-        for copy in range(12)
-        for photo in sorted(_photos().rglob("*.jpg"))[:60]
-    ]
-    for key, photo in many:
-        deployed.s3.upload_file(str(photo), BUCKET, key)
-    run = deployed.start_run(f"s3://{BUCKET}/many", f"s3://{BUCKET}/of-many")
-    _until_featurizing(run)
-    deployed.remove_host("worker-2")
+@pytest.fixture(scope="module")
+def many(deployed: Rehearsal) -> int:
+    """How many photos lie below MANY: more than pass a closed gate."""
+    photos = sorted(_photos().rglob("*.jpg"))[:60]
+    for copy in range(3):
+        for photo in photos:
+            deployed.s3.upload_file(str(photo), BUCKET, f"many/{copy}/{photo.name}")
+    return 3 * len(photos)
+
+
+@pytest.fixture
+def gate(deployed: Rehearsal, many: int) -> Iterator[Gate]:
+    """What a run waits at when it is in the middle of its photos."""
+    store = deployed.address("object-store")
+    with Gate(f"fruits/spark-worker:{TAG}", deployed.network, store, MANY) as made:
+        yield made
+
+
+def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(
+    whole: Rehearsal, gate: Gate, many: int
+) -> None:
+    run = whole.start_run(MANY, f"s3://{BUCKET}/of-many", gate)
+    whole.remove_host("worker-2")
+    gate.open()
     said, _ = run.communicate(timeout=300)
     assert run.returncode == 0, said
-    rows = _rows(_results(deployed, "of-many"))
-    assert len(rows) - 1 == len(many)
-    said = deployed.playbook("status")
+    assert len(_rows(_results(whole, "of-many"))) - 1 == many
+    said = whole.playbook("status")
     assert re.search(r"worker-2 .*does not answer", said)
     assert "1 of 2 registered" in said
 
 
-def _until_featurizing(run: "subprocess.Popen[str]") -> None:
-    assert run.stdout
-    for line in run.stdout:
-        if re.match(r"featurize: [1-9]", line):
-            return
-    raise AssertionError("the run ended before it featurized")
-
-
-def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(deployed: Rehearsal) -> None:
-    results = _results(deployed)
-    saved = deployed.playbook("backup")
+def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(
+    whole: Rehearsal, results: bytes
+) -> None:
+    whole.as_scientist("sh", "-c", "echo mine >mine.ipynb")
+    saved = whole.playbook("backup")
     (key,) = set(re.findall(rf"s3://{BUCKET}/(backups/\S+gpg)", saved))
-    backup = deployed.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+    backup = whole.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
     assert not backup.startswith(b"\x1f\x8b")  # of gzip: not to be read by who may read the bucket
-    deployed.remove_host("master")
     for name in ("master", "worker-2"):
-        deployed.start_host(name)
-    deployed.playbook("deploy")
-    deployed.wait_for_workers(2)
-    assert _results(deployed) == results
-    there = ("master", "exec", "-T", "jupyterhub", "as-user", "scientist", "ls")
-    assert "mine.ipynb" not in deployed.compose(*there)
-    assert "restore one first" in deployed.playbook("backup", check=False)  # of an empty Hub
-    deployed.playbook("restore")
-    assert "mine.ipynb" in deployed.compose(*there)
-    password = (deployed.site / "ansible" / "secrets" / "scientist").read_text().strip()
-    with deployed.tunnel() as ports:
+        whole.remove_host(name)
+    docker("volume", "rm", f"{whole.network}-worker-2")  # its images come by SSH, every layer
+    for name in ("master", "worker-2"):
+        whole.start_host(name)
+    whole.playbook("deploy")
+    whole.wait_for_workers(2)
+    assert _results(whole) == results
+    assert "mine.ipynb" not in whole.as_scientist("ls")
+    assert "restore one first" in whole.playbook("backup", check=False)  # of an empty Hub
+    whole.playbook("restore")
+    assert "mine.ipynb" in whole.as_scientist("ls")
+    password = (whole.site / "ansible" / "secrets" / "scientist").read_text().strip()
+    with whole.tunnel() as ports:
         assert _may_log_in(ports[8000], password)
         assert not _may_log_in(ports[8000], "not the password")
 
 
-def test_a_worker_that_leaves_finishes_what_it_does(deployed: Rehearsal) -> None:
+def test_a_worker_that_leaves_finishes_what_it_does(
+    whole: Rehearsal, gate: Gate, many: int
+) -> None:
     """The role that provision.yml gives to workers that are too many."""
-    (deployed.site / "ansible" / "leave.yml").write_text(
+    (whole.site / "ansible" / "leave.yml").write_text(
         "- {hosts: worker-2, become: true, gather_facts: false, roles: [drain]}\n"
     )
-    run = deployed.start_run(f"s3://{BUCKET}/many", f"s3://{BUCKET}/drained")
-    _until_featurizing(run)
-    deployed.playbook("leave", "-e", "drain_minutes=5")
+    run = whole.start_run(MANY, f"s3://{BUCKET}/drained", gate)
+    with ThreadPoolExecutor(1) as beside:
+        leaving = beside.submit(whole.playbook, "leave", "-e", "drain_minutes=5")
+        whole.wait_for_workers(1)  # the master gives the other one no more to do
+        gate.open()
+        leaving.result()
     said, _ = run.communicate(timeout=300)
     assert run.returncode == 0, said
-    assert len(_rows(_results(deployed, "drained"))) == len(_rows(_results(deployed, "of-many")))
-    deployed.wait_for_workers(1)
+    assert len(_rows(_results(whole, "drained"))) - 1 == many

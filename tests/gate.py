@@ -1,0 +1,98 @@
+"""A gate in front of an object store: the middle of a run is a place where it waits.
+
+The first photos of a prefix pass; the others are held until the test opens the gate. What else is
+asked of the store passes at once.
+"""
+
+import subprocess
+import time
+
+from leftovers import LABEL
+
+PORT = 7071
+LET_THROUGH = 20
+"""Photos that pass a closed gate: the run has featurized some when it waits."""
+
+# Bytes are passed on as they are, so that signatures hold. A GET has no body and each comes in one
+# piece: whatever begins like one is one.
+_PROGRAM = """
+import asyncio, signal, sys
+store, begin, left = sys.argv[1], sys.argv[2].encode(), int(sys.argv[3])
+async def main():
+    opened = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, opened.set)
+    async def pass_on(reader, writer, gate):
+        global left
+        try:
+            while data := await reader.read(1 << 16):
+                if gate and data.startswith(begin):
+                    left -= 1
+                    if left < 0 and not opened.is_set():
+                        print("held", flush=True)
+                        await opened.wait()
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+    async def serve(reader, writer):
+        try:
+            there = await asyncio.open_connection(store, 7070)
+        except OSError:
+            return writer.close()
+        await asyncio.gather(pass_on(reader, there[1], True), pass_on(there[0], writer, False))
+    server = await asyncio.start_server(serve, "0.0.0.0", int(sys.argv[4]))
+    print("listening", flush=True)
+    await server.serve_forever()
+asyncio.run(main())
+"""
+
+
+class Gate:
+    """The gate, in a container of its own, until the end of `with`."""
+
+    def __init__(self, image: str, network: str, store: str, photos: str):
+        """`store`: the object store's name or address in the network; `photos`: an s3:// prefix."""
+        begin = f"GET /{photos.removeprefix('s3://')}/"
+        self._id = _docker(
+            *("run", "--detach", "--label", LABEL, "--network", network),
+            *("--entrypoint", "python3", image, "-c", _PROGRAM),
+            *(store, begin, str(LET_THROUGH), str(PORT)),
+        )
+        self._wait_for("listening")
+        form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        self._url = f"http://{_docker('inspect', '--format', form, self._id)}:{PORT}"
+
+    @property
+    def environ(self) -> list[str]:
+        """What `env` needs to send a run through the gate, its workers too."""
+        conf = f"spark.executorEnv.AWS_ENDPOINT_URL={self._url}"
+        return [
+            f"AWS_ENDPOINT_URL={self._url}",
+            f"PYSPARK_SUBMIT_ARGS=--conf {conf} pyspark-shell",
+        ]
+
+    def wait_until_held(self) -> None:
+        """Returns when a photo waits, so that the run is in the middle."""
+        self._wait_for("held")
+
+    def open(self) -> None:
+        _docker("kill", "--signal", "USR1", self._id)
+
+    def __enter__(self) -> "Gate":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _docker("rm", "--force", self._id)
+
+    def _wait_for(self, word: str, timeout_s: float = 240) -> None:
+        end = time.monotonic() + timeout_s
+        while word not in (said := _docker("logs", self._id)).split():
+            assert time.monotonic() < end, f"after {timeout_s} s the gate says no {word!r}: {said}"
+            time.sleep(0.2)
+
+
+def _docker(*words: str) -> str:
+    done = subprocess.run(["docker", *words], text=True, capture_output=True, check=True)  # noqa: S607
+    return done.stdout.strip()
