@@ -29,8 +29,8 @@ test-cluster: .venv/dev java  ## the cluster in containers, by Docker and Chromi
 rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (about half an hour)
 	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
 
-test-all:  ## test, then test-cluster, then rehearse; one that fails keeps none from running
-	@$(MAKE) --no-print-directory --keep-going -j1 test test-cluster rehearse
+test-all:  ## everything, two parts at a time; one that fails keeps none from running
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target rehearse test-cluster test
 
 lint: .venv/dev  ## ruff, mypy, hadolint, shellcheck, ansible-lint
 	.venv/bin/ruff check .
