@@ -62,5 +62,6 @@ def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: 
         plot.scroll_into_view_if_needed()
         page.screenshot(path=SCREENSHOTS / f"pipeline-{number}.png")
     page.locator("iframe[title=Report]").scroll_into_view_if_needed()
-    page.wait_for_timeout(3_000)  # frames out of view are drawn late
+    drawn = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    report.locator("body").evaluate(drawn)  # frames out of view are drawn late
     page.screenshot(path=SCREENSHOTS / "pipeline-report.png")

@@ -364,6 +364,17 @@ def kill_while(tmp_path: Path, photos: Path, reached: Callable[[Path], bool], sl
     process.wait()
 
 
+THE_THIRD_CHUNK_WAITS = """
+update._CHUNK, chunks, featurize = 4, [], update.featurize
+def featurize_two(*args, **kwargs):
+    chunks.append(None)
+    if len(chunks) > 2:
+        time.sleep(600)
+    return featurize(*args, **kwargs)
+update.featurize = featurize_two
+"""
+
+
 def staged(results: Path) -> list[Path]:
     return list(results.glob("staging/*/0000*/_SUCCESS"))
 
@@ -380,7 +391,7 @@ def test_a_killed_run_leaves_the_former_results_and_the_next_one_is_right(
         shutil.copy(source, photos / "New")
     former = set(results.glob("reduced/*/_SUCCESS"))
     if moment == "while it featurizes":
-        kill_while(tmp_path, photos, lambda r: len(staged(r)) == 2, "update._CHUNK = 4")
+        kill_while(tmp_path, photos, lambda r: len(staged(r)) == 2, THE_THIRD_CHUNK_WAITS)
     else:
         kill_while(
             tmp_path,

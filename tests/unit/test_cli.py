@@ -85,10 +85,14 @@ def test_java_missing_names_the_package(tmp_path: Path) -> None:
 def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     code = (
-        "import time\n"
+        "import threading\n"
         "from fruits.progress import Progress\n"
-        "done = iter(range(10, 1000, 10))\n"
-        "with Progress().step('featurize', 500, lambda: next(done)): time.sleep(3)\n"
+        "asked, often = [], threading.Event()\n"
+        "def done():\n"
+        "    asked.append(None)\n"
+        "    if len(asked) > 9: often.set()\n"
+        "    return 10 * len(asked)\n"
+        "with Progress().step('featurize', 500, done): often.wait()\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
