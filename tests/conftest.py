@@ -5,6 +5,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+# Before numpy is imported: beside other work, OpenBLAS's threads wait for one another (an
+# eigendecomposition of 1280 x 1280 takes 8 s by two threads, 1 s by one).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import leftovers
 import pytest
 from ports import free_ports
