@@ -43,6 +43,7 @@ def measure(job: Job) -> Figures:
         settings.precision,
         settings.reads_in_flight,
         settings.max_megapixels * 1_000_000,
+        1,
         None,
     )
     for _ in work(iter([keys[0].slice(0, 8)])):  # compiles the model
@@ -50,7 +51,7 @@ def measure(job: Job) -> Figures:
     spent: dict[str, float] = defaultdict(float)
     with ExitStack() as clocks:
         for owner, name, part in (
-            (featurize, "prepare", "prepare"),
+            (featurize, "prepare_views", "prepare"),
             (photo, "rgb", "decode"),
             (Image.Image, "resize", "resize"),
             (OpenVINO, "features", "infer"),
