@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 from job import Figures, Job
 from pipeline_way import featurized
 

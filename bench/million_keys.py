@@ -17,7 +17,7 @@ from memory import sampled
 
 from fruits import listing, update
 from fruits.featurize import partition
-from fruits.results import open_results
+from fruits.results import SOURCES, open_results
 from fruits.s3 import S3Folder
 
 _KEYS = 1_000_000
@@ -74,7 +74,7 @@ def measure(job: Job) -> Figures:
             rows = spark.createDataFrame(partition(chunk, spark.sparkContext.defaultParallelism))
             counted += rows.count()
         took("to Spark")
-        open_results(job.results()).write_small("sources", todo.select(update.SOURCES.names))
+        open_results(job.results()).write_small("sources", todo.select(SOURCES.names))
         took("write sources")
     if counted != keys:
         raise AssertionError(f"{keys} keys were due, {counted} came")

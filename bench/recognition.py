@@ -11,8 +11,9 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,7 +56,8 @@ def main() -> None:
     paths, labels, views, flips, seconds = _features(engine, asked.photos)
     names = sorted(set(labels))
     truth = np.searchsorted(names, labels)
-    whole, both, six = views[:, 0], (views[:, 0] + flips) / 2, views.mean(axis=1)
+    whole, six = views[:, 0], views.mean(axis=1)
+    both = ((whole + flips) / 2).astype(np.float32)
     print(f"{len(paths)} photos of {len(names)} labels; {seconds / len(paths):.3f} s a view\n")
     print("| classifier | views | right | seconds |\n|---|---|---|---|")
     row = _Row(paths, labels, truth)
@@ -107,7 +109,7 @@ def _time_one_photo(photos: str, results: str) -> None:
     print(f"one photo: {np.median(cold):.2f} s cold, {1000 * np.median(warm):.0f} ms warm\n")
 
 
-def _linear() -> object:
+def _linear() -> Any:
     return LogisticRegression(C=1, max_iter=300, tol=1e-3)
 
 
@@ -122,7 +124,7 @@ class _Row:
         name: str,
         views: int,
         x: Features,
-        make: Callable[[], object],
+        make: Callable[[], Any],
         *,
         at_random: bool = False,
     ) -> None:
@@ -131,7 +133,7 @@ class _Row:
         if at_random:
             fold = np.random.default_rng(0).permutation(fold)
         for k in range(FOLDS):
-            head = make().fit(x[fold != k], self._truth[fold != k])  # type: ignore[attr-defined]
+            head = make().fit(x[fold != k], self._truth[fold != k])
             right += int((head.predict(x[fold == k]) == self._truth[fold == k]).sum())
         self._print(name, views, right, start)
 
@@ -215,9 +217,9 @@ def _doubts(
     print(f"| kinds of fruit left out | {len(labels)} | {1 - np.concatenate(unknown).mean():.0%} |")
 
 
-def _say(engine: Engine, classifier: Classifier, name: str, photos: object) -> None:
+def _say(engine: Engine, classifier: Classifier, name: str, photos: Iterable[bytes]) -> None:
     sure = []
-    for data in photos:  # type: ignore[attr-defined]
+    for data in photos:
         try:
             views = prepare_views(data, _MAX_PIXELS, VIEWS)
         except PhotoError:

@@ -44,8 +44,9 @@ FOCAL = 1.9  # of the lens, in short sides
 def lay_out(kind: Kind, n: int, rng: Generator) -> tuple[Array, Array]:
     """(n, 3) places, z how high above the table, and (n, 3) tilts, azimuths and spins."""
     tilt, spin = np.radians(rng.uniform(*kind.tilt, n)), rng.uniform(0, 2 * np.pi, n)
-    azimuth = np.pi * rng.integers(0, 2, n) + rng.normal(0, 0.6, n)  # seen from the side
-    place, k = np.zeros((n, 3)), np.arange(n)
+    azimuth: Array = np.pi * rng.integers(0, 2, n) + rng.normal(0, 0.6, n)  # seen from the side
+    place: Array = np.zeros((n, 3))
+    k = np.arange(n)
     if kind.layout == "fan":
         azimuth, spin = rng.uniform(0, 2 * np.pi) + 0.17 * k, np.full(n, np.pi / 2)
         place[:, 2] = 0.15 * k
@@ -69,7 +70,8 @@ def arrange(kind: Kind, number: int, rng: Generator) -> tuple[Samples, list[Body
     """The fruits of one photo on the table; of kinds that can be cut, every other one is."""
     place, poses = lay_out(kind, int(rng.integers(kind.count[0], kind.count[1] + 1)), rng)
     span = np.ptp(place[:, :2], axis=0).max() / 2 + max(1, 0.8 * kind.reach)
-    fruits, bodies = [], []
+    fruits: list[Samples] = []
+    bodies: list[Body] = []
     for i, at in enumerate(place):
         pose, cut, first = poses[i], "", len(bodies)
         if kind.cuts and (i + number) % 2:
@@ -175,13 +177,15 @@ def wood(p: Array) -> Array:
     q = np.stack([0.12 * p[:, 0] + 2.7 * board, p[:, 1], 3.1 * board], axis=1)
     ring = 0.5 + 0.5 * np.sin(40 * noise(q * (1, 0.5, 1)) + 3 * noise(q * (6, 1, 1)))
     grain = 0.45 * ring + 0.9 * noise(q * (2, 5, 1)) - 0.25 + 0.3 * np.sin(2.4 * board)
-    return grain.clip(0.1, 1) * smoothstep(0.0, 0.03, abs(p[:, 1] / 2.3 - board - 0.5) * -1 + 0.5)
+    gap = smoothstep(0.0, 0.03, abs(p[:, 1] / 2.3 - board - 0.5) * -1 + 0.5)
+    boards: Array = grain.clip(0.1, 1) * gap
+    return boards
 
 
 def cloth(p: Array) -> Array:
     """Checked cloth with a weave and soft folds."""
-    check = smoothstep(-0.1, 0.1, np.sin(2.4 * p[:, :2])).mean(axis=1)
-    weave = 0.04 * np.sin(55 * p[:, 0]) * np.sin(55 * p[:, 1])
+    check: Array = smoothstep(-0.1, 0.1, np.sin(2.4 * p[:, :2])).mean(axis=1)
+    weave: Array = 0.04 * np.sin(55 * p[:, 0]) * np.sin(55 * p[:, 1])
     return 0.75 * check + weave + 0.5 * noise(p * (0.25, 0.5, 1)) - 0.12
 
 
@@ -190,7 +194,8 @@ def marble(p: Array) -> Array:
     warped = p + 1.2 * noise(p * 0.4)[:, None]
     vein = smoothstep(0.1, 0.0, abs(noise(warped * 0.3) - 0.5))
     fine = smoothstep(0.05, 0.0, abs(noise(warped * 0.7 + 3) - 0.5))
-    return 0.55 * vein + 0.3 * fine + 0.4 * noise(p * 0.5) - 0.1
+    stone: Array = 0.55 * vein + 0.3 * fine + 0.4 * noise(p * 0.5) - 0.1
+    return stone
 
 
 def grass(p: Array) -> Array:
@@ -242,7 +247,7 @@ def observe(
     scale = 2.6 / np.linalg.norm(camera.eye) * FOCAL
     share = texture(xyz[table] @ rotation(0, rng.uniform(-0.6, 0.6)) * scale).clip(0, 1)
     view.albedo[table] = rgb(dark) + share[:, None] * (rgb(pale) - rgb(dark))
-    view.finish[:, table] = [[0.06], [0.6], [0]]
+    view.finish[:, table] = [[0.06], [0.6], [0.0]]
 
     seen = scene.take(index[pixels])
     view.xyz[pixels], view.normal[pixels] = seen.xyz, seen.normal
@@ -253,8 +258,8 @@ def observe(
             if not len(rows):
                 continue
             s, at = seen.take(rows), pixels[rows]
-            coat = kind.flesh if face else (kind.colour, kind.layers)
-            view.albedo[at] = paint(*coat, s) * tint
+            colour, layers = kind.flesh if face else (kind.colour, kind.layers)
+            view.albedo[at] = paint(colour, layers, s) * tint
             gloss = 0.15 if face else kind.gloss
             view.finish[:, at] = [[gloss], [kind.rough], [kind.fuzz]]
             if kind.bump:
@@ -263,7 +268,9 @@ def observe(
     return view
 
 
-def illuminate(view: View, scene: Samples, rays: Array, shape: tuple, rng: Generator) -> Array:
+def illuminate(
+    view: View, scene: Samples, rays: Array, shape: tuple[int, int], rng: Generator
+) -> Array:
     """(n, 3) linear light that the pixels send to the camera, under a sun and a sky."""
     sun_at = unit([rng.choice([-1, 1]) * rng.uniform(0.4, 1.2), rng.uniform(-0.5, 0.9), 1.3])
     warmth = rng.uniform(-0.06, 0.14)
@@ -298,10 +305,11 @@ def illuminate(view: View, scene: Samples, rays: Array, shape: tuple, rng: Gener
     pane = np.exp(-((np.maximum(abs(side), abs(rise)) / rough) ** 4)) * (front > 0) * lit
     shine = (gloss * 0.22 * pane / (0.3 + rough))[:, None] * sun
     shine += (gloss * (0.03 + 0.4 * graze) * open_sky * (0.5 + 0.5 * mirror[:, 2]))[:, None] * sky
-    return view.albedo * light + shine
+    sent: Array = view.albedo * light + shine
+    return sent
 
 
-def develop(light: Array, ahead: Array, shape: tuple, rng: Generator) -> Image.Image:
+def develop(light: Array, ahead: Array, shape: tuple[int, int], rng: Generator) -> Image.Image:
     """The photo: tone, depth of field, size, vignette and sensor noise.
 
     `light` (n, 3) is linear and `ahead` (n,) the distance of each pixel over that in focus.
@@ -314,7 +322,7 @@ def develop(light: Array, ahead: Array, shape: tuple, rng: Generator) -> Image.I
     photo = photo.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 0.9)))
     size = LONG, SHORT
     photo = photo.resize(size if shape[0] < shape[1] else size[::-1], Image.Resampling.BOX)
-    pixels = np.asarray(photo, np.float32)
+    pixels: Array = np.asarray(photo, np.float32)
     y, x = (np.linspace(-1, 1, n) for n in pixels.shape[:2])
     pixels = pixels * (1 - rng.uniform(0.02, 0.1) * (x * x + y[:, None] ** 2))[..., None]
     pixels += rng.normal(0, 2, (*pixels.shape[:2], 1)) + rng.normal(0, 0.8, pixels.shape)

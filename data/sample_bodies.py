@@ -27,7 +27,7 @@ def rgb(colour: str) -> Array:
 
 def smoothstep(lo: float, hi: float, x: Array) -> Array:
     """0 where x is beyond `lo`, 1 where it is beyond `hi`, smooth between (lo > hi is allowed)."""
-    t = np.clip((x - lo) / (hi - lo), 0, 1)
+    t: Array = np.clip((x - lo) / (hi - lo), 0, 1)
     return t * t * (3 - 2 * t)
 
 
@@ -39,7 +39,8 @@ def dot(a: Array, b: Array) -> Array:
 def unit(v: ArrayLike) -> Array:
     """Vectors (..., 3) scaled to length 1."""
     v = np.asarray(v, np.float32)
-    return v / np.sqrt(dot(v, v) + 1e-20)[..., None]
+    length: Array = np.sqrt(dot(v, v) + 1e-20)
+    return v / length[..., None]
 
 
 def axes_about(axis: Array) -> Array:
@@ -53,7 +54,9 @@ def rotation(tilt: float, azimuth: float, spin: float = 0.0) -> Array:
     (ct, ca, cs), (st, sa, ss) = np.cos([tilt, azimuth, spin]), np.sin([tilt, azimuth, spin])
     lean = np.array([[ct, 0, st], [0, 1, 0], [-st, 0, ct]])
     turn = np.array([[ca, -sa, 0], [sa, ca, 0], [0, 0, 1]])
-    return (turn @ lean @ np.array([[cs, -ss, 0], [ss, cs, 0], [0, 0, 1]])).astype(np.float32)
+    round_z = np.array([[cs, -ss, 0], [ss, cs, 0], [0, 0, 1]])
+    matrix: Array = (turn @ lean @ round_z).astype(np.float32)
+    return matrix
 
 
 def fractal_volume(size: int) -> Array:
@@ -63,7 +66,8 @@ def fractal_volume(size: int) -> Array:
     square = wave[:, None, None] ** 2 + wave[:, None] ** 2 + np.arange(size // 2 + 1) ** 2
     # Amplitude falls as 1/f^2.3 above a floor, so that no feature is as wide as the volume itself.
     cloud = np.fft.irfftn(np.fft.rfftn(white) / (square + 60) ** 1.15, white.shape, (0, 1, 2))
-    return (0.5 + 0.18 * cloud / cloud.std()).astype(np.float32).ravel()
+    volume: Array = (0.5 + 0.18 * cloud / cloud.std()).astype(np.float32).ravel()
+    return volume
 
 
 VOLUME = fractal_volume(128)
@@ -77,15 +81,17 @@ def noise(p: Array) -> Array:
     cell = cell.astype(np.int32)
     (x, y, z), (x1, y1, z1) = cell & 127, (cell + 1) & 127
 
-    def row(i: NDArray, j: NDArray) -> Array:
+    def row(i: NDArray[np.int32], j: NDArray[np.int32]) -> Array:
         at = (i << 14) + (j << 7)
         first = VOLUME.take(at + z)
-        return first + w * (VOLUME.take(at + z1) - first)
+        found: Array = first + w * (VOLUME.take(at + z1) - first)
+        return found
 
     near, far = row(x, y), row(x1, y)
     near += v * (row(x, y1) - near)
     far += v * (row(x1, y1) - far)
-    return near + u * (far - near)
+    near += u * (far - near)
+    return near
 
 
 def specks(p: Array) -> Array:
@@ -93,7 +99,8 @@ def specks(p: Array) -> Array:
     cell = np.floor(p).astype(np.int64)
     key = cell @ np.array([73856093, 19349663, 83492791])
     away = p - cell - 0.3 - 0.4 * np.stack([(key * k >> 7) % 101 / 101 for k in (1, 31, 57)], 1)
-    return np.sqrt(dot(away, away))
+    distance: Array = np.sqrt(dot(away, away))
+    return distance
 
 
 @dataclass
@@ -110,7 +117,7 @@ class Samples:
     cut: NDArray[np.bool_]  # (n,) whether on a cut face
     body: NDArray[np.int64]  # (n,) number of the body
 
-    def take(self, rows: NDArray) -> "Samples":
+    def take(self, rows: NDArray[np.int64]) -> "Samples":
         """The samples at some rows."""
         return Samples(*(getattr(self, f.name)[rows] for f in fields(self)))
 
@@ -200,8 +207,17 @@ def solid(kind: Kind, density: float, cut: str, rng: Generator) -> Samples:
         xyz[..., 0], xyz[..., 2] = ring - arm * np.cos(turn), arm * np.sin(turn)
     normal = unit(np.cross(np.gradient(xyz, axis=1), np.gradient(xyz, axis=0)))
     depth = np.sqrt(dot(local**2, 1 / half**2))
-    rows = (v.ravel() for v in (height, depth, phi, knob, face, np.zeros(phi.shape, np.int64)))
-    return Samples(*(v.reshape(-1, 3) for v in (xyz, normal, local)), *rows)
+    return Samples(
+        xyz.reshape(-1, 3),
+        normal.reshape(-1, 3),
+        local.reshape(-1, 3),
+        height.ravel(),
+        depth.ravel(),
+        phi.ravel(),
+        knob.ravel(),
+        face.ravel(),
+        np.zeros(phi.size, np.int64),
+    )
 
 
 def grow(kind: Kind, density: float, cut: str, bodies: list[Body], rng: Generator) -> Samples:

@@ -5,9 +5,11 @@ from pathlib import Path
 from PIL import Image
 
 
-def save(folder: Path, name: str, colour: object = "red", size: tuple[int, int] = (60, 40)) -> Path:
+def save(
+    folder: Path, name: str, colour: str | tuple[int, ...] = "red", size: tuple[int, int] = (60, 40)
+) -> Path:
     """A small picture of one colour, in the format that its name tells."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, colour).save(path)  # type: ignore[arg-type]
+    Image.new("RGB", size, colour).save(path)
     return path

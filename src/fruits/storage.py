@@ -10,7 +10,7 @@ import os
 import shutil
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -189,7 +189,7 @@ def read_ahead(
     items: Iterable[T],
     size: Callable[[T], int],
     in_flight: int,
-) -> Iterator[tuple[T, bytes | PhotoError]]:
+) -> Generator[tuple[T, bytes | PhotoError], None, None]:
     """Each item with its bytes, in order, while up to `in_flight` later ones are being read.
 
     What can't be read comes as the PhotoError that says why; any other error is raised. `size`

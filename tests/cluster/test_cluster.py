@@ -57,8 +57,8 @@ def test_run_leaves_in_the_bucket_what_one_process_makes(cluster: Cluster, tmp_p
     assert list(there) == list(here)
     assert there.pop("path") == here.pop("path")
     assert [row[0] for row in there.values()] == [row[0] for row in here.values()]
-    values = [np.array([row[1:] for row in rows.values()], float) for rows in (there, here)]
-    np.testing.assert_allclose(*values, rtol=0, atol=1e-4)
+    found, made = (np.array([row[1:] for row in rows.values()], float) for rows in (there, here))
+    np.testing.assert_allclose(found, made, rtol=0, atol=1e-4)
 
 
 def test_a_second_run_makes_nothing_anew(cluster: Cluster) -> None:

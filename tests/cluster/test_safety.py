@@ -74,8 +74,9 @@ def test_no_secret_is_in_inspect_images_logs_or_command_lines(
 def test_images_are_built_from_nothing_that_is_secret(cluster: Cluster, tmp_path: Path) -> None:
     """What a build is given of this checkout: neither compose/, where secrets are, nor .git."""
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
-    build = ["docker", "buildx", "build", "--builder", "default", "--file", tmp_path / "Dockerfile"]
-    subprocess.run([*build, "--output", tmp_path / "out", ROOT], check=True, capture_output=True)
+    build = ["docker", "buildx", "build", "--builder", "default"]
+    paths = ["--file", f"{tmp_path}/Dockerfile", "--output", f"{tmp_path}/out", str(ROOT)]
+    subprocess.run([*build, *paths], check=True, capture_output=True)
     given = {path.name for path in (tmp_path / "out").iterdir()}
     assert "src" in given
     assert given <= {

@@ -42,7 +42,7 @@ KEYS = {"AccessKeyId": "rehearsalrole", "SecretAccessKey": "not-of-any-account-0
 
 def docker(*words: str | Path, check: bool = True, **options: Any) -> str:
     """What a docker command prints."""
-    done = subprocess.run(
+    done: subprocess.CompletedProcess[str] = subprocess.run(
         ["docker", *words],  # noqa: S607
         text=True,
         capture_output=True,

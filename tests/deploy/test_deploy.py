@@ -98,8 +98,8 @@ def test_a_run_leaves_what_one_process_makes(
     there = _rows(results)
     assert list(there) == list(here)
     assert there.pop("path") == here.pop("path")
-    values = [np.array([row[1:] for row in rows.values()], float) for rows in (there, here)]
-    np.testing.assert_allclose(*values, rtol=0, atol=1e-4)
+    found, made = (np.array([row[1:] for row in rows.values()], float) for rows in (there, here))
+    np.testing.assert_allclose(found, made, rtol=0, atol=1e-4)
 
 
 def test_status_tells_hosts_services_runs_and_backups(whole: Rehearsal) -> None:

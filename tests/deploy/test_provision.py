@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import pytest
@@ -24,6 +24,7 @@ from deploy.rehearsal import (
 from fruits.s3 import EU_REGIONS
 
 REGION = "eu-west-3"
+Service = Literal["ec2", "ecr", "iam", "s3", "ssm"]
 AMI = {
     "ami_id": "ami-0123456789abcdef0",
     "name": "debian-13-amd64-20260901-2222",
@@ -58,7 +59,7 @@ class Aws:
     site: Path
     url: str
 
-    def client(self, service: str, region: str = REGION) -> Any:
+    def client(self, service: Service, region: str = REGION) -> Any:
         return boto3.client(
             service,
             region,

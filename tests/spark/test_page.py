@@ -29,7 +29,7 @@ def test_it_offers_the_classifiers_that_there_are(site: str) -> None:
 
 
 def test_it_speaks_the_browsers_language(site: str) -> None:
-    _, page = ask(site, **{"Accept-Language": "de, fr-CH;q=0.9, en;q=0.8"})
+    _, page = ask(site, None, **{"Accept-Language": "de, fr-CH;q=0.9, en;q=0.8"})
     assert '<html lang="fr">' in page
     assert TEXTS["fr"]["choose"] in page
 

@@ -41,15 +41,16 @@ def test_it_is_what_spark_ml_finds(spark: "SparkSession") -> None:
     rows = frame(spark, correlated(200, 12))
     ours = fit(rows, components=5)
 
-    vectors = rows.select("path", array_to_vector("features").alias("raw"))
+    vectors = rows.select("path", array_to_vector(rows["features"]).alias("raw"))
     scaler = StandardScaler(withMean=True, inputCol="raw", outputCol="scaled").fit(vectors)
     scaled = scaler.transform(vectors)
     pca = PCA(k=5, inputCol="scaled", outputCol="pc").fit(scaled)
-    theirs = pca.transform(scaled).select("path", vector_to_array("pc").alias("components"))
+    found = pca.transform(scaled)
+    theirs = found.select("path", vector_to_array(found["pc"]).alias("components"))
 
     np.testing.assert_allclose(ours.explained_variance, pca.explainedVariance, atol=1e-9)
-    np.testing.assert_allclose(ours.scaler.mean, scaler.mean, rtol=1e-9)
-    np.testing.assert_allclose(ours.scaler.std, scaler.std, rtol=1e-9)
+    np.testing.assert_allclose(ours.scaler.mean.toArray(), scaler.mean.toArray(), rtol=1e-9)
+    np.testing.assert_allclose(ours.scaler.std.toArray(), scaler.std.toArray(), rtol=1e-9)
     np.testing.assert_allclose(
         np.abs(components(transform(ours, rows))), np.abs(components(theirs)), atol=1e-4
     )

@@ -30,9 +30,10 @@ def test_spark_sums_the_same_and_its_models_say_the_same(spark: "SparkSession") 
 
     from pyspark.ml.functions import array_to_vector, vector_to_array
 
-    vectors = rows.withColumn("raw", array_to_vector("features"))
+    vectors = rows.withColumn("raw", array_to_vector(rows["features"]))
     said = as_spark_ml(spark, classifier).transform(vectors)
-    table = said.select("features", "answer", vector_to_array("probability").alias("p")).toArrow()
+    chances = vector_to_array(said["probability"]).alias("p")
+    table = said.select("features", "answer", chances).toArrow()
     features = np.array(table["features"].to_pylist(), np.float32)
     scores = classifier.cosines(features) / classifier.temperature
     probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))

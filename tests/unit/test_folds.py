@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from fruits.folds import FOLDS, folds, looks, original
 
@@ -32,15 +33,16 @@ def test_another_photo_is_no_copy(other: str) -> None:
     assert original(other) != original("Lime/img.jpg")
 
 
-def unit_rows(n: int, seed: int = 0) -> np.ndarray:
+def unit_rows(n: int, seed: int = 0) -> NDArray[np.float32]:
     rows = np.random.default_rng(seed).normal(size=(n, 16))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    lengths: NDArray[np.float64] = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / lengths).astype(np.float32)
 
 
 def test_photos_of_one_heap_share_a_fold() -> None:
     heaps = unit_rows(8)
     heap = np.repeat(np.arange(8), 10)  # four of each label, ten photos of each
-    features = heaps[heap] + 0.01 * unit_rows(80, seed=1)
+    features = (heaps[heap] + 0.01 * unit_rows(80, seed=1)).astype(np.float32)
     found = folds(looks([f"{i}.jpg" for i in range(80)], heap // 4, features))
     for each in range(8):
         assert len(set(found[heap == each])) == 1

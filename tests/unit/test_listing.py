@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from fruits.errors import StorageError
@@ -50,7 +50,8 @@ def listing(root: Path | str) -> Listing:
 
 
 def paths(root: Path | str) -> list[str]:
-    return listing(root).table["path"].to_pylist()
+    found: list[str] = listing(root).table["path"].to_pylist()
+    return found
 
 
 def column(found: Listing, name: str) -> dict[str, str | None]:
@@ -143,12 +144,13 @@ NAMES = st.builds(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), max_size=6),
     st.sampled_from(["", "", ".jpg", ".PNG", ".txt"]),
 ).filter(lambda name: name not in ("", ".", ".."))
+Tree = dict[str, "Tree | None"]  # files are None
 TREES = st.recursive(
     st.none(), lambda below: st.dictionaries(NAMES, below, max_size=5), max_leaves=20
 ).filter(lambda tree: tree is not None)
 
 
-def grow(root: Path, tree: dict[str, dict | None]) -> None:
+def grow(root: Path, tree: Tree) -> None:
     for name, below in tree.items():
         if below is None:
             put(root, name)
@@ -173,9 +175,7 @@ def naively(root: str) -> tuple[dict[str, str | None], int]:
     links=st.lists(st.tuples(st.integers(0, 99), NAMES, st.integers(0, 99)), max_size=4),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_tree_is_listed_as_by_a_walk(
-    tree: dict[str, dict | None], links: list[tuple[int, str, int]]
-) -> None:
+def test_any_tree_is_listed_as_by_a_walk(tree: Tree, links: list[tuple[int, str, int]]) -> None:
     """Also with links, anywhere in it, to folders of the tree: they add nothing."""
     with tempfile.TemporaryDirectory() as root:
         grow(Path(root), tree)

@@ -5,6 +5,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import TYPE_CHECKING, Literal
 
 import boto3
 import pytest
@@ -14,6 +15,9 @@ from fruits.errors import PhotoError, StorageError
 from fruits.listing import list_photos
 from fruits.s3 import EU_REGIONS, S3Folder, forget_connections, s3_client
 from fruits.storage import open_folder
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.literals import BucketLocationConstraintType
 
 USES: dict[str, Callable[[S3Folder], object]] = {
     "open": lambda folder: open_folder(folder.address),
@@ -205,10 +209,12 @@ def test_what_can_not_be_deleted_is_told(s3: str) -> None:
 # Where the data lies -------------------------------------------------------------------------
 
 
-def make_bucket(name: str, region: str) -> None:
-    place = {"CreateBucketConfiguration": {"LocationConstraint": region}}
+def make_bucket(name: str, region: "BucketLocationConstraintType | Literal['us-east-1']") -> None:
     client = boto3.client("s3", region_name=region)
-    client.create_bucket(Bucket=name, **({} if region == "us-east-1" else place))
+    if region == "us-east-1":
+        client.create_bucket(Bucket=name)
+    else:
+        client.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
 
 
 @pytest.fixture
@@ -225,7 +231,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-2", "eu-central-2", "ap-south-1"])
-def test_a_bucket_outside_the_european_union_is_refused(region: str) -> None:
+def test_a_bucket_outside_the_european_union_is_refused(
+    region: "BucketLocationConstraintType | Literal['us-east-1']",
+) -> None:
     make_bucket("fruit-abroad", region)
     with pytest.raises(StorageError, match=f"fruit-abroad is in {region}, outside the European"):
         open_folder("s3://fruit-abroad/photos")
@@ -233,7 +241,7 @@ def test_a_bucket_outside_the_european_union_is_refused(region: str) -> None:
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("region", ["eu-west-3", "eu-central-1", "eu-north-1"])
-def test_a_bucket_in_the_european_union_is_used(region: str) -> None:
+def test_a_bucket_in_the_european_union_is_used(region: "BucketLocationConstraintType") -> None:
     make_bucket("fruit-at-home", region)
     folder = open_folder("s3://fruit-at-home/photos")
     folder.write("a", b"1")

@@ -133,7 +133,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
 def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     folder = LocalFolder(str(tmp_path))
     folder.write("a", b"0" * 100_000)
-    written, seen = threading.Event(), set()
+    written = threading.Event()
+    seen: set[tuple[int, int]] = set()
 
     def look() -> None:
         while not written.is_set() or not seen:

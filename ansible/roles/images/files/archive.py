@@ -17,6 +17,7 @@ import sys
 import tarfile
 import tempfile
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import zstandard
 
@@ -48,13 +49,22 @@ def _layers_to_leave_out(archive: tarfile.TarFile, there: set[tuple[str, ...]]) 
 
     What stands on others than there is another layer to Docker, though its content be the same.
     """
-    needed, had = set(), set()
-    for image in json.load(archive.extractfile("manifest.json")):
-        layers = json.load(archive.extractfile(image["Config"]))["rootfs"]["diff_ids"]
+    needed: set[str] = set()
+    had: set[str] = set()
+    for image in _json(archive, "manifest.json"):
+        layers = _json(archive, image["Config"])["rootfs"]["diff_ids"]
         for n, name in enumerate(image["Layers"]):
             (had if tuple(layers[: n + 1]) in there else needed).add(_content(archive, name))
             (had if tuple(layers[: n + 1]) in there else needed).add(name)
     return had - needed
+
+
+def _json(archive: tarfile.TarFile, name: str) -> Any:
+    """What a member says that is JSON."""
+    file = archive.extractfile(name)
+    if file is None:
+        raise ValueError(f"{name} is no file in what docker saved")
+    return json.load(file)
 
 
 def _content(archive: tarfile.TarFile, name: str) -> str:
