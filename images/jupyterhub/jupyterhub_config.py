@@ -28,6 +28,7 @@ c.Spawner.http_timeout = 120
 # What the container says of the cluster reaches each user's server as it stands.
 kept = [
     *("PATH", "LANG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"),
+    "OPENBLAS_NUM_THREADS",
     *(
         name
         for name in os.environ

@@ -1,5 +1,6 @@
 """The `fruits` command. It imports nothing heavy until a verb needs it."""
 
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -203,6 +204,8 @@ def _summary(manifest: "Manifest", results: str, progress: "Progress") -> None:
 
 def main() -> None:
     """The command's entry: an error of the user's is one line and exit code 2."""
+    # Before numpy and Java load it: beside other work, OpenBLAS's threads wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         cli()
     except FruitsError as error:
