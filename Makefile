@@ -39,11 +39,11 @@ lint-ruff:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-# Two scripts have no .py to their names: mypy takes them for modules of those names, and in a call of
-# their own, as the script `fruits` in the other one would then clash with the package.
+# A script without .py to its name is taken for a module of that name, and needs a call of its own: the
+# script `fruits` in the other one would then clash with the package.
 lint-types:
 	.venv/bin/mypy
-	.venv/bin/mypy --scripts-are-modules images/base/bin/spark-health images/jupyterhub/bin/bucket-object
+	.venv/bin/mypy --scripts-are-modules images/jupyterhub/bin/bucket-object
 
 # Scripts are known by their first line. A template of Ansible is no script yet.
 lint-shell:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import leftovers
 import pytest
@@ -47,6 +48,7 @@ def cluster(
     environ = {
         **{k: v for k, v in os.environ.items() if not k.startswith(_NOT_A_USERS)},
         "COMPOSE_PROJECT_NAME": PROJECT,
+        "COMPOSE_FILE": f"compose.yaml:{Path(__file__).with_name('short.yaml')}",
         "SECRETS": str(secrets),
         "TAG": "test",
         "HUB_USER": "scientist",
