@@ -39,7 +39,8 @@ def test_nobody_can_sign_up(cluster: Cluster, page: "Page") -> None:
 
 @pytest.mark.smoke
 def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: "Page") -> None:
-    cluster.make("local-run")  # photos are in the bucket
+    upload = ("fruits", "upload", "/opt/fruits/photos", "s3://fruits/samples/photos")
+    cluster.run("as-user", cluster.user, *upload)
     _log_in(page, cluster, cluster.password)
     page.wait_for_url("**/lab**", timeout=120_000)
     page.goto(f"{cluster.hub}/user/{cluster.user}/lab/tree/pipeline.ipynb?reset")
