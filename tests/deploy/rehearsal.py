@@ -178,14 +178,14 @@ def make_seed() -> None:
 
 
 def copy_seed(host: str) -> None:
-    """What the host's engine keeps, as the seed has it: layers, which no engine writes into, as
-    hard links, all else as copies."""
+    """The seed's images for a host: layers, which no engine writes into, as hard links.
+
+    Nothing else of the seed's engine: its networks could be those that the hosts are in.
+    """
     docker("volume", "create", f"{NAME}-{host}")
     seed = Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{NAME}-seed").strip())
-    copy = f"""
-cd /volumes/{NAME}-seed/_data && target=/volumes/{NAME}-{host}/_data
-cp -al overlay2 $target/ && for each in *; do [ $each = overlay2 ] || cp -a $each $target/; done
-"""
+    target = f"/volumes/{NAME}-{host}/_data/"
+    copy = f"cd /volumes/{NAME}-seed/_data && cp -al overlay2 {target} && cp -a image {target}"
     docker("run", "--rm", "--user", "root", "--volume", f"{seed.parents[1]}:/volumes",
            "--entrypoint", "sh", f"fruits/base:{TAG}", "-ec", copy)  # fmt: skip
 
