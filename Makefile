@@ -20,7 +20,7 @@ demo: .venv/run java  ## set everything up and run the pipeline on sample photos
 	.venv/bin/fruits run "$(PHOTOS)" "$(RESULTS)"
 
 test: .venv/dev java  ## Python and Java, never Docker; FRUITS_TEST_PHOTOS=DIR adds what needs 200 real photos
-	.venv/bin/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder $(PYTEST_ARGS)
+	.venv/bin/python -m pytest $(PYTEST_ARGS)
 
 test-cluster: .venv/dev java  ## the cluster in containers, by Docker and Chromium
 	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS)

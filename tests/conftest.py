@@ -23,14 +23,6 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     leftovers.mark_this_run()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs side by side (`-n 2`): one session of Spark for all its tests, and beside it the
-    others, file by file, as those of a file share what takes long to make."""
-    for item in items:
-        tier, file = item.path.parent.name, item.path.name
-        item.add_marker(pytest.mark.xdist_group("spark" if tier == "spark" else file))
-
-
 @pytest.fixture(scope="session")
 def real_photos() -> Path:
     """The folder FRUITS_TEST_PHOTOS, with at least 200 real photos in folders named by label."""
