@@ -23,7 +23,8 @@ for fd in glob.glob("/proc/[0-9]*/fd/*"):
     try:
         inode = re.fullmatch(r"socket:\\[(\\d+)\\]", os.readlink(fd))
         if inode:
-            command = open(f"/proc/{fd.split('/')[2]}/cmdline").read().replace("\\0", " ")
+            command = open(f"/proc/{fd.split('/')[2]}/cmdline").read()
+            command = " ".join(command.replace("\\0", " ").split())
             owner.setdefault(inode[1], command)
     except OSError:
         pass
@@ -32,6 +33,8 @@ for name in ("tcp", "tcp6"):
         _, local, _, state, *_, = (words := line.split())
         if state == "0A":
             host, port = local.split(":")
+            if host == "0B00007F":  # Docker's own name server, in each container
+                continue
             loopback = host.endswith(("0100007F", "0" * 24 + "01000000"))
             every = not host.strip("0")
             where = "loopback" if loopback else "all" if every else "own"
