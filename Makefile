@@ -19,8 +19,9 @@ help:  ## this list
 demo: .venv/run java  ## set everything up and run the pipeline on sample photos (PHOTOS=~/photos for yours)
 	.venv/bin/fruits run "$(PHOTOS)" "$(RESULTS)"
 
+# A file's tests stay together: they share a Spark session, and what it has made.
 test: .venv/dev java  ## Python and Java, never Docker; FRUITS_TEST_PHOTOS=DIR adds what needs 200 real photos
-	.venv/bin/python -m pytest $(PYTEST_ARGS)
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 test-cluster: .venv/dev java  ## the cluster in containers, by Docker and Chromium
 	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS)

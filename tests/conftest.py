@@ -8,8 +8,6 @@ from pathlib import Path
 # Before numpy is imported: beside other work, OpenBLAS's threads wait for one another (an
 # eigendecomposition of 1280 x 1280 takes 8 s by two threads, 1 s by one).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-# Sessions of tests are short: the better compiler never earns what it costs.
-os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1")
 
 import leftovers
 import pytest

@@ -1,10 +1,12 @@
 """What tests share that need Spark: a session, and a classifier made by it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import jvm
 import pytest
 from classified import KINDS, SETTINGS
 from photos import save
@@ -21,6 +23,7 @@ def java() -> None:
     """Also for those tests whose Spark runs in a process of its own."""
     if not shutil.which("java"):
         pytest.skip("Spark needs Java, and there is none")
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", jvm.options())
 
 
 @pytest.fixture(scope="session")

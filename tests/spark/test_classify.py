@@ -11,6 +11,7 @@ import pyarrow.csv
 import pytest
 from classified import KINDS, SETTINGS
 from command import fruits, refused
+from copies import copy_results
 from photos import save
 from places import SAMPLES
 from traces import paths_anywhere
@@ -29,10 +30,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home(classified: Path, tmp_path: Path) -> Path:
-    """A copy, whose results follow the copied photos."""
-    shutil.copytree(classified, tmp_path, dirs_exist_ok=True)
-    manifest = tmp_path / "results" / "manifest.json"
-    manifest.write_text(manifest.read_text().replace(str(classified), str(tmp_path)))
+    """A copy, to change."""
+    copy_results(classified, tmp_path)
     return tmp_path
 
 

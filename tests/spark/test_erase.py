@@ -1,12 +1,14 @@
 """Erasing photos from the results (RGPD): every row goes, and no copy stays."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
+from copies import copy_results
 from photos import save
 from places import SAMPLES
 from traces import paths_anywhere
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photos and, run twice so that there are older copies, their results."""
-    import shutil
-
     home = tmp_path_factory.mktemp("made")
     for kind in ("Lime", "Lemon"):
         shutil.copytree(SAMPLES / kind, home / "photos" / kind)
@@ -39,9 +39,7 @@ def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def home(made: Path, tmp_path: Path) -> Path:
-    import shutil
-
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    copy_results(made, tmp_path)
     return tmp_path
 
 
@@ -68,12 +66,6 @@ GIVEN: dict[str, Callable[[Path], list[str]]] = {
 @pytest.mark.parametrize("given", GIVEN)
 def test_no_trace_of_an_erased_photo_stays(spark: "SparkSession", home: Path, given: str) -> None:
     results = home / "results"
-    # The address in the manifest is the one where the results were made.
-    (results / "manifest.json").write_text(
-        (results / "manifest.json")
-        .read_text()
-        .replace(manifest(results)["photos"], f"{home}/photos")
-    )
     assert LIME_3 in paths_anywhere(results)
     done = erase(spark, str(results), GIVEN[given](home), progress=Silent())
     assert (done.photos, done.rows) == (1, 2)

