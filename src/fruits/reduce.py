@@ -154,7 +154,7 @@ def _moments(features: "DataFrame") -> _Moments:
     column = features.select("features").coalesce(min(slots, 32))
     total = _NONE
     parts = column.mapInArrow(_moments_of_task, "count long, mean binary, scatter binary")
-    for part in parts.collect():
+    for part in parts.toArrow().to_pylist():
         mean = np.frombuffer(part["mean"])
         scatter = np.frombuffer(part["scatter"]).reshape(len(mean), len(mean))
         total += _Moments(part["count"], mean, scatter)

@@ -233,7 +233,8 @@ def sums_of(features: "DataFrame", labels: list[str]) -> Sums:
     slots = min(features.sparkSession.sparkContext.defaultParallelism, 16)
     rows = features.select("label", "features").coalesce(slots)
     total: Sums | None = None
-    for part in rows.mapInArrow(task, "counts binary, sums binary, products binary").collect():
+    parts = rows.mapInArrow(task, "counts binary, sums binary, products binary")
+    for part in parts.toArrow().to_pylist():
         counts = np.frombuffer(part["counts"])
         sums = np.frombuffer(part["sums"]).reshape(len(labels), -1)
         products = np.frombuffer(part["products"]).reshape(sums.shape[1], -1)
