@@ -6,7 +6,9 @@ import leftovers
 import pytest
 from places import ROOT
 
-from deploy.rehearsal import TAG, Rehearsal, clean_up, docker, make_images, make_seed, make_site
+from deploy.engines import TAG, docker, make_images, make_seed
+from deploy.playbooks import make_site
+from deploy.rehearsal import Rehearsal, clean_up
 
 
 @pytest.fixture(scope="package")

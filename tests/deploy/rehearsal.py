@@ -1,193 +1,27 @@
 """Containers that stand in for three EC2 hosts and S3, and the playbooks as a user runs them."""
 
 import json
-import os
-import shutil
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
 from gate import Gate
 from leftovers import remove_containers
-from places import ROOT
 from ports import free_ports
 
-NAME = "fruits-rehearsal"
-TAG = "test"
+from deploy.engines import ENGINE_OPTIONS, NAME, TAG, copy_seed, docker
+from deploy.playbooks import operators_environ, playbook, wait_for_port
+
 BUCKET = "fruits-rehearsal"
 ADDRESSES = {"master": 10, "worker-1": 11, "worker-2": 12}
 SERVERS = {"object-store": 5, "registry": 6}
-IMAGES = ("spark-master", "spark-worker", "jupyterhub")
-# What --privileged gives, where that is refused: a Docker engine runs in it.
-_CAPABILITIES = (
-    "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE "
-    "LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT "
-    "SYS_MODULE SYS_NICE SYS_PACCT SYS_PTRACE SYS_RAWIO SYS_TIME SYS_TTY_CONFIG WAKE_ALARM"
-)
-_ENGINE_OPTIONS = [
-    *(f"--cap-add={capability}" for capability in _CAPABILITIES.split()),
-    *(f"--security-opt={kind}=unconfined" for kind in ("seccomp", "apparmor", "systempaths")),
-    *("--cgroupns=host", "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw"),
-]
 _COMPOSE = ("docker", "compose", "--project-directory", "/opt/fruits/compose")
 _AS_SCIENTIST = ("exec", "-T", "jupyterhub", "as-user", "scientist")
 KEYS = {"AccessKeyId": "rehearsalrole", "SecretAccessKey": "not-of-any-account-0123456789"}
-
-
-def docker(*words: str | Path, check: bool = True, **options: Any) -> str:
-    """What a docker command prints."""
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        ["docker", *words],  # noqa: S607
-        text=True,
-        capture_output=True,
-        check=False,
-        **options,
-    )
-    if check and done.returncode:
-        raise AssertionError(f"docker {' '.join(map(str, words))}:\n{done.stdout}\n{done.stderr}")
-    return done.stdout + (done.stderr if not check else "")
-
-
-def make_site(site: Path) -> None:
-    """A copy of what a user has, for playbooks to write their secrets and archives into."""
-    files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "ansible*", "compose"],  # noqa: S607
-        cwd=ROOT,
-        text=True,
-        capture_output=True,
-        check=True,
-    ).stdout.split()
-    for file in files:
-        (site / file).parent.mkdir(parents=True, exist_ok=True)
-        (site / file).unlink(missing_ok=True)
-        shutil.copy(ROOT / file, site / file, follow_symlinks=False)
-
-
-def operators_environ() -> dict[str, str]:
-    """The environment of somebody who has Ansible, and no settings for it nor for AWS."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))}
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    return {**kept, "ANSIBLE_NOCOLOR": "1", "PATH": path}
-
-
-def playbook(
-    site: Path, name: str, *options: str, check: bool = True, environ: dict[str, str] | None = None
-) -> str:
-    """`ansible-playbook ansible/NAME.yml`: what it printed; `check` False: it must fail."""
-    done = subprocess.run(
-        [Path(sys.executable).with_name("ansible-playbook"), f"ansible/{name}.yml", *options],
-        cwd=site,
-        env=environ or operators_environ(),
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=1500,
-        check=False,
-    )
-    (site / "playbooks.log").open("a").write(f"\n### {name} {' '.join(options)}\n{done.stdout}")
-    assert (done.returncode == 0) == check, (
-        f"{name}.yml ended with {done.returncode}:\n{done.stdout}"
-    )
-    return done.stdout
-
-
-def make_images() -> None:
-    """`make images`, under a tag of the tests' own."""
-    subprocess.run(
-        ["make", "images"],  # noqa: S607
-        cwd=ROOT,
-        env={**os.environ, "TAG": TAG},
-        stdout=subprocess.DEVNULL,
-        check=True,
-    )
-
-
-def wait_for_port(port: int, process: "subprocess.Popen[Any]", timeout_s: float = 60) -> None:
-    """Returns when the process listens."""
-    end = time.monotonic() + timeout_s
-    while process.poll() is None and time.monotonic() < end:
-        with suppress(OSError):
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"nothing listens at {port}; the process ended with {process.poll()}")
-
-
-def changes(said: str) -> dict[str, int]:
-    """How many changes a playbook reports for each host."""
-    lines = [line.split() for line in said.partition("PLAY RECAP")[2].splitlines()[1:]]
-    return {words[0]: int(words[3].removeprefix("changed=")) for words in lines if len(words) > 3}
-
-
-@contextmanager
-def aws_server(folder: Path, **environ: str) -> Iterator[str]:
-    """moto's AWS at a port of this machine; its address. It logs to the folder."""
-    (port,) = free_ports(1)
-    server = subprocess.Popen(
-        [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)],
-        env={**os.environ, **environ},
-        stdout=(folder / "moto.log").open("w"),
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        wait_for_port(port, server)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-def aws_environ(url: str) -> dict[str, str]:
-    """The environment of an operator with access to that AWS."""
-    keys = {"AWS_ACCESS_KEY_ID": "operator", "AWS_SECRET_ACCESS_KEY": "secret"}
-    return {**operators_environ(), "AWS_ENDPOINT_URL": url, **keys}
-
-
-def make_seed() -> None:
-    """A volume in which an engine has the layers of our images, as after a former deploy.
-
-    Gigabytes by SSH would be most of a first deploy's time. Here they are there already, under
-    a tag that no deploy asks for; that they come by SSH shows where a lost worker is replaced.
-    """
-    engine = f"{NAME}-engine"
-    docker("build", "--quiet", "--target", "engine", "--tag", f"fruits/rehearsal-engine:{TAG}",
-           ROOT / "tests" / "deploy" / "host")  # fmt: skip
-    for image in IMAGES:
-        docker("tag", f"fruits/{image}:{TAG}", f"fruits/{image}:former")
-    docker("run", "--detach", "--name", engine, *_ENGINE_OPTIONS,
-           f"--volume={NAME}-seed:/var/lib/docker", f"fruits/rehearsal-engine:{TAG}")  # fmt: skip
-    end = time.monotonic() + 60
-    while "Server Version" not in docker("exec", engine, "docker", "info", check=False):
-        assert time.monotonic() < end, docker("logs", engine, check=False)
-        time.sleep(0.5)
-    save = subprocess.Popen(
-        ["docker", "save", *(f"fruits/{image}:former" for image in IMAGES)],  # noqa: S607
-        stdout=subprocess.PIPE,
-    )
-    docker("exec", "--interactive", engine, "docker", "load", "--quiet", stdin=save.stdout)
-    assert save.wait(10) == 0
-    docker("stop", "--time", "30", engine)
-    docker("rm", engine)
-
-
-def copy_seed(host: str) -> None:
-    """The seed's images for a host: layers, which no engine writes into, as hard links.
-
-    Nothing else of the seed's engine: its networks could be those that the hosts are in.
-    """
-    docker("volume", "create", f"{NAME}-{host}")
-    seed = Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{NAME}-seed").strip())
-    target = f"/volumes/{NAME}-{host}/_data/"
-    copy = f"cd /volumes/{NAME}-seed/_data && cp -al overlay2 {target} && cp -a image {target}"
-    docker("run", "--rm", "--user", "root", "--volume", f"{seed.parents[1]}:/volumes",
-           "--entrypoint", "sh", f"fruits/base:{TAG}", "-ec", copy)  # fmt: skip
 
 
 class Rehearsal:
@@ -232,7 +66,7 @@ class Rehearsal:
     def start_host(self, name: str) -> None:
         """A host as AWS hands it over, with nothing of ours on it but the operator's public key."""
         options = [
-            *_ENGINE_OPTIONS,
+            *ENGINE_OPTIONS,
             *("--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec"),
             f"--volume={NAME}-{name}:/var/lib/docker",
             "--env=container=docker",

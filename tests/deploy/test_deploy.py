@@ -24,7 +24,9 @@ import pytest
 from gate import Gate
 from places import SAMPLES
 
-from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, TAG, Rehearsal, changes, docker
+from deploy.engines import TAG, docker
+from deploy.playbooks import changes
+from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, Rehearsal
 
 WORKERS = ("worker-1", "worker-2")
 MANY = f"s3://{BUCKET}/many"

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from deploy.rehearsal import (
+from deploy.playbooks import (
     aws_environ,
     aws_server,
     changes,

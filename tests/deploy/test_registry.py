@@ -15,20 +15,13 @@ import pytest
 import yaml
 from places import ROOT
 
-from deploy.rehearsal import (
-    ADDRESSES,
-    TAG,
-    Rehearsal,
-    aws_environ,
-    aws_server,
-    changes,
-    docker,
-)
+from deploy.engines import IMAGES, TAG, docker
+from deploy.playbooks import aws_environ, aws_server, changes
+from deploy.rehearsal import ADDRESSES, Rehearsal
 
 REGION = "eu-west-3"
 REGISTRY = f"123456789012.dkr.ecr.{REGION}.amazonaws.com"
 PASSWORD = "123456789012-auth-token"  # noqa: S105 - moto's
-IMAGES = ("jupyterhub", "spark-master", "spark-worker")
 PULLERS = ("master", "worker-1")
 
 
