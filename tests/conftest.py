@@ -17,6 +17,10 @@ from fruits.settings import Settings
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
+    # A make that a test calls is a user's, not a part of the one that runs the tests: it would wait
+    # for that one's lock on the output.
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+        os.environ.pop(name, None)
     leftovers.say(session.config, leftovers.end_processes())
     leftovers.mark_this_run()
 
