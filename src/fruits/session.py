@@ -115,7 +115,7 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
             # Loopback is open to everyone who has an account here; Spark makes a secret by itself.
             "spark.authenticate": "true",
             "spark.network.crypto.enabled": "true",
-            # Larger results of tasks would take a way through the network, encrypted.
+            # Larger results of tasks would go through the network, encrypted, to this same process.
             "spark.task.maxDirectResultSize": "32m",
             # What is shuffled are keys; Spark's 200 partitions would mostly be empty.
             "spark.sql.shuffle.partitions": "16",

@@ -14,13 +14,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from deploy.playbooks import (
-    aws_environ,
-    aws_server,
-    changes,
-    make_site,
-    playbook,
-)
+from deploy.playbooks import aws_environ, aws_server, changes, make_site, playbook
 from fruits.s3 import EU_REGIONS
 
 REGION = "eu-west-3"

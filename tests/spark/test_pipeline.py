@@ -208,7 +208,6 @@ def test_only_new_and_changed_photos_are_featurized(
 
 
 def test_photos_that_moved_as_a_whole_are_not_featurized_again(
-    run: Run,
     first: dict[str, Any],
     spark: "SparkSession",
     photos: Path,
@@ -297,7 +296,6 @@ def test_bad_photos_are_rejected_with_a_reason_and_fail_nothing(
 
 
 def test_a_run_that_can_not_be_leaves_everything_as_it_was(
-    run: Run,
     first: dict[str, Any],
     spark: "SparkSession",
     photos: Path,
