@@ -81,9 +81,27 @@ def _start(conf: "SparkConf") -> "SparkSession":
             "install it (Debian, Ubuntu: apt install default-jre-headless) or set JAVA_HOME"
         )
     try:
-        return SparkSession.builder.config(conf=conf).getOrCreate()
+        with _fetching_jars_alone(conf.get("spark.jars.ivy")):
+            return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
         raise FruitsError(f"Spark can't be started: {str(error).splitlines()[0]}") from error
+
+
+@contextmanager
+def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
+    """Sessions that start at the same moment wait for one another: Ivy's folder serves one at a time.
+
+    Two that fetch into it at once break each other's downloads.
+    """
+    if ivy is None:
+        yield
+        return
+    import fcntl
+
+    Path(ivy).mkdir(parents=True, exist_ok=True)
+    with open(Path(ivy, ".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _java() -> str | None:
