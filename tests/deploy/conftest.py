@@ -6,7 +6,7 @@ import leftovers
 import pytest
 from places import ROOT
 
-from deploy.engines import TAG, docker, make_images, make_seed
+from deploy.engines import TAG, docker, make_images
 from deploy.playbooks import make_site
 from deploy.rehearsal import Rehearsal, clean_up
 
@@ -30,7 +30,6 @@ def rehearsal(
         *("build", "--quiet", "--tag", f"fruits/rehearsal-host:{TAG}"),
         ROOT / "tests" / "deploy" / "host",
     )
-    make_seed()
     make_site(site)
     try:
         yield Rehearsal(site)

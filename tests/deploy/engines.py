@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -49,41 +48,23 @@ def make_images() -> None:
     )
 
 
-def make_seed() -> None:
-    """A volume in which an engine has the layers of our images, as after a former deploy.
+def give_images(host: str) -> None:
+    """A volume for the engine of a host, with the layers of our images, as after a former deploy.
 
     Gigabytes by SSH would be most of a first deploy's time. Here they are there already, under
-    a tag that no deploy asks for; that they come by SSH shows where a lost worker is replaced.
+    a tag that no deploy asks for; that they come by SSH shows where a lost worker is replaced, and
+    where this machine's engine keeps its layers in another way.
     """
-    engine = f"{NAME}-engine"
-    docker("build", "--quiet", "--target", "engine", "--tag", f"fruits/rehearsal-engine:{TAG}",
-           ROOT / "tests" / "deploy" / "host")  # fmt: skip
-    for image in IMAGES:
-        docker("tag", f"fruits/{image}:{TAG}", f"fruits/{image}:former")
-    docker("run", "--detach", "--name", engine, *ENGINE_OPTIONS,
-           f"--volume={NAME}-seed:/var/lib/docker", f"fruits/rehearsal-engine:{TAG}")  # fmt: skip
-    end = time.monotonic() + 60
-    while "Server Version" not in docker("exec", engine, "docker", "info", check=False):
-        assert time.monotonic() < end, docker("logs", engine, check=False)
-        time.sleep(0.5)
-    save = subprocess.Popen(
-        ["docker", "save", *(f"fruits/{image}:former" for image in IMAGES)],  # noqa: S607
-        stdout=subprocess.PIPE,
-    )
-    docker("exec", "--interactive", engine, "docker", "load", "--quiet", stdin=save.stdout)
-    assert save.wait(10) == 0
-    docker("stop", "--time", "30", engine)
-    docker("rm", engine)
-
-
-def copy_seed(host: str) -> None:
-    """The seed's images for a host: layers, which no engine writes into, as hard links.
-
-    Nothing else of the seed's engine: its networks could be those that the hosts are in.
-    """
-    docker("volume", "create", f"{NAME}-{host}")
-    seed = Path(docker("volume", "inspect", "--format", "{{.Mountpoint}}", f"{NAME}-seed").strip())
-    target = f"/volumes/{NAME}-{host}/_data/"
-    copy = f"cd /volumes/{NAME}-seed/_data && cp -al overlay2 {target} && cp -a image {target}"
-    docker("run", "--rm", "--user", "root", "--volume", f"{seed.parents[1]}:/volumes",
-           "--entrypoint", "sh", f"fruits/base:{TAG}", "-ec", copy)  # fmt: skip
+    volume = f"{NAME}-{host}"
+    docker("volume", "create", volume)
+    engine, driver = docker("info", "--format", "{{.DockerRootDir}} {{.Driver}}").split()
+    if driver != "overlay2":
+        return
+    ids = docker("image", "inspect", "--format", "{{.Id}}",
+                 *(f"fruits/{image}:{TAG}" for image in IMAGES)).split()  # fmt: skip
+    images = [f"fruits/{image}:former={digest}" for image, digest in zip(IMAGES, ids, strict=True)]
+    docker("run", "--rm", "--interactive", "--user", "root", "--network", "none",
+           "--cap-add", "SYS_ADMIN",  # some layers say by an attribute of root's what they hide
+           "--volume", f"{engine}:/docker", "--entrypoint", "python3", f"fruits/base:{TAG}",
+           "-", "/docker", f"/docker/volumes/{volume}/_data", *images,
+           input=(ROOT / "tests" / "deploy" / "layers.py").read_text())  # fmt: skip

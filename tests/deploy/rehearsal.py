@@ -13,7 +13,7 @@ from gate import Gate
 from leftovers import remove_containers
 from ports import free_ports
 
-from deploy.engines import ENGINE_OPTIONS, NAME, TAG, copy_seed, docker
+from deploy.engines import ENGINE_OPTIONS, NAME, TAG, docker, give_images
 from deploy.playbooks import operators_environ, playbook, wait_for_port
 
 BUCKET = "fruits-rehearsal"
@@ -42,7 +42,7 @@ class Rehearsal:
         )
         self._start_object_store()
         for name in ADDRESSES:
-            copy_seed(name)
+            give_images(name)
             self.start_host(name)
         self._write_settings()
 

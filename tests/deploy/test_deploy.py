@@ -142,8 +142,8 @@ async def scan(host, port):
     print(host, port)
 async def main():
     everything = [(host, port) for port in {ports} for host in sys.argv[1:]]
-    for start in range(0, len(everything), 2500):
-        await asyncio.gather(*(scan(*each) for each in everything[start : start + 2500]))
+    for start in range(0, len(everything), 8000):
+        await asyncio.gather(*(scan(*each) for each in everything[start : start + 8000]))
 asyncio.run(main())
 """
     said = docker(
