@@ -89,9 +89,9 @@ def _start(conf: "SparkConf") -> "SparkSession":
 
 @contextmanager
 def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
-    """Sessions that start at the same moment wait for one another: Ivy's folder serves one at a time.
+    """Sessions that start at the same moment wait for one another.
 
-    Two that fetch into it at once break each other's downloads.
+    Two that fetch into Ivy's folder at once break each other's downloads.
     """
     if ivy is None:
         yield

@@ -20,10 +20,8 @@ NAMES = Path("image/overlay2/repositories.json")
 def main(engine: Path, host: Path, *images: str) -> None:
     def copy(path: Path) -> None:
         (host / path).parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run(
-            ["cp", "--archive", "--link", "--no-clobber", "-T", engine / path, host / path],
-            check=True,
-        )
+        words = ("--archive", "--link", "--no-clobber", "-T", engine / path, host / path)
+        subprocess.run(["cp", *words], check=True)  # noqa: S607
 
     names: dict[str, dict[str, str]] = {}
     for image in images:
