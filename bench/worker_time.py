@@ -44,6 +44,7 @@ def measure(job: Job) -> Figures:
         settings.reads_in_flight,
         settings.max_megapixels * 1_000_000,
         1,
+        False,
         None,
     )
     for _ in work(iter([keys[0].slice(0, 8)])):  # compiles the model

@@ -27,6 +27,12 @@ _FLAGS: dict[str, Callable[[F], F]] = {
         metavar="NAME",
         help="float32 (default), or bf16 on CPUs that have it: faster, features differ slightly.",
     ),
+    "decode": click.option(
+        "--decode",
+        metavar="NAME",
+        help="scaled (default): large JPEGs at a fraction of their size, many times as fast; "
+        "or exact.",
+    ),
     "max_megapixels": click.option(
         "--max-megapixels", metavar="N", help="Reject larger photos. Default: 100."
     ),
@@ -57,7 +63,10 @@ _FLAGS: dict[str, Callable[[F], F]] = {
     ),
 }
 SPARK = ("master", "driver_memory", "config")
-FEATURIZE = ("weights", "engine", "precision", "max_megapixels", "reads_in_flight", "cache")
+FEATURIZE = (
+    *("weights", "engine", "precision", "decode"),
+    *("max_megapixels", "reads_in_flight", "cache"),
+)
 REDUCE = ("variance", "components")
 
 

@@ -75,6 +75,7 @@ def featurize(
         settings.reads_in_flight,
         settings.max_megapixels * 1_000_000,
         views,
+        settings.decode == "exact",
         done,
     )
     return keys.mapInArrow(work, COLUMNS)
@@ -111,6 +112,7 @@ class _Work:
     reads_in_flight: int
     max_pixels: int
     views: int
+    exact: bool
     done: "Accumulator[int] | None"
 
     def __call__(self, keys: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -140,7 +142,7 @@ class _Work:
             try:
                 if isinstance(data, PhotoError):
                     raise data
-                yield row, prepare_views(data, self.max_pixels, self.views)
+                yield row, prepare_views(data, self.max_pixels, self.views, exact=self.exact)
             except PhotoError as error:
                 yield row, error
 

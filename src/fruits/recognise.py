@@ -77,7 +77,7 @@ def read_measures(store: Results, *, photos: bool) -> dict[str, Any] | None:
 
 
 def as_made(manifest: Manifest, settings: Settings) -> tuple[Model, Settings]:
-    """The model that results were made with, and the settings with their engine and precision.
+    """The model that results were made with, and the settings with how they were made.
 
     Raises:
         WeightsError: its weights can't be had.
@@ -89,7 +89,8 @@ def as_made(manifest: Manifest, settings: Settings) -> tuple[Model, Settings]:
             f"the weights {model.name} are not those that the results were made with "
             f"(sha256 {manifest.model['sha256'][:12]}…): give the cache that holds them by --cache"
         )
-    return model, replace(settings, engine=manifest.engine, precision=manifest.precision)
+    made = {name: getattr(manifest, name) for name in ("engine", "precision", "decode")}
+    return model, replace(settings, **made)
 
 
 class Recogniser:
@@ -118,7 +119,8 @@ class Recogniser:
         Raises:
             PhotoError: it is no picture that can be used; the message says why.
         """
-        views = prepare_views(photo, self._max_pixels, self.classifier.views)
+        exact = self.manifest.decode == "exact"
+        views = prepare_views(photo, self._max_pixels, self.classifier.views, exact=exact)
         features = self._engine.features(views).mean(axis=0)
         said = self.classifier.answers(features[None])
         names = [self.classifier.labels[i] for i in said.top[0]]

@@ -68,6 +68,7 @@ class Manifest:
     model: Mapping[str, str]  # name, sha256, source
     engine: str
     precision: str
+    decode: str = "exact"  # what versions without this field did
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # a step
     erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows

