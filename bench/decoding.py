@@ -26,7 +26,7 @@ from fruits.storage import LocalFolder
 from fruits.train import Examples, Sums, Validation, fit, validate
 
 EXACT = "exact"
-RULES: dict[str, int | None] = {EXACT: None, **{f"at least {k} x 224": k for k in (1, 2, 3, 4)}}
+RULES: dict[str, int | None] = {EXACT: None, **{f"at least {k} x 224": k for k in (1, 2, 4)}}
 _MAX_PIXELS = 100_000_000
 Features = NDArray[np.float32]
 
