@@ -1,5 +1,6 @@
 """Photos that tests make up."""
 
+import io
 from pathlib import Path
 
 from PIL import Image
@@ -13,3 +14,10 @@ def save(
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path)
     return path
+
+
+def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
+    """A picture as a file of this kind."""
+    out = io.BytesIO()
+    image.save(out, kind, **({"speed": 10} if kind == "AVIF" else {}), **options)
+    return out.getvalue()

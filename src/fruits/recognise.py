@@ -16,7 +16,7 @@ from fruits.engine import FILES, Engine, load_engine
 from fruits.errors import ClassifyError, ResultsError
 from fruits.model import Model, load_model
 from fruits.photo import prepare_views
-from fruits.results import Manifest, Results, open_results
+from fruits.results import MADE_WITH, Manifest, Results, open_results
 from fruits.settings import Settings, load
 
 
@@ -77,7 +77,7 @@ def read_measures(store: Results, *, photos: bool) -> dict[str, Any] | None:
 
 
 def as_made(manifest: Manifest, settings: Settings) -> tuple[Model, Settings]:
-    """The model that results were made with, and the settings with how they were made.
+    """The model that results were made with, and `settings` with what else they were made with.
 
     Raises:
         WeightsError: its weights can't be had.
@@ -89,8 +89,7 @@ def as_made(manifest: Manifest, settings: Settings) -> tuple[Model, Settings]:
             f"the weights {model.name} are not those that the results were made with "
             f"(sha256 {manifest.model['sha256'][:12]}…): give the cache that holds them by --cache"
         )
-    made = {name: getattr(manifest, name) for name in ("engine", "precision", "decode")}
-    return model, replace(settings, **made)
+    return model, replace(settings, **{name: getattr(manifest, name) for name in MADE_WITH})
 
 
 class Recogniser:

@@ -38,6 +38,8 @@ _DATASETS = (
 )
 _GENERATION = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 """The names that `Results.new` gives: nothing else in a results folder is ever removed."""
+MADE_WITH = ("engine", "precision", "decode")
+"""The settings that features depend on, beside the weights, by their names in the manifest too."""
 _FORMAT = 1
 _CSV_VALUES = 16 * 2**20
 """The end result is one CSV file up to so many numbers (64 MB of float32), then a folder."""

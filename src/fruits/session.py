@@ -98,8 +98,14 @@ def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
         return
     import fcntl
 
-    Path(ivy).mkdir(parents=True, exist_ok=True)
-    with open(Path(ivy, ".lock"), "w") as lock:
+    try:
+        Path(ivy).mkdir(parents=True, exist_ok=True)
+        lock = open(Path(ivy, ".lock"), "w")  # noqa: SIM115
+    except OSError as error:
+        raise FruitsError(
+            f"can't keep Spark's jars for S3 in {ivy} ({error.strerror}): give another --cache"
+        ) from None
+    with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

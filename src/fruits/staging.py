@@ -6,13 +6,13 @@ Spark job. The next run takes from it what is still wanted. A commit removes it.
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from fruits.featurize import COLUMNS
 from fruits.model import Model
-from fruits.results import SOURCES, Results, read_parquet
+from fruits.results import MADE_WITH, SOURCES, Results, read_parquet
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
@@ -82,6 +82,10 @@ class Staging:
             self.results.folder.delete(self.path)
 
     def _made(self) -> bytes:
-        how = ("engine", "precision", "decode")
-        made = {"model": self.model.facts, **{name: getattr(self.settings, name) for name in how}}
+        made = {"model": self.model.facts, **self.made_with}
         return json.dumps(made, sort_keys=True).encode()
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """The settings that the rows depend on, as the manifest has them."""
+        return {name: getattr(self.settings, name) for name in MADE_WITH}

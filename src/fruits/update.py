@@ -20,7 +20,7 @@ from fruits.listing import Listing, list_photos
 from fruits.model import Model, load_model
 from fruits.photo import EXTENSIONS
 from fruits.progress import Progress
-from fruits.results import REJECTS, SOURCES, Manifest, Results
+from fruits.results import MADE_WITH, REJECTS, SOURCES, Manifest, Results
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.staging import Leftovers, Staging
@@ -153,9 +153,7 @@ def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging
         counts=counts,
         labels=_count_labels(usable),
         model=staging.model.facts,
-        engine=staging.settings.engine,
-        precision=staging.settings.precision,
-        decode=staging.settings.decode or "",
+        **staging.made_with,
         erased=former.erased if former else [],
     )
     return _with_classifier(spark, store, draft, former, usable) if former else draft
@@ -220,11 +218,10 @@ def _check_same(store: Results, model: Model, settings: Settings) -> None:
     if (former := store.manifest) is None:
         return
     other = former.model["sha256"] != model.sha256
+    made_with = [(name, getattr(former, name), getattr(settings, name)) for name in MADE_WITH]
     for what, old, new, differs in (
         ("weights", former.model["name"], model.name, other),
-        ("engine", former.engine, settings.engine, former.engine != settings.engine),
-        ("precision", former.precision, settings.precision, former.precision != settings.precision),
-        ("decode", former.decode, settings.decode, former.decode != settings.decode),
+        *((name, old, new, old != new) for name, old, new in made_with),
     ):
         if differs:
             content = " of another content" if old == new else ""

@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import pytest
+from photos import encoded
 from PIL import Image
 
 from fruits.errors import PhotoError
@@ -27,12 +28,6 @@ def scene(width: int, height: int) -> Image.Image:
     )
     noisy = pixels + random.normal(0, 4, (height, width, 3))
     return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
-
-
-def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **options)
-    return out.getvalue()
 
 
 LARGE = scene(2016, 1512)

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from photos import encoded
 from PIL import Image, ImageCms
 from places import HEIC
 
@@ -25,12 +26,6 @@ MANY = 10**6
 COLOURS = {"R": (255, 0, 0), "G": (0, 255, 0), "B": (0, 0, 255), "Y": (255, 255, 0)}
 WHITE = (255, 255, 255)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
-
-
-def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
-    out = io.BytesIO()
-    image.save(out, kind, **({"speed": 10} if kind == "AVIF" else {}), **options)
-    return out.getvalue()
 
 
 def quarters(letters: str = "RGBY", size: tuple[int, int] = (60, 40)) -> Image.Image:

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from fruits import session
+from fruits.errors import FruitsError
 
 
 def test_sessions_fetch_jars_one_after_the_other(tmp_path: Path) -> None:
@@ -16,3 +17,14 @@ def test_sessions_fetch_jars_one_after_the_other(tmp_path: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
     with open(ivy / ".lock") as other:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_cache_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with (
+        pytest.raises(
+            FruitsError, match=r"can't keep Spark's jars for S3 in .*: give another --cache"
+        ),
+        session._fetching_jars_alone(str(tmp_path / "file" / "ivy")),
+    ):
+        pass
