@@ -15,10 +15,9 @@ import pyarrow as pa
 from job import Figures, Job
 from memory import sampled
 
-from fruits import listing, update
-from fruits.featurize import partition
-from fruits.results import SOURCES, open_results
+from fruits import featurize, listing, update
 from fruits.s3 import S3Folder
+from fruits.tables import on_workers
 
 _KEYS = 1_000_000
 _PREFIXES = 200
@@ -66,16 +65,11 @@ def measure(job: Job) -> Figures:
         took("list")
         former = pa.table({"path": photos["path"], "version": photos["path"]})
         last = time.perf_counter()
-        _, todo = update.split(photos, former)
+        todo = photos.filter(~update.among(photos, former))
         took("compare")
-        counted = 0
-        for start in range(0, todo.num_rows, update._CHUNK):
-            chunk = todo.slice(start, update._CHUNK)
-            rows = spark.createDataFrame(partition(chunk, spark.sparkContext.defaultParallelism))
-            counted += rows.count()
+        parts = featurize.partition(todo, spark.sparkContext.defaultParallelism)
+        counted = sum(on_workers(spark, len, parts))
         took("to Spark")
-        open_results(job.results()).write_small("sources", todo.select(SOURCES.names))
-        took("write sources")
     if counted != keys:
         raise AssertionError(f"{keys} keys were due, {counted} came")
     return {

@@ -33,22 +33,18 @@ def measure(job: Job) -> Figures:
     folder = LocalFolder(str(job.source))
     table = list_photos(folder).table
     step = max(1, table.num_rows // max(1, job.scaled(_PHOTOS)))
-    keys = table.take(list(range(0, table.num_rows, step))).to_batches()
+    keys = table.take(list(range(0, table.num_rows, step)))
     model = load_model(settings.weights, settings.cache, FILES[settings.engine])
     work = featurize._Work(
         folder,
         SimpleNamespace(value=model.files),  # type: ignore[arg-type]  # a broadcast, here
         model.facts,
-        settings.engine,
-        settings.precision,
-        settings.reads_in_flight,
-        settings.max_megapixels * 1_000_000,
+        settings,
         1,
-        False,
         None,
+        lambda batches: sum(map(len, batches)),
     )
-    for _ in work(iter([keys[0].slice(0, 8)])):  # compiles the model
-        pass
+    work(keys.slice(0, 8))  # compiles the model
     spent: dict[str, float] = defaultdict(float)
     with ExitStack() as clocks:
         for owner, name, part in (
@@ -62,7 +58,7 @@ def measure(job: Job) -> Figures:
         reads = _clocked_items(storage.read_ahead, spent, "read")
         clocks.enter_context(patch.object(featurize, "read_ahead", reads))
         start = time.perf_counter()
-        rows = sum(batch.num_rows for batch in work(iter(keys)))
+        rows = work(keys)
         whole = time.perf_counter() - start
     return {
         "photos": rows,

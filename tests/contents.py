@@ -12,9 +12,9 @@ def manifest(results: Path) -> dict[str, Any]:
     return facts
 
 
-def table(results: Path, dataset: str) -> pd.DataFrame:
-    """The data set that the manifest names as `dataset`."""
-    return pd.read_parquet(results / manifest(results)[dataset])
+def table(results: Path, name: str) -> pd.DataFrame:
+    """The table that the manifest names so, read as the docs say."""
+    return pd.read_parquet([str(results / file) for file in manifest(results)[name]])
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:

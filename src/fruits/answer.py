@@ -35,11 +35,6 @@ SCHEMA = pa.schema(
 """A photo: what it is called, the label of its folder, why there is no answer; or the top five
 labels, the most probable first, whether to rely on them, and what its nearest examples are."""
 
-_COLUMNS = (
-    "path string, label string, reason string, answers array<string>, probabilities array<double>, "
-    "sure boolean, neighbour string"
-)
-
 
 def answer(
     spark: "SparkSession",
@@ -65,20 +60,22 @@ def answer(
     with progress.step("predict", keys.num_rows, lambda: int(done.value)):
         model, settings = as_made(store.current(), settings)
         views = classifier.views
-        rows = featurize(spark, keys, folder, model, settings, views=views, done=done)
-        work = _Work(classifier.to_bytes(), examples)
-        said = rows.mapInArrow(work, _COLUMNS).toArrow()
-    return said.cast(SCHEMA).sort_by("path"), listing
+        then = _Answers(classifier.to_bytes(), examples)
+        said = featurize(spark, keys, folder, model, settings, then, views=views, done=done)
+    return pa.concat_tables(said).sort_by("path"), listing
 
 
 @dataclass(frozen=True)
-class _Work:
-    """A task: rows of `featurize.SCHEMA` -> rows of SCHEMA. Only this object travels to workers."""
+class _Answers:
+    """Rows of `featurize.SCHEMA` -> rows of SCHEMA; travels to workers."""
 
     classifier: bytes
     examples: Examples | None
 
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> pa.Table:
+        return pa.Table.from_batches(self._answered(batches), SCHEMA)
+
+    def _answered(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         classifier = Classifier.from_bytes(self.classifier)
         names = np.array(classifier.labels, object)
         known, labels = None, np.array([], object)

@@ -1,34 +1,37 @@
 """Train, evaluate and predict: the verbs that turn stored features into labels, on Spark."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fruits import featurize, tables
 from fruits import train as training
 from fruits.answer import SCHEMA, answer
 from fruits.classifier import TOP, Classifier, answers_of
 from fruits.errors import ClassifyError, PhotosError, StorageError
 from fruits.evaluation import of_photos, of_validation
-from fruits.featurize import featurize
-from fruits.listing import SCHEMA as KEYS
+from fruits.listing import SCHEMA as LISTED
 from fruits.photo import VIEWS
 from fruits.pipeline import commit, reported, writing
 from fruits.progress import Progress
 from fruits.recognise import as_made, load_classifier, read_examples
-from fruits.results import Manifest, Results, open_results
+from fruits.results import KEYS, Manifest, Results, open_results
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import open_folder
+from fruits.tables import Keys, Writer
 from fruits.train import Examples
-from fruits.update import only, split
+from fruits.update import Plan, made_with
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 _VIEWS_UP_TO = 5_000
 """Up to so many photos, views are worth their time unasked: a minute or two on two cores."""
@@ -164,12 +167,12 @@ def fitted(spark: "SparkSession", store: Results, draft: Manifest, views: int) -
         ClassifyError: they don't allow one.
     """
     labels = _labels(draft)
-    trained = draft.views if views > 1 and draft.views else draft.features
-    rows = store.table(spark, trained)
-    examples = _examples(spark, store, trained, rows, draft)
-    some = Examples.of(store.table(spark, examples).toArrow())
+    trained_on = "views" if views > 1 and draft.views else "features"
+    trained = getattr(draft, trained_on)
+    examples = _examples(store, trained, draft)
+    some = Examples.of(store.read(examples))
     validation = training.validate(some, labels)
-    sums = training.sums_of(rows, labels)
+    sums = training.sums_of(store.table(spark, trained), labels)
     classifier = training.fit(sums, labels, validation, views, draft.model["sha256"])
     path = f"{store.new('models')}/classifier"
     training.as_spark_ml(spark, classifier).write().save(store.folder.uri(path))
@@ -181,7 +184,7 @@ def fitted(spark: "SparkSession", store: Results, draft: Manifest, views: int) -
         draft,
         models={**draft.models, "classifier": path},
         examples=examples,
-        classifier=_facts(classifier, validation, trained, photos, evaluation),
+        classifier=_facts(classifier, validation, trained_on, photos, evaluation),
         evaluation=None,
     )
 
@@ -223,67 +226,61 @@ def _viewed(
     spark: "SparkSession", store: Results, draft: Manifest, settings: Settings, progress: Progress
 ) -> Manifest:
     """Features of views, made for the photos that have none yet."""
-    stored = store.table(spark, draft.features)
-    rows = stored.where("label is not null").select("path", "label").toArrow()
-    photos = rows.join(store.read_sources(), "path").sort_by("path")
-    former = store.table(spark, draft.views) if draft.views else None
-    known = former.select("path", "version").toArrow() if former else photos.slice(0, 0)
-    kept, todo = split(photos, known)
-    if not todo.num_rows and len(kept) == len(known):
+    keys = Keys.of(store.folder, draft.features, KEYS).rows
+    labelled = keys.filter(keys["label"].is_valid())
+    model, settings = as_made(draft, settings)
+    made = made_with(model, settings, VIEWS)
+    plan = Plan.of(store, "views", labelled, made)
+    if plan.same:
         return draft
     folder = open_folder(draft.photos)
-    folder.check_there()
-    sizes = pa.array(np.zeros(len(todo), np.int64))  # not known; about the same, let us say
-    problems = pa.nulls(len(todo), pa.string())
-    keys = pa.table([*todo.select(KEYS.names[:3]).columns, sizes, problems], schema=KEYS)
+    if plan.todo.num_rows:
+        folder.check_there()
     done = spark.sparkContext.accumulator(0)
-    path = store.new("views")
-    with progress.step("views", len(todo), lambda: int(done.value)):
-        model, settings = as_made(draft, settings)
-        made = featurize(spark, keys, folder, model, settings, views=VIEWS, done=done)
-        made = made.where("reason is null").drop("reason")
-        if former and kept.num_rows:
-            made = made.unionByName(only(spark, former, kept))
-        made.write.parquet(store.folder.uri(path))
-    found = store.table(spark, path).count()
-    if not found:
+    with progress.step("views", len(plan.todo), lambda: int(done.value)):
+        # Sizes are not known; about the same, let us say.
+        columns = [*plan.todo.columns, np.zeros(len(plan.todo), int), pa.nulls(len(plan.todo))]
+        todo = pa.table(columns, names=LISTED.names).cast(LISTED)
+        writer = Writer(store.folder, "views", made)
+        new = featurize.store(spark, todo, folder, model, settings, writer, views=VIEWS, done=done)
+        old, adopted = plan.carried_out(spark, store.folder, "views")
+    if not plan.kept + new.rows:
         raise PhotosError(f"none of the photos in {draft.photos} can be read any more")
-    if lost := len(photos) - found:
+    if lost := new.rejects.num_rows:
         progress.say(f"{lost} photos can't be read any more, and are left out.")
-    return replace(draft, views=path)
+    return replace(draft, views=[*old, *adopted, *new.files])
 
 
-def _examples(
-    spark: "SparkSession", store: Results, trained: str, rows: "DataFrame", draft: Manifest
-) -> str:
-    """The path of at most 20,000 of the rows, as many of each label as there can be."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as sql
-
+def _examples(store: Results, trained: list[str], draft: Manifest) -> list[str]:
+    """The files of at most 20,000 of these rows, as many of each label as there can be."""
     counts = [count for label, count in draft.labels.items() if label]
     if sum(counts) <= _EXAMPLES:
         return trained
     each = max(n for n in range(1, _EXAMPLES + 1) if sum(min(n, c) for c in counts) <= _EXAMPLES)
-    rank = sql.row_number().over(Window.partitionBy("label").orderBy(sql.xxhash64("path")))
-    keys = rows.where("label is not null").select("path", "label", rank.alias("rank"))
-    chosen = sql.broadcast(keys.where(sql.col("rank") <= each).select("path"))
-    path = store.new("examples")
-    sample = rows.select("path", "label", "features").join(chosen, "path", "left_semi")
-    sample.write.parquet(store.folder.uri(path))
-    return path
+    keys = Keys.of(store.folder, trained, KEYS)
+    order = np.argsort([crc32(path.encode()) for path in keys.rows["path"].to_pylist()])
+    chosen = np.zeros(len(order), bool)
+    taken: Counter[str | None] = Counter({None: each})  # of photos without label, none
+    labels = keys.rows["label"].to_pylist()
+    for row in order.tolist():
+        chosen[row] = taken[labels[row]] < each
+        taken[labels[row]] += 1
+    name = tables.new_file("examples")
+    tables.write(store.folder, name, keys.read(store.folder, chosen))
+    return [name]
 
 
 def _facts(
     classifier: Classifier,
     validation: training.Validation,
-    trained: str,
+    trained_on: str,
     photos: int,
     evaluation: dict[str, Any],
 ) -> dict[str, Any]:
     """What the manifest says of a classifier."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "trained_on": trained,
+        "trained_on": trained_on,
         "photos": photos,
         "labels": len(classifier.labels),
         "views": classifier.views,

@@ -47,14 +47,20 @@ def cli() -> None:
 @cli.command(cls=Verb, example="fruits run ~/photos results/\nfruits run s3://b/photos s3://b/out")
 @click.argument("photos")
 @click.argument("results")
+@click.option(
+    "--keep-pca",
+    is_flag=True,
+    help="Project new photos by the PCA that stands, rather than fit it anew.",
+)
 @settings_of(*FEATURIZE, *REDUCE, *SPARK)
-def run(photos: str, results: str, settings: "Settings") -> None:
+def run(photos: str, results: str, keep_pca: bool, settings: "Settings") -> None:
     """Photos -> features, PCA, CSV and report: all steps, for new and changed photos only."""
     from fruits import pipeline
 
     progress = new_progress()
     spark = new_session(settings, progress, results, photos)
-    _summary(pipeline.run(spark, photos, results, settings, progress), results, progress)
+    made = pipeline.run(spark, photos, results, settings, progress, keep_pca=keep_pca)
+    _summary(made, results, progress)
 
 
 @cli.command(cls=Verb, example="fruits featurize ~/photos results/ --engine tensorflow")

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -112,11 +113,12 @@ def new_session(
     settings: "Settings", progress: "Progress", results: str, photos: str | None = None
 ) -> Any:
     """A session; what can be checked without one is checked first, as it takes seconds."""
-    from fruits.results import open_results
+    from fruits.results import OlderFormat, open_results
     from fruits.session import start_session
     from fruits.storage import open_folder
 
-    store = open_results(results)
+    with suppress(OlderFormat) if photos else nullcontext():  # a run takes them over
+        store = open_results(results)
     if photos is None:
         store.current()
     else:

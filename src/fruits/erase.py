@@ -8,21 +8,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fruits import tables
 from fruits.classify import fitted
+from fruits.end_result import make_csv
 from fruits.errors import ClassifyError, ReduceError, ResultsError
 from fruits.photo import is_photo
-from fruits.pipeline import commit, reported, stage_csv, write_reduced, writing
+from fruits.pipeline import commit, reported, write_reduced, writing
 from fruits.progress import Progress
-from fruits.results import Manifest, Results
+from fruits.results import TABLES, Manifest, Results
 from fruits.session import spark_errors
+from fruits.tables import EMPTY, Keys
+from fruits.update import count_labels
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
+
+
+_PATH = pa.schema([("path", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -56,10 +63,9 @@ def erase(
     with writing(results, create=False) as store, spark_errors():
         former = store.current()
         with progress.step("find"):
-            known = pa.concat_arrays(
-                store.table(spark, path).select("path").toArrow()["path"].combine_chunks()
-                for path in (former.features, former.rejects)
-            )
+            both = [*former.features, *former.rejects]
+            known = store.read(both, ["path"])["path"]
+            known = known.combine_chunks()
             doomed, unmatched = _match(known, _names(photos, known), former.photos)
         if not len(doomed):
             store.purge()  # of what a killed run, or a killed erasure, may have left
@@ -73,7 +79,7 @@ def erase(
             if draft.reduced:
                 if refit:
                     draft = _refitted(spark, store, draft)
-                csv = stage_csv(spark, store, draft)
+                csv = make_csv(spark, store, draft)
             if refit and draft.classifier:
                 draft = _retrained(spark, store, draft)
             models = [] if refit else sorted(former.models)
@@ -93,45 +99,30 @@ def _without(
     spark: "SparkSession", store: Results, former: Manifest, doomed: pa.Array
 ) -> tuple[Manifest, int]:
     """A draft without the doomed photos, and how many rows it leaves out."""
-    keys = spark.createDataFrame(pa.table({"path": doomed}))
-    rows = 0
-
-    def rewritten(dataset: str, path: str) -> str:
-        nonlocal rows
-        after = store.new(dataset)
-        before: DataFrame = store.table(spark, path)
-        before.join(keys, "path", "left_anti").write.parquet(store.folder.uri(after))
-        rows += before.count() - store.table(spark, after).count()
-        return after
-
-    datasets = ("features", "rejects", "reduced", "views", "examples")
-    named = {name: path for name in datasets if (path := getattr(former, name))}
-    new: dict[str, str] = {}
-    for name, path in named.items():
-        if path not in new:  # examples are features or views, unless these are many
-            new[path] = rewritten(name, path)
-    features, rejects = new[former.features], new[former.rejects]
-    sources = store.read_sources()
-    left = sources.filter(pc.invert(pc.is_in(sources["path"], doomed)))
-    labels = _count_labels(store.table(spark, features))
-    n_features, n_rejects = sum(labels.values()), store.table(spark, rejects).count()
+    after: dict[str, Any] = {}
+    removed: dict[str, int] = {}
+    for table in TABLES:
+        files = getattr(former, table)
+        same = [other for other in after if getattr(former, other) == files]
+        if files is None or same:  # examples are features or views, unless these are many
+            after[table] = after[same[0]] if same else None
+            continue
+        paths = Keys.of(store.folder, files, _PATH)
+        wanted = pc.invert(pc.is_in(paths.rows["path"], doomed)).to_numpy()
+        after[table] = tables.changed(
+            spark, store.folder, table, files, paths.keeping(wanted) or EMPTY
+        )
+        removed[table] = int((~wanted).sum())
+    labels = count_labels(store.read(after["features"], ["label"]))
+    n_features = sum(labels.values())
+    n_rejects = former.counts["rejects"] - removed["rejects"]
     counts = {
         **former.counts,
         "listed": n_features + n_rejects,
         "features": n_features,
         "rejects": n_rejects,
     }
-    return replace(
-        former,
-        features=features,
-        rejects=rejects,
-        reduced=new.get(former.reduced or ""),
-        views=new.get(former.views or ""),
-        examples=new.get(former.examples or ""),
-        sources=store.write_small("sources", left),
-        labels=labels,
-        counts=counts,
-    ), rows
+    return replace(former, **after, labels=labels, counts=counts), sum(removed.values())
 
 
 def _refitted(spark: "SparkSession", store: Results, draft: Manifest) -> Manifest:
@@ -151,12 +142,6 @@ def _retrained(spark: "SparkSession", store: Results, draft: Manifest) -> Manife
         return replace(
             draft, models=models, views=None, examples=None, classifier=None, evaluation=None
         )
-
-
-def _count_labels(features: "DataFrame") -> dict[str, int]:
-    """How many rows each label has; no label is ""."""
-    counted = features.groupBy("label").count().collect()
-    return dict(sorted((row[0] or "", int(row[1])) for row in counted))
 
 
 def _names(given: Sequence[str], known: pa.Array) -> list[str]:

@@ -1,15 +1,15 @@
 """Photos -> features and rejects, on Spark.
 
-Keys travel through the JVM, photos don't: each Python worker reads its photos from the folder
-itself, many at a time, while it decodes and infers, and gives back Arrow batches of rows.
+Keys travel through the JVM, photos and features don't: each Python worker reads its photos from the
+folder itself, many at a time, while it decodes and infers, and writes their rows itself.
 """
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +19,18 @@ from fruits.engine import Engine, engine_of_this_process
 from fruits.errors import PhotoError
 from fruits.model import FEATURES, Model
 from fruits.photo import MAX_BYTES, prepare_views
+from fruits.results import REJECTS
 from fruits.settings import Settings
 from fruits.storage import Folder, read_ahead
+from fruits.tables import Writer, on_workers
 
 if TYPE_CHECKING:
     from pyspark.accumulators import Accumulator
     from pyspark.core.broadcast import Broadcast
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 _T = TypeVar("_T")
+R = TypeVar("R")
 _Row = dict[str, Any]
 
 SCHEMA = pa.schema(
@@ -39,7 +42,6 @@ SCHEMA = pa.schema(
         ("reason", pa.string()),  # why it is a reject; null for a photo with features
     ]
 )
-COLUMNS = "path string, label string, version string, features array<float>, reason string"
 
 _PHOTO_BYTES = 64 * 2**10
 """What a photo costs beside its own bytes: inference takes about as long as decoding so much."""
@@ -54,75 +56,115 @@ def featurize(
     photos: pa.Table,
     folder: Folder,
     model: Model,
-    settings: Settings = Settings(),
+    settings: Settings,
+    then: Callable[[Iterator[pa.RecordBatch]], R],
     *,
     views: int = 1,
     done: "Accumulator[int] | None" = None,
-) -> "DataFrame":
-    """Rows of `listing.SCHEMA` -> a DataFrame of SCHEMA, one row a photo, computed when written.
+) -> list[R]:
+    """Featurizes photos (rows of `listing.SCHEMA`) in tasks of about equal work; returns what
+    `then` makes, on the worker, of the rows of each task: batches of SCHEMA, a row a photo.
 
     The features are the mean of those of so many `views` of the photo (see `photo.prepare_views`).
     `done` grows by the photos of each task that ends.
     """
-    # Spark makes a partition of each batch of an Arrow table.
-    keys = spark.createDataFrame(partition(photos, spark.sparkContext.defaultParallelism))
-    work = _Work(
-        folder,
-        spark.sparkContext.broadcast(model.files),
-        model.facts,
-        settings.engine,
-        settings.precision,
-        settings.reads_in_flight,
-        settings.max_megapixels * 1_000_000,
-        views,
-        settings.decode == "exact",
-        done,
+    files = spark.sparkContext.broadcast(model.files)
+    work = _Work(folder, files, model.facts, settings, views, done, then)
+    tasks = partition(photos, spark.sparkContext.defaultParallelism)
+    return on_workers(spark, work, tasks)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of photos."""
+
+    files: list[str]  # rows of path, label, version, features
+    rows: int  # in these files
+    rejects: pa.Table  # path, label, reason
+
+
+@dataclass(frozen=True)
+class Store:
+    """For `featurize`: writes rows with features into files of a table."""
+
+    writer: Writer
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Stored:
+        rejects = [REJECTS.empty_table()]
+
+        def with_features() -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                if batch["reason"].null_count:
+                    yield batch.drop_columns("reason")
+                else:
+                    rejects.append(pa.Table.from_batches([batch.select(REJECTS.names)]))
+
+        written = list(self.writer(with_features()))
+        files = [name for name, _ in written]
+        return Stored(files, sum(rows for _, rows in written), pa.concat_tables(rejects))
+
+
+def store(
+    spark: "SparkSession",
+    photos: pa.Table,
+    folder: Folder,
+    model: Model,
+    settings: Settings,
+    writer: Writer,
+    *,
+    views: int = 1,
+    done: "Accumulator[int] | None" = None,
+) -> Stored:
+    """Featurizes photos into files of a table, a file or more a task."""
+    then = Store(writer)
+    parts = featurize(spark, photos, folder, model, settings, then, views=views, done=done)
+    return Stored(
+        [file for part in parts for file in part.files],
+        sum(part.rows for part in parts),
+        pa.concat_tables([REJECTS.empty_table(), *(part.rejects for part in parts)]),
     )
-    return keys.mapInArrow(work, COLUMNS)
 
 
-def partition(photos: pa.Table, slots: int) -> pa.Table:
-    """The same rows, cut into batches of about equal work, for `slots` tasks side by side."""
+def partition(photos: pa.Table, slots: int) -> list[pa.Table]:
+    """The same rows, cut into parts of about equal work, for `slots` tasks side by side."""
     if not photos.num_rows:
-        return photos
+        return []
     work = np.cumsum(photos["size"].to_numpy() + _PHOTO_BYTES)
     least, most = _PARTITION_BYTES
     share = min(max(int(work[-1]) / (slots * _TASKS_PER_SLOT), least), most)
     count = min(math.ceil(work[-1] / share), photos.num_rows)
     ends = np.searchsorted(work, work[-1] * np.arange(1, count) / count) + 1
     bounds = np.unique(np.concatenate(([0], ends, [photos.num_rows])))
-    rows = photos.combine_chunks()
-    batches = [
-        batch
+    return [
+        photos.slice(start, end - start).combine_chunks()
         for start, end in itertools.pairwise(bounds.tolist())
-        for batch in rows.slice(start, end - start).to_batches()
     ]
-    return pa.Table.from_batches(batches, photos.schema)
 
 
 @dataclass(frozen=True)
-class _Work:
-    """What a worker does with a partition of keys; travels to it with the task."""
+class _Work(Generic[R]):
+    """What a worker does with a part of the keys; travels to it with the task."""
 
     folder: Folder
     files: "Broadcast[dict[str, bytes]]"
     facts: dict[str, str]
-    engine: str
-    precision: str
-    reads_in_flight: int
-    max_pixels: int
+    settings: Settings
     views: int
-    exact: bool
     done: "Accumulator[int] | None"
+    then: Callable[[Iterator[pa.RecordBatch]], R]
 
-    def __call__(self, keys: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def __call__(self, keys: pa.Table) -> R:
+        return self.then(self.rows(keys))
+
+    def rows(self, keys: pa.Table) -> Iterator[pa.RecordBatch]:
+        """A row of SCHEMA a photo; a batch holds either features or reasons."""
         engine = engine_of_this_process(
-            self.engine,
-            self.precision,
+            self.settings.engine,
+            self.settings.precision,
             self.facts["sha256"],
             lambda: Model(**self.facts, files=self.files.value),
         )
-        rows = (row for batch in keys for row in batch.to_pylist())
+        rows = (row for batch in keys.to_batches(max_chunksize=_BATCH) for row in batch.to_pylist())
         for some in _chunks(self._prepared(rows), max(1, _BATCH // self.views)):
             good = [(row, result) for row, result in some if isinstance(result, np.ndarray)]
             bad = [(row, result) for row, result in some if isinstance(result, PhotoError)]
@@ -137,12 +179,15 @@ class _Work:
     def _prepared(
         self, rows: Iterator[_Row]
     ) -> Iterator[tuple[_Row, NDArray[np.float32] | PhotoError]]:
-        read = read_ahead(self._read, rows, itemgetter("size"), self.reads_in_flight)
+        exact = self.settings.decode == "exact"
+        max_pixels = self.settings.max_megapixels * 1_000_000
+        in_flight = self.settings.reads_in_flight
+        read = read_ahead(self._read, rows, itemgetter("size"), in_flight)
         for row, data in read:
             try:
                 if isinstance(data, PhotoError):
                     raise data
-                yield row, prepare_views(data, self.max_pixels, self.views, exact=self.exact)
+                yield row, prepare_views(data, max_pixels, self.views, exact=exact)
             except PhotoError as error:
                 yield row, error
 

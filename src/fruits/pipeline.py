@@ -14,14 +14,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from fruits import reduce as reducing
+from fruits.end_result import make_csv
 from fruits.progress import Progress
 from fruits.report import render
 from fruits.report_content import gather
-from fruits.results import CSV, REPORT, Manifest, Results, make_csv, open_results
+from fruits.results import CSV, REPORT, Manifest, OlderFormat, Results, locked, open_results
 from fruits.session import spark_errors, versions
 from fruits.settings import Settings
 from fruits.storage import open_folder
 from fruits.update import update_features
+from fruits.upgrade import upgraded
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,15 +35,20 @@ def run(
     results: str,
     settings: Settings = Settings(),
     progress: Progress | None = None,
+    *,
+    keep_pca: bool = False,
 ) -> Manifest:
     """Photos -> features, PCA, CSV and report. Only new and changed photos are featurized.
+
+    `keep_pca`: project them by the PCA that stands, if there is one, rather than fit it anew.
 
     Raises:
         FruitsError: what the user can put right; what stood in `results` before is untouched.
     """
     progress = progress or Progress()
     with writing(results) as store:
-        draft = update_features(spark, open_folder(photos), store, settings, progress)
+        folder = open_folder(photos)
+        draft = update_features(spark, folder, store, settings, progress, keep_pca=keep_pca)
         draft, csv = _reduced(spark, store, draft, settings, progress)
         new = store.manifest is None or draft.paths() != store.manifest.paths()
         commit(spark, store, draft, progress, csv)
@@ -114,14 +121,15 @@ def _reduced(
 
     `again`: fit it even then, as the models may have seen photos that were erased since.
     """
-    if draft.reduced and draft.csv and draft.explained_variance and not again:
-        asked = (None, settings.components) if settings.components else (settings.variance, None)
-        if asked in ((draft.variance, None), (None, len(draft.explained_variance))):
-            return draft, None
-    with progress.step("reduce"), spark_errors():
-        draft = write_reduced(spark, store, draft, settings.variance, settings.components)
+    asked = (None, settings.components) if settings.components else (settings.variance, None)
+    stands = ((draft.variance, None), (None, len(draft.explained_variance or [])))
+    if again or draft.reduced is None or asked not in stands:
+        with progress.step("reduce"), spark_errors():
+            draft = write_reduced(spark, store, draft, settings.variance, settings.components)
+    elif draft.csv:
+        return draft, None
     with progress.step("csv"), spark_errors():
-        return replace(draft, csv=CSV), stage_csv(spark, store, draft)
+        return replace(draft, csv=CSV), make_csv(spark, store, draft)
 
 
 def write_reduced(
@@ -130,9 +138,9 @@ def write_reduced(
     """The draft with new models and reduced rows, fitted on its features."""
     features = store.table(spark, draft.features)
     reduction = reducing.fit(features, variance, components)
-    models, reduced = store.new("models"), store.new("reduced")
+    models = store.new("models")
     reduction.save(store.folder.uri(models))
-    reducing.transform(reduction, features).write.parquet(store.folder.uri(reduced))
+    reduced = reducing.project(spark, store.folder, reduction, draft.features)
     return replace(
         draft,
         reduced=reduced,
@@ -140,12 +148,6 @@ def write_reduced(
         explained_variance=[float(share) for share in reduction.explained_variance],
         variance=None if components else variance,
     )
-
-
-def stage_csv(spark: "SparkSession", store: Results, draft: Manifest) -> bytes | str:
-    """The CSV of the draft's reduced rows, ready for `Results.commit`."""
-    rows = store.table(spark, draft.reduced or "")
-    return make_csv(store, rows, draft.counts["features"], len(draft.explained_variance or []))
 
 
 def commit(
@@ -166,7 +168,7 @@ def commit(
 
 def reported(spark: "SparkSession", store: Results, progress: Progress) -> str:
     with progress.step("report"), spark_errors():
-        page = render(gather(spark, store))
+        page = render(gather(store))
         store.folder.write(REPORT, page.encode())
     return f"{store.folder.address}/{REPORT}"
 
@@ -176,9 +178,14 @@ def reported(spark: "SparkSession", store: Results, progress: Progress) -> str:
 
 @contextmanager
 def writing(address: str, *, create: bool = True) -> Iterator[Results]:
-    """The results folder, locked."""
-    store = open_results(address)
+    """The results folder, locked. With `create` there need be none yet, or of an older format."""
+
     if not create:
-        store.current()
-    with store.locked():
-        yield open_results(address)
+        open_results(address).current()  # or an error, before anything is made
+    folder = open_folder(address)
+    with locked(folder):
+        try:
+            store = open_results(address)
+        except OlderFormat:
+            store = upgraded(folder)
+        yield store

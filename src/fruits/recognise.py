@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from fruits.classifier import Classifier, unit
@@ -145,17 +144,10 @@ class Recogniser:
 def read_examples(store: Results) -> pa.Table:
     """path, label, features of the photos with a label that the classifier was trained on (or an
     even sample of them), sorted by path; read without Spark."""
-    path = store.current().examples or ""
-    parts = []
-    for name in store.folder.names(path):
-        if name.endswith(".parquet"):
-            data = store.folder.read_if_there(f"{path}/{name}")
-            parts.append(pyarrow.parquet.read_table(pa.BufferReader(data), columns=list(_COLUMNS)))
-    table = pa.concat_tables([part.cast(_SCHEMA) for part in parts] or [_SCHEMA.empty_table()])
+    table = store.read(store.current().examples or [], _SCHEMA.names).cast(_SCHEMA)
     return table.filter(table["label"].is_valid()).sort_by("path")
 
 
-_COLUMNS = ("path", "label", "features")
 _SCHEMA = pa.schema(
     [("path", pa.string()), ("label", pa.string()), ("features", pa.list_(pa.float32()))]
 )

@@ -8,7 +8,7 @@ algebra in Java: `bench/` holds the comparison.
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fruits import tables
 from fruits.errors import ReduceError
+from fruits.storage import Folder
 
 if TYPE_CHECKING:
     from pyspark.ml.feature import PCAModel, StandardScalerModel
@@ -92,16 +94,63 @@ def fit(features: "DataFrame", variance: float = 0.95, components: int | None = 
 
 def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
     """The columns but `features`, and `components` array<float>, of any rows with features."""
-    from pyspark.ml.functions import array_to_vector, vector_to_array
-    from pyspark.sql.functions import col
+    from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
-    others = [name for name in features.columns if name != "features"]
-    vectors = features.withColumn("raw", array_to_vector(col("features")))
-    scaled = reduction.scaler.transform(vectors)
-    projected = reduction.pca.transform(scaled)
-    return projected.select(
-        *others, vector_to_array(col("projected"), "float32").alias("components")
-    )
+    others = [field for field in features.schema if field.name != "features"]
+    components = StructField("components", ArrayType(FloatType()))
+    return features.mapInArrow(_Projection.of(reduction), StructType([*others, components]))
+
+
+def project(
+    spark: "SparkSession", folder: Folder, reduction: Reduction, files: Sequence[str]
+) -> list[str]:
+    """Writes path, label, components of the rows of each of these files of features to a file of
+    its own; returns their names."""
+    pairs = [(file, tables.new_file("reduced")) for file in files]
+    tables.on_workers(spark, _ProjectFile(folder, _Projection.of(reduction)), pairs)
+    return [name for _, name in pairs]
+
+
+@dataclass(frozen=True)
+class _Projection:
+    """Scaler and PCA in one: (x - mean) @ weights. Travels to workers."""
+
+    mean: NDArray[np.float64]  # [d]
+    weights: NDArray[np.float64]  # [d, k]
+
+    @staticmethod
+    def of(reduction: Reduction) -> "_Projection":
+        deviation = reduction.scaler.std.toArray()
+        # What does not vary counts for nothing, as in Spark ML.
+        inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        loadings = reduction.pca.pc.toArray()
+        return _Projection(reduction.scaler.mean.toArray(), loadings * inverse[:, None])
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """`components` in the place of `features`, last."""
+        for batch in batches:
+            x = batch["features"].flatten().to_numpy().reshape(len(batch), len(self.mean))
+            values = ((x - self.mean) @ self.weights).astype(np.float32)
+            offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
+            lists = pa.ListArray.from_arrays(offsets, values.ravel())
+            yield batch.drop_columns("features").append_column("components", lists)
+
+
+@dataclass(frozen=True)
+class _ProjectFile:
+    """A task: a file of features -> a file of components."""
+
+    folder: Folder
+    projection: _Projection
+
+    def __call__(self, names: tuple[str, str]) -> None:
+        source, target = names
+        rows = tables.read_file(self.folder, source, ["path", "label", "features"])
+        parts = self.projection(rows.to_batches(max_chunksize=_ROWS))
+        tables.write(self.folder, target, pa.Table.from_batches(parts))
+
+
+_ROWS = 1_024  # projected at a time: 10 MB as float64
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,20 @@
 """Gathers from the results, and from the photos, what the report shows."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import Any
+from zlib import crc32
 
+import pyarrow.compute as pc
+
+from fruits import tables
 from fruits.errors import FruitsError, PhotoError
 from fruits.photo import thumbnail
 from fruits.recognise import read_measures
 from fruits.report import ReportContent, SamplePhoto, ScatterPoint
 from fruits.results import Manifest, Results
 from fruits.storage import open_folder, read_ahead
-
-if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
 
 _POINTS = 4_000
 _LABELS = 60
@@ -21,42 +23,45 @@ _THUMBNAIL = 96  # pixels
 _MAX_PIXELS = 100_000_000
 
 
-def gather(spark: "SparkSession", store: Results) -> ReportContent:
+def gather(store: Results) -> ReportContent:
     """What `report.render` takes. Photos that can't be read any more are left out."""
     manifest = store.current()
 
-    def stored(path: str) -> "DataFrame":
-        return store.table(spark, path)
-
-    rejects = stored(manifest.rejects).groupBy("reason").count().collect()
+    counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
     return ReportContent(
         manifest=asdict(manifest),
-        scatter=_scatter(stored(manifest.reduced)) if manifest.reduced else [],
-        samples=_samples(stored(manifest.features), manifest),
-        rejects={row["reason"]: row["count"] for row in rejects},
+        scatter=_scatter(store, manifest),
+        samples=_samples(store, manifest),
+        rejects={reason["values"]: reason["counts"] for reason in counted},
         evaluation=read_measures(store, photos=True) or read_measures(store, photos=False),
     )
 
 
-def _scatter(reduced: "DataFrame") -> list[ScatterPoint]:
-    """The first two components (the second is 0 where only one was kept) of a few thousand rows."""
-    from pyspark.sql import functions as sql
+def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
+    """The first two components (the second is 0 where only one was kept) of a few thousand rows,
+    which are the same ones as long as their paths are."""
+    points: list[tuple[int, ScatterPoint]] = []
+    several = len(manifest.explained_variance or []) > 1
+    for file in manifest.reduced or []:
+        rows = tables.read_file(store.folder, file)
+        components = rows["components"].combine_chunks()
+        x = pc.list_element(components, 0).to_pylist()
+        y = pc.list_element(components, 1).to_pylist() if several else [0.0] * len(rows)
+        for point in zip(rows["path"].to_pylist(), rows["label"].to_pylist(), x, y, strict=True):
+            points.append((crc32(point[0].encode()), ScatterPoint(*point)))
+        points = sorted(points, key=itemgetter(0))[:_POINTS]
+    return [point for _, point in points]
 
-    first = [sql.get("components", sql.lit(i)).alias(name) for i, name in enumerate("xy")]
-    rows = reduced.select("path", "label", *first)
-    some = rows.orderBy(sql.xxhash64("path")).limit(_POINTS).fillna(0.0).collect()
-    return [ScatterPoint(row["path"], row["label"], row["x"], row["y"]) for row in some]
 
-
-def _samples(features: "DataFrame", manifest: Manifest) -> dict[str | None, list[SamplePhoto]]:
+def _samples(store: Results, manifest: Manifest) -> dict[str | None, list[SamplePhoto]]:
     """The first few photos of each label, as thumbnails."""
-    from pyspark.sql import Window
-    from pyspark.sql import functions as sql
-
-    rank = sql.row_number().over(Window.partitionBy("label").orderBy("path"))
-    ranked = features.select("path", "label", rank.alias("rank"))
-    rows = ranked.where(sql.col("rank") <= _SAMPLES_A_LABEL).orderBy("label", "path")
-    chosen = rows.limit(_LABELS * _SAMPLES_A_LABEL).collect()
+    keys = store.read(manifest.features, ["path", "label"])
+    chosen: list[dict[str, Any]] = []
+    taken: Counter[str | None] = Counter()
+    for row in keys.sort_by([("label", "ascending"), ("path", "ascending")]).to_pylist():
+        if taken[row["label"]] < _SAMPLES_A_LABEL and len(chosen) < _LABELS * _SAMPLES_A_LABEL:
+            taken[row["label"]] += 1
+            chosen.append(row)
     samples: dict[str | None, list[SamplePhoto]] = defaultdict(list)
     try:
         folder = open_folder(manifest.photos)

@@ -1,5 +1,6 @@
 """Folders in S3: prefixes of a bucket, read and written by boto3."""
 
+import io
 import os
 import threading
 import uuid
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 from fruits.errors import PhotoError, StorageError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+    from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
@@ -50,14 +53,20 @@ class S3Folder:
 
         with s3_errors(self):
             try:
-                return self._get(name)
+                return self._get(name)[0]
             except ClientError as error:
                 if (code := error.response["Error"]["Code"]) in _ONE_OBJECT:
                     raise PhotoError(f"the object can't be read ({code})") from None
                 raise
 
-    def _get(self, name: str) -> bytes:
-        """An object's bytes; boto3 itself tries again only until the first of them has come."""
+    def open(self, name: str) -> "pa.NativeFile":
+        import pyarrow as pa
+
+        return pa.PythonFile(_Ranged(self, name), "r")
+
+    def _get(self, name: str, part: str = "") -> tuple[bytes, int]:
+        """An object's bytes (or some: `part` is an HTTP range), and how many it has in all; boto3
+        itself tries again only until the first of them has come."""
         from botocore.exceptions import (
             IncompleteReadError,
             ReadTimeoutError,
@@ -66,8 +75,13 @@ class S3Folder:
 
         for tries_left in (2, 1, 0):
             try:
-                answer = s3_client().get_object(Bucket=self.bucket, Key=self.prefix + name)
-                return answer["Body"].read()
+                key = self.prefix + name
+                if part:
+                    answer = s3_client().get_object(Bucket=self.bucket, Key=key, Range=part)
+                else:
+                    answer = s3_client().get_object(Bucket=self.bucket, Key=key)
+                _, _, size = answer.get("ContentRange", "").partition("/")
+                return answer["Body"].read(), int(size or answer["ContentLength"])
             except (IncompleteReadError, ReadTimeoutError, ResponseStreamingError):
                 if not tries_left:
                     raise
@@ -151,6 +165,56 @@ class S3Folder:
         self.delete(probe)
 
 
+class _Ranged(io.RawIOBase):
+    """An object as a file whose parts are fetched when they are read; the last part is at hand, as
+    a Parquet file is read from its end.
+
+    Raises:
+        FileNotFoundError: there is no such object.
+    """
+
+    def __init__(self, folder: S3Folder, name: str) -> None:
+        from botocore.exceptions import ClientError
+
+        self._folder, self._name, self._at = folder, name, 0
+        with s3_errors(folder):
+            try:
+                self._tail, self._size = folder._get(name, f"bytes=-{_TAIL}")
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
+                    raise FileNotFoundError(name) from None
+                raise
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
+        self._at = start + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        end = min(self._at + len(view), self._size)
+        if end <= self._at:
+            return 0
+        if (behind := self._at - (self._size - len(self._tail))) >= 0:
+            data = self._tail[behind : behind + end - self._at]
+        else:
+            with s3_errors(self._folder):
+                data, _ = self._folder._get(self._name, f"bytes={self._at}-{end - 1}")
+        view[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
+_TAIL = 64 * 2**10
 _ONE_OBJECT = frozenset({"NoSuchKey", "AccessDenied", "InvalidObjectState", "404", "403"})
 """S3 errors that concern one object, not the service or the credentials."""
 

@@ -14,10 +14,13 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from fruits.errors import PhotoError, StorageError
 from fruits.s3 import S3Folder, check_bucket
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 T = TypeVar("T")
 
@@ -37,6 +40,9 @@ class Folder(Protocol):
 
     def read(self, name: str) -> bytes:
         """A file's bytes. Raises PhotoError where this one file can't be read."""
+
+    def open(self, name: str) -> "pa.NativeFile":
+        """A file to read parts of. Raises FileNotFoundError where there is none."""
 
     def read_if_there(self, name: str) -> bytes | None:
         """A file's bytes, or None where there is no such file."""
@@ -104,6 +110,16 @@ class LocalFolder:
                 return file.read()
         except OSError as error:
             raise PhotoError(f"the file can't be read ({error.strerror})") from None
+
+    def open(self, name: str) -> "pa.NativeFile":
+        import pyarrow as pa
+
+        try:
+            return pa.OSFile(os.path.join(self.address, name))
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise StorageError(f"can't read {self.address}/{name}: {error.strerror}") from None
 
     def read_if_there(self, name: str) -> bytes | None:
         path = Path(self.address) / name

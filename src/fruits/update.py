@@ -5,32 +5,31 @@ photo that is still there in that version are kept; rejects are tried again, as 
 (rights, a half-done upload, a limit) can have been put right without a trace on the photo.
 """
 
-import functools
-from collections.abc import Sequence
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
+from fruits import featurize, tables
+from fruits import reduce as reducing
 from fruits.engine import FILES
 from fruits.errors import PhotosError, ReduceError, ResultsError
-from fruits.featurize import featurize
 from fruits.listing import Listing, list_photos
 from fruits.model import Model, load_model
 from fruits.photo import EXTENSIONS
 from fruits.progress import Progress
-from fruits.results import MADE_WITH, REJECTS, SOURCES, Manifest, Results
+from fruits.results import KEYS, MADE_WITH, Manifest, Results
 from fruits.session import spark_errors
 from fruits.settings import Settings
-from fruits.staging import Leftovers, Staging
 from fruits.storage import Folder
+from fruits.tables import EMPTY, Change, Keys, Writer
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
-
-_CHUNK = 50_000
-"""Photos a Spark job: what a killed run loses at most, and what the driver hands over at once."""
+    from pyspark.sql import SparkSession
 
 
 def update_features(
@@ -39,8 +38,11 @@ def update_features(
     store: Results,
     settings: Settings,
     progress: Progress,
+    *,
+    keep_pca: bool = False,
 ) -> Manifest:
-    """A draft of the manifest whose features and rejects are those of the folder's photos.
+    """A draft of the manifest whose features and rejects are those of the folder's photos; it has
+    reduced rows if no feature changed, or, with `keep_pca`, by the PCA that stands.
 
     Raises:
         FruitsError: no photo, none usable, or the features would be mixed with other ones.
@@ -60,139 +62,175 @@ def update_features(
         progress.say(
             f"The results were of {store.manifest.photos}; now they follow {folder.address}."
         )
+    made = made_with(model, settings)
     with progress.step("compare"):
-        staging = Staging(spark, store, model, settings)
-        plan = _plan(folder.address, photos, store, staging)
+        plan = Plan.of(store, "features", photos, made)
     done = spark.sparkContext.accumulator(0)
     todo = plan.todo
     with progress.step("featurize", todo.num_rows, lambda: int(done.value)), spark_errors():
-        for start in range(0, todo.num_rows, _CHUNK):
-            chunk = todo.slice(start, _CHUNK)
-            staging.add(featurize(spark, chunk, folder, model, settings, done=done))
-
-    draft = store.manifest
-    if draft is None or plan.changes_something(draft):
-        with progress.step("store"), spark_errors():
-            draft = _stored(spark, store, plan, staging)
+        writer = Writer(store.folder, "features", made)
+        new = featurize.store(spark, todo, folder, model, settings, writer, done=done)
+    with progress.step("store"), spark_errors():
+        draft = _stored(spark, store, plan, new, folder, photos, model, settings, keep_pca)
     counts = {
         "listed": photos.num_rows,
-        "features": draft.counts["features"],
-        "rejects": draft.counts["rejects"],
+        "features": plan.kept + new.rows,
+        "rejects": new.rejects.num_rows,
         "ignored": listing.ignored,
-        "featurized": todo.num_rows - draft.counts["rejects"],  # by this run
+        "featurized": new.rows,  # by this run
     }
     if counts["listed"] != counts["features"] + counts["rejects"]:
         raise AssertionError(f"photos got lost or doubled: {counts}")
     return replace(draft, photos=folder.address, counts=counts)
 
 
+def made_with(model: Model, settings: Settings, views: int = 1) -> bytes:
+    """All that features depend on beside their photo: files of features carry it."""
+    facts = {"model": model.facts, "views": views}
+    facts.update((name, getattr(settings, name)) for name in MADE_WITH)
+    return json.dumps(facts, sort_keys=True).encode()
+
+
 @dataclass(frozen=True)
-class _Plan:
-    """The photos of a folder (rows of `listing.SCHEMA`), by where their features come from."""
+class Plan:
+    """What a table of features needs to hold exactly these photos."""
 
-    address: str
-    photos: pa.Table
-    known: pa.Table  # what the current features were made from
-    kept: pa.Table  # the photos among these
-    leftovers: Leftovers | None
-    resumed: pa.Table  # the photos that a killed run had featurized
-    todo: pa.Table
+    files: list[str]  # of the table as it is
+    change: Change  # of these files
+    orphans: list[str]  # what killed runs wrote and did not commit
+    adopted: Change  # of the orphans
+    kept: int  # photos with features in all these
+    todo: pa.Table  # the other photos
+    same: bool  # nothing is to be added, and nothing removed
 
-    def changes_something(self, former: Manifest) -> bool:
-        """Whether new data sets are due."""
-        return bool(
-            self.todo.num_rows
-            or self.resumed.num_rows
-            or len(self.kept) != len(self.known)
-            or former.counts["rejects"]
+    @staticmethod
+    def of(store: Results, table: str, photos: pa.Table, made: bytes) -> "Plan":
+        """For `photos`, rows of `listing.SCHEMA`, and features made as `made` says."""
+        files = (getattr(store.manifest, table) or []) if store.manifest else []
+        orphans = [f for f in store.orphans(table) if tables.made_with(store.folder, f) == made]
+        known, found = (Keys.of(store.folder, each, KEYS) for each in (files, orphans))
+        keep = among(known.rows, photos)
+        missing = photos.filter(~among(photos, known.rows))
+        adopt = among(found.rows, missing) & _is_first(found.rows)
+        todo = missing.filter(~among(missing, found.rows))
+        return Plan(
+            files,
+            known.keeping(keep),
+            orphans,
+            found.keeping(adopt),
+            int(keep.sum() + adopt.sum()),
+            todo,
+            bool(keep.all() and not adopt.any() and not todo.num_rows),
         )
 
+    def carried_out(
+        self, spark: "SparkSession", folder: Folder, table: str
+    ) -> tuple[list[str], list[str]]:
+        """The table's files that stay or are rewritten, and those that come from orphans."""
+        old = tables.changed(spark, folder, table, self.files, self.change)
+        return old, tables.changed(spark, folder, table, self.orphans, self.adopted)
 
-def _plan(address: str, photos: pa.Table, store: Results, staging: Staging) -> _Plan:
-    known, leftovers = store.read_sources(), staging.leftovers()
-    kept, new = split(photos, known)
-    resumed, todo = split(new, leftovers.sources if leftovers else SOURCES.empty_table())
-    return _Plan(address, photos, known, kept, leftovers, resumed, todo)
+
+def among(rows: pa.Table, others: pa.Table) -> NDArray[np.bool_]:
+    """Which of the rows are photos that are among the others, in this very version."""
+    found: NDArray[np.bool_] = pc.is_in(_key(rows), _key(others)).to_numpy(zero_copy_only=False)
+    return found
 
 
-def _stored(spark: "SparkSession", store: Results, plan: _Plan, staging: Staging) -> Manifest:
-    """A draft that names new data sets, written from what is kept, resumed and staged.
+def _is_first(rows: pa.Table) -> NDArray[np.bool_]:
+    """Which of the rows are the first ones of their photo."""
+    key = _key(rows)
+    first: NDArray[np.bool_] = pc.index_in(key, key).to_numpy() == np.arange(len(rows))
+    return first
+
+
+def _key(rows: pa.Table) -> pa.StringArray:
+    """path and version, by which a photo is known."""
+    return pc.binary_join_element_wise(rows["path"], rows["version"], "\0").combine_chunks()
+
+
+def _stored(
+    spark: "SparkSession",
+    store: Results,
+    plan: Plan,
+    new: featurize.Stored,
+    folder: Folder,
+    photos: pa.Table,
+    model: Model,
+    settings: Settings,
+    keep_pca: bool,
+) -> Manifest:
+    """A draft that names the tables as they are now.
 
     Raises:
         PhotosError: there is nothing but rejects.
     """
-    former, staged = store.manifest, staging.rows()
-    rejects = staged.where("reason is not null").select(*REJECTS.names).toArrow().cast(REJECTS)
-    usable = plan.photos.filter(pc.invert(pc.is_in(plan.photos["path"], rejects["path"])))
+    former, rejects = store.manifest, new.rejects.sort_by("path")
+    usable = photos.filter(pc.invert(pc.is_in(photos["path"], rejects["path"])))
     if not usable.num_rows:
-        staging.discard()
         raise PhotosError(
-            f"none of the {plan.photos.num_rows} photos in {plan.address} is usable, "
+            f"none of the {photos.num_rows} photos in {folder.address} is usable, "
             f"so nothing was changed; the first one, {rejects['path'][0]}: {rejects['reason'][0]}"
         )
-    counts = {"rejects": rejects.num_rows}
-    written = store.write_small("rejects", rejects)
-    if former and not plan.resumed.num_rows and (len(plan.kept) == len(plan.known) == len(usable)):
-        counts["features"] = former.counts["features"]
-        return replace(former, rejects=written, counts=counts)
-    parts = [staged.where("reason is null")]
-    if former and plan.kept.num_rows:
-        stored = store.table(spark, former.features)
-        all_kept = len(plan.kept) == len(plan.known)
-        parts.append(stored if all_kept else only(spark, stored, plan.kept))
-    if plan.leftovers and plan.resumed.num_rows:
-        parts.append(only(spark, plan.leftovers.rows, plan.resumed))
-    features = store.new("features")
-    _union(parts).write.parquet(store.folder.uri(features))
-    counts["features"] = store.table(spark, features).count()
+    old, adopted = plan.carried_out(spark, store.folder, "features")
+    features = [*old, *adopted, *new.files]
     draft = Manifest(
-        photos=plan.address,
+        photos=folder.address,
         features=features,
-        rejects=written,
-        sources=store.write_small("sources", usable.select(SOURCES.names)),
-        counts=counts,
-        labels=_count_labels(usable),
-        model=staging.model.facts,
-        **staging.made_with,
+        rejects=_rejects(store, rejects),
+        labels=count_labels(usable),
+        model=model.facts,
+        **{name: getattr(settings, name) for name in MADE_WITH},
         erased=former.erased if former else [],
     )
-    return _with_classifier(spark, store, draft, former, usable) if former else draft
+    if former is None:
+        return draft
+    renewed = {tuple(former.features): features}
 
+    def left(table: str) -> list[str] | None:
+        """A table that the classifier needs, without photos that are gone or changed."""
+        if (files := getattr(former, table)) is None:
+            return None
+        if tuple(files) not in renewed:
+            keys = Keys.of(store.folder, files, KEYS)
+            change = keys.keeping(among(keys.rows, usable)) or EMPTY
+            renewed[tuple(files)] = tables.changed(spark, store.folder, table, files, change)
+        return renewed[tuple(files)]
 
-def _with_classifier(
-    spark: "SparkSession", store: Results, draft: Manifest, former: Manifest, usable: pa.Table
-) -> Manifest:
-    """The draft with the classifier that there was; it keeps nothing of photos that are gone."""
-    renewed = {former.features: draft.features}
-
-    def left(dataset: str, path: str | None) -> str | None:
-        if path and path not in renewed:
-            renewed[path] = store.new(dataset)
-            rows = only(spark, store.table(spark, path), usable)
-            rows.write.parquet(store.folder.uri(renewed[path]))
-        return renewed[path] if path else None
-
-    return replace(
+    draft = replace(
         draft,
-        views=left("views", former.views),
-        examples=left("examples", former.examples),
+        views=left("views"),
+        examples=left("examples"),
         models={name: path for name, path in former.models.items() if name == "classifier"},
         classifier=former.classifier,
         evaluation=former.evaluation,
     )
+    if former.reduced is None or not (plan.same or keep_pca):
+        return draft
+    reduced = tables.changed(spark, store.folder, "reduced", former.reduced, plan.change)
+    if added := [*adopted, *new.files]:
+        reduction = reducing.load(spark, store.folder.uri(former.models["pca"].rpartition("/")[0]))
+        reduced += reducing.project(spark, store.folder, reduction, added)
+    return replace(
+        draft,
+        reduced=reduced,
+        models=former.models,
+        csv=former.csv if plan.same else None,
+        explained_variance=former.explained_variance,
+        variance=former.variance,
+    )
 
 
-def split(photos: pa.Table, known: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The photos that are among `known`, in this very version, and the others."""
+def _rejects(store: Results, rejects: pa.Table) -> list[str]:
+    """The files that hold these rejects: the former ones, where they are the same."""
+    if store.manifest and store.read(store.manifest.rejects).equals(rejects):
+        return store.manifest.rejects
+    name = tables.new_file("rejects")
+    tables.write(store.folder, name, rejects)
+    return [name]
 
-    def key(table: pa.Table) -> pa.ChunkedArray:
-        return pc.binary_join_element_wise(table["path"], table["version"], "\0")
 
-    among = pc.is_in(key(photos), key(known))
-    return photos.filter(among), photos.filter(pc.invert(among))
-
-
-def _count_labels(photos: pa.Table) -> dict[str, int]:
+def count_labels(photos: pa.Table) -> dict[str, int]:
     """How many photos each label has; no label is ""."""
     counted = photos["label"].value_counts().to_pylist()
     return dict(sorted((item["values"] or "", item["counts"]) for item in counted))
@@ -229,14 +267,3 @@ def _check_same(store: Results, model: Model, settings: Settings) -> None:
                 f"{store.folder.address} was made with --{what} {old}, not {new}{content}: "
                 f"give another results folder, or --{what} {old}"
             )
-
-
-def only(spark: "SparkSession", rows: "DataFrame", photos: pa.Table) -> "DataFrame":
-    """The rows of these photos, by path, and by version where the rows tell it."""
-    keys = [name for name in SOURCES.names if name in rows.columns]
-    return rows.join(spark.createDataFrame(photos.select(keys)), keys, "left_semi")
-
-
-def _union(parts: "Sequence[DataFrame]") -> "DataFrame":
-    rows = [part.select("path", "label", "features") for part in parts]
-    return functools.reduce(lambda one, other: one.unionByName(other), rows)

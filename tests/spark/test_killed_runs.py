@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import pytest
 from contents import manifest, snapshot, table
 from copies import copy_results
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def kill_while(tmp_path: Path, photos: Path, reached: Callable[[Path], bool], slow: str) -> None:
+def kill_while(tmp_path: Path, photos: Path, reached: Callable[[], bool], slow: str) -> None:
     """Starts a run in a process of its own, with `slow` patched in, and kills it all, hard."""
     results = tmp_path / "results"
     script = tmp_path / "run.py"
     script.write_text(
         "import sys, time\n"
-        "from fruits import pipeline, update\n"
+        "from pyspark import TaskContext\n"
+        "from fruits import featurize, pipeline\n"
         "from fruits.session import start_session\n"
         "from fruits.settings import Settings\n"
         f"{slow}\n"
@@ -37,9 +39,11 @@ def kill_while(tmp_path: Path, photos: Path, reached: Callable[[Path], bool], sl
         "pipeline.run(start_session(settings), sys.argv[1], sys.argv[2], settings)\n"
     )
     command = [sys.executable, str(script), str(photos), str(results)]
-    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, start_new_session=True, cwd=tmp_path, stderr=subprocess.DEVNULL
+    )
     deadline = time.monotonic() + 120
-    while not reached(results):
+    while not reached():
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline, "the run never got there"
         time.sleep(0.1)
@@ -47,19 +51,32 @@ def kill_while(tmp_path: Path, photos: Path, reached: Callable[[Path], bool], sl
     process.wait()
 
 
-THE_THIRD_CHUNK_WAITS = """
-update._CHUNK, chunks, featurize = 4, [], update.featurize
-def featurize_two(*args, **kwargs):
-    chunks.append(None)
-    if len(chunks) > 2:
-        time.sleep(600)
-    return featurize(*args, **kwargs)
-update.featurize = featurize_two
+TASKS_OF_TWO = """
+def two_by_two(photos, slots):
+    return [photos.slice(i, 2) for i in range(0, len(photos), 2)]
+
+featurize.partition = two_by_two
+"""
+THE_FIFTH_TASK_WAITS = f"""{TASKS_OF_TWO}
+class Waiting(featurize.Store):
+    def __call__(self, batches):
+        while TaskContext.get().partitionId() > 3:
+            time.sleep(1)
+        return super().__call__(batches)
+
+featurize.Store = Waiting
+"""
+THE_CSV_WAITS = f"""{TASKS_OF_TWO}
+def waiting(*_):
+    open("waiting", "w").close()
+    time.sleep(600)
+
+pipeline.make_csv = waiting
 """
 
 
-def staged(results: Path) -> list[Path]:
-    return list(results.glob("staging/*/0000*/_SUCCESS"))
+def written(results: Path) -> set[Path]:
+    return set(results.glob("features/*.parquet"))
 
 
 @pytest.mark.parametrize("moment", ["while it featurizes", "before it commits"])
@@ -72,20 +89,17 @@ def test_a_killed_run_leaves_the_former_results_and_the_next_one_is_right(
     for source in (*SAMPLES.glob("Lemon/*.jpg"), *SAMPLES.glob("Pear/*.jpg")):
         (photos / "New").mkdir(exist_ok=True)
         shutil.copy(source, photos / "New")
-    former = set(results.glob("reduced/*/_SUCCESS"))
+    former = written(results)
     if moment == "while it featurizes":
-        kill_while(tmp_path, photos, lambda r: len(staged(r)) == 2, THE_THIRD_CHUNK_WAITS)
-    else:
         kill_while(
-            tmp_path,
-            photos,
-            lambda r: set(r.glob("reduced/*/_SUCCESS")) > former,
-            "update._CHUNK = 4\npipeline.stage_csv = lambda *_: time.sleep(600)",
+            tmp_path, photos, lambda: len(written(results) - former) == 4, THE_FIFTH_TASK_WAITS
         )
+    else:
+        kill_while(tmp_path, photos, (tmp_path / "waiting").exists, THE_CSV_WAITS)
     after = snapshot(results)
     assert {name: after[name] for name in before} == before
-    done = 4 * len(staged(results))
-    assert done >= 8
+    done = 8 if moment == "while it featurizes" else 12
+    assert sum(len(pd.read_parquet(file)) for file in written(results) - former) == done
     pipeline.run(spark, str(photos), str(results), settings, Silent())
     facts = manifest(results)
     assert facts["counts"]["features"] == facts["counts"]["listed"] == 25
@@ -93,4 +107,4 @@ def test_a_killed_run_leaves_the_former_results_and_the_next_one_is_right(
     assert sorted(table(results, "features")["path"]) == sorted(
         str(p.relative_to(photos)) for p in photos.rglob("*.*")
     )
-    assert not list(results.glob("staging/*"))
+    assert {f"features/{file.name}" for file in written(results)} >= set(facts["features"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from contents import manifest, snapshot, table
 from copies import copy_results
@@ -19,8 +20,9 @@ from places import SAMPLES
 from fruits import pipeline
 from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError
 from fruits.progress import Silent
-from fruits.results import open_results
+from fruits.results import locked
 from fruits.settings import Settings
+from fruits.storage import open_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -67,10 +69,10 @@ def test_every_photo_is_in_the_results_once(run: Run, photos: Path, tmp_path: Pa
     }
     assert facts["labels"] == {"": 1, "Banana": 4, "Kiwi": 4, "Red": 4}
     names = sorted(str(p.relative_to(photos)) for p in photos.rglob("*.*"))
-    for dataset in ("features", "reduced"):
-        assert sorted(table(results, dataset)["path"]) == names
+    for name in ("features", "reduced"):
+        assert sorted(table(results, name)["path"]) == names
     features = table(results, "features")
-    assert list(features.columns) == ["path", "label", "features"]
+    assert list(features.columns) == ["path", "label", "version", "features"]
     assert {len(row) for row in features["features"]} == {1280}
     reduced = table(results, "reduced")
     assert list(reduced.columns) == ["path", "label", "components"]
@@ -173,6 +175,69 @@ def test_only_new_and_changed_photos_are_featurized(
     assert len(pd.read_csv(results / "results.csv")) == 13
 
 
+def test_a_run_writes_files_for_what_is_new_and_anew_only_those_that_lose_rows(
+    run: Run, first: dict[str, Any], photos: Path, tmp_path: Path
+) -> None:
+    save(photos / "Plum", "new.jpg", "purple")
+    second = run()
+    assert [file for file in second["features"] if file not in first["features"]] == [
+        second["features"][-1]
+    ]
+    assert list(table(tmp_path / "results", "features")["path"])[-1] == "Plum/new.jpg"
+    (photos / "Plum" / "new.jpg").unlink()
+    assert run()["features"] == first["features"]
+
+
+def test_the_pca_that_stands_projects_what_is_new(
+    run: Run,
+    first: dict[str, Any],
+    spark: "SparkSession",
+    photos: Path,
+    tmp_path: Path,
+    settings: Settings,
+) -> None:
+    results = tmp_path / "results"
+    before = table(results, "reduced").set_index("path")["components"]
+    same = photos / "Kiwi" / "the_same.jpg"
+    shutil.copy(photos / "Kiwi" / "kiwi_01.jpg", same)
+    (photos / "Banana" / "banana_01.jpg").unlink()
+    pipeline.run(spark, str(photos), str(results), settings, Silent(), keep_pca=True)
+    facts = manifest(results)
+    assert facts["counts"]["featurized"] == 1
+    for name in ("models", "explained_variance", "variance"):
+        assert facts[name] == first[name]
+    after = table(results, "reduced").set_index("path")["components"]
+    assert list(table(results, "features")["path"]) == list(after.index)
+    new = after.pop("Kiwi/the_same.jpg")
+    np.testing.assert_allclose(new, before["Kiwi/kiwi_01.jpg"], atol=1e-5)
+    kept = before.drop("Banana/banana_01.jpg")
+    np.testing.assert_array_equal(np.stack(after[kept.index]), np.stack(kept))
+    csv = pd.read_csv(results / "results.csv")
+    assert sorted(csv["path"]) == sorted([*kept.index, "Kiwi/the_same.jpg"])
+    assert run()["models"] == first["models"]
+    assert run(components=3)["models"] != first["models"]
+
+
+def test_small_files_are_merged_when_they_are_many(
+    run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results = tmp_path / "results"
+    for i in range(3):
+        save(photos / "Plum", f"{i}.jpg", "purple")
+        facts = run()
+    assert len(facts["features"]) == 3
+    monkeypatch.setattr("fruits.tables._MANY_SMALL", 3)
+    before = pd.read_csv(results / "results.csv")
+    facts = run()
+    assert facts["counts"]["featurized"] == 0
+    assert len(facts["features"]) == len(facts["reduced"]) == 1
+    features, reduced = table(results, "features"), table(results, "reduced")
+    assert len(features) == facts["counts"]["features"] == 16
+    assert list(features["path"]) == list(reduced["path"])
+    pd.testing.assert_frame_equal(pd.read_csv(results / "results.csv"), before)
+    assert (results / "report.html").exists()
+
+
 def test_photos_that_moved_as_a_whole_are_not_featurized_again(
     first: dict[str, Any],
     spark: "SparkSession",
@@ -213,7 +278,7 @@ def test_a_past_the_size_csv_is_a_folder_of_parts(
 ) -> None:
     run(components=2)
     whole = pd.read_csv(tmp_path / "results" / "results.csv")
-    monkeypatch.setattr("fruits.results._CSV_VALUES", 10)
+    monkeypatch.setattr("fruits.end_result._ONE_FILE_VALUES", 10)
     run(components=3)
     parts = sorted((tmp_path / "results" / "results.csv").glob("part-*.csv"))
     again = pd.concat([pd.read_csv(part) for part in parts])
@@ -333,7 +398,7 @@ def test_results_where_nothing_can_be_written_are_refused(run: Run, tmp_path: Pa
 
 def test_a_second_run_at_the_same_time_is_refused(run: Run, tmp_path: Path) -> None:
     with (
-        open_results(str(tmp_path / "results")).locked(),
+        locked(open_folder(tmp_path / "results")),
         pytest.raises(ResultsError, match="another run is writing"),
     ):
         run()
@@ -365,3 +430,46 @@ def test_photos_in_a_bucket_give_the_same_results_as_in_a_folder(
     )
     pipeline.run(spark, f"s3a://{s3}/in/", str(remote), settings, Silent())
     assert manifest(remote)["counts"]["featurized"] == 1
+
+
+# Results of older versions ---------------------------------------------------------------------
+
+
+def as_format_1(results: Path) -> None:
+    """Keeps results as version 0.1.0 did: tables in folders, versions of photos apart."""
+    facts = manifest(results)
+    for name in ("features", "rejects", "reduced"):
+        rows = pq.read_table([results / file for file in facts[name]])
+        facts[name] = f"{name}/20260101T000000-abcdef"
+        if name == "features":
+            facts["sources"] = "sources/20260101T000000-abcdef"
+            (results / facts["sources"]).mkdir(parents=True)
+            pq.write_table(
+                rows.select(["path", "version"]), results / facts["sources"] / "part-0.parquet"
+            )
+            rows = rows.drop_columns("version")
+        shutil.rmtree(results / name)
+        (results / facts[name]).mkdir(parents=True)
+        pq.write_table(rows, results / facts[name] / "part-00000.snappy.parquet")
+        (results / facts[name] / "_SUCCESS").touch()
+    (results / "manifest.json").write_text(json.dumps({**facts, "format": 1}))
+
+
+def test_results_of_format_1_are_taken_over(
+    run: Run, first: dict[str, Any], spark: "SparkSession", tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    csv = (results / "results.csv").read_bytes()
+    before = table(results, "features").set_index("path")["features"]
+    as_format_1(results)
+    with pytest.raises(ResultsError, match=r"an older version: `fruits run PHOTOS .*` brings it"):
+        pipeline.reduce(spark, str(results), Settings(), Silent())
+    facts = run()
+    assert facts["counts"]["featurized"] == 0
+    assert facts["counts"]["features"] == 13
+    assert "sources" not in facts
+    after = table(results, "features").set_index("path")["features"]
+    np.testing.assert_array_equal(np.stack(after[before.index]), np.stack(before))
+    assert (results / "results.csv").read_bytes() == csv
+    assert run()["counts"]["featurized"] == 0
+    assert not list(results.glob("sources/*"))

@@ -1,0 +1,205 @@
+"""Tables of rows a photo, kept as Parquet files that the manifest lists.
+
+A file is written once, whole, and never changed. Rows are added by listing more files, and removed
+by listing, in a file's place, a new one without them. So a run costs what is new, and a reader who
+follows a manifest never sees half a change. Workers read and write the files themselves, by
+pyarrow: rows don't pass through Spark's JVM.
+"""
+
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from fruits.errors import ResultsError
+from fruits.storage import Folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_SMALL_ROWS = 256
+_MANY_SMALL = 64
+"""Files of fewer rows are merged once there are so many: a year of daily runs stays readable."""
+_FILE_ROWS = 4_096
+"""A file holds about so many rows at most: 20 MB of features."""
+_READS = 16  # files read side by side: S3 answers each request in tens of milliseconds
+_MADE = b"fruits"  # the entry in a file's metadata that says what its rows were made with
+
+T = TypeVar("T")
+R = TypeVar("R")
+Part = tuple[int, NDArray[np.int64] | None]
+"""Rows of a file (its place in the table, and the rows' places in it; None: all of them)."""
+Change = list[list[Part]]
+"""What the files of a table are made of after a change."""
+EMPTY: Change = [[(0, np.zeros(0, np.int64))]]
+"""A table without rows: a file tells its columns."""
+
+
+def new_name(folder: str) -> str:
+    """A name in a folder that nothing else has, and that tells when it was given."""
+    return f"{folder}/{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
+
+
+def new_file(table: str) -> str:
+    """The name of a new file of a table."""
+    return f"{new_name(table)}.parquet"
+
+
+def write(folder: Folder, name: str, rows: pa.Table, made: bytes = b"") -> None:
+    """`made` says what the rows were made with: see `made_with`."""
+    out = pa.BufferOutputStream()
+    rows = rows.replace_schema_metadata({_MADE: made} if made else None)
+    # A dictionary of features, or of paths, is larger than they are.
+    pq.write_table(rows, out, compression="zstd", use_dictionary=["label"])
+    folder.write(name, out.getvalue().to_pybytes())
+
+
+def made_with(folder: Folder, name: str) -> bytes:
+    """What a file's rows were made with, as `write` was told."""
+    with folder.open(name) as source:
+        metadata: dict[bytes, bytes] = pq.read_schema(source).metadata or {}
+    return metadata.get(_MADE, b"")
+
+
+def read(
+    folder: Folder, files: Sequence[str], columns: Sequence[str] | None = None
+) -> list[pa.Table]:
+    """These columns of each file (None: all); of a file in S3, only these are fetched.
+
+    Raises:
+        ResultsError: a file is gone, or is no Parquet file with these columns.
+    """
+    with ThreadPoolExecutor(_READS) as pool:
+        return list(pool.map(lambda name: read_file(folder, name, columns), files))
+
+
+def read_file(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    """As `read`, of one file."""
+    try:
+        with folder.open(name) as source, pq.ParquetFile(source, pre_buffer=True) as file:
+            return file.read(columns)
+    except (FileNotFoundError, pa.ArrowException) as error:
+        raise ResultsError(
+            f"{folder.address} has lost {name} ({error}): give another folder"
+        ) from None
+
+
+@dataclass(frozen=True)
+class Keys:
+    """path, label, version of the rows of some files, one file after the other."""
+
+    files: list[str]
+    lengths: list[int]
+    rows: pa.Table
+
+    @staticmethod
+    def of(folder: Folder, files: Sequence[str], schema: pa.Schema) -> "Keys":
+        """`schema` holds those of the columns that are wanted."""
+        tables = read(folder, files, schema.names)
+        rows = pa.concat_tables([schema.empty_table(), *(each.cast(schema) for each in tables)])
+        return Keys(list(files), [len(each) for each in tables], rows)
+
+    def read(self, folder: Folder, wanted: NDArray[np.bool_]) -> pa.Table:
+        """These rows, with all their columns."""
+        ends = np.cumsum([0, *self.lengths])
+        found = []
+        for i, file in enumerate(self.files):
+            if (some := wanted[ends[i] : ends[i + 1]]).any():
+                found.append(read_file(folder, file).filter(some))
+        return pa.concat_tables(found)
+
+    def keeping(self, wanted: NDArray[np.bool_]) -> Change:
+        """The change that leaves these rows; small files are merged where they are many."""
+        large: Change = []
+        small: list[tuple[Part, int]] = []
+        start = 0
+        for i, length in enumerate(self.lengths):
+            (rows,) = wanted[start : start + length].nonzero()
+            start += length
+            part = (i, None if len(rows) == length else rows)
+            if len(rows) >= _SMALL_ROWS:
+                large.append([part])
+            elif len(rows):
+                small.append((part, len(rows)))
+        if len(small) < _MANY_SMALL:
+            return [*large, *([part] for part, _ in small)]
+        merged: Change = [[]]
+        n_rows = 0
+        for part, length in small:
+            if n_rows + length > _FILE_ROWS:
+                merged.append([])
+                n_rows = 0
+            merged[-1].append(part)
+            n_rows += length
+        return large + merged
+
+
+def changed(
+    spark: "SparkSession", folder: Folder, table: str, files: Sequence[str], change: Change
+) -> list[str]:
+    """The files of a table after a change; those that it leaves as they are keep their names."""
+    after: list[str] = []
+    tasks: list[tuple[str, list[tuple[str, NDArray[np.int64] | None]]]] = []
+    for parts in change:
+        if len(parts) == 1 and parts[0][1] is None:
+            after.append(files[parts[0][0]])
+        else:
+            after.append(new_file(table))
+            tasks.append((after[-1], [(files[i], rows) for i, rows in parts]))
+    on_workers(spark, _Rewrite(folder), tasks)
+    return after
+
+
+@dataclass(frozen=True)
+class _Rewrite:
+    """A task that makes a file of rows of others."""
+
+    folder: Folder
+
+    def __call__(self, task: tuple[str, list[tuple[str, NDArray[np.int64] | None]]]) -> None:
+        name, parts = task
+        tables = []
+        for file, rows in parts:
+            table = read_file(self.folder, file)
+            tables.append(table if rows is None else table.take(rows))
+        write(self.folder, name, pa.concat_tables(tables), made_with(self.folder, parts[0][0]))
+
+
+def on_workers(spark: "SparkSession", work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
+    """What `work` makes of each of the tasks, a Spark task each."""
+    if not tasks:
+        return []
+    return spark.sparkContext.parallelize(tasks, len(tasks)).map(work).collect()
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes batches of rows into files of a table, and tells which files these are."""
+
+    folder: Folder
+    table: str
+    made: bytes
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, int]]:
+        """Name and number of rows of each file, once it is written."""
+        waiting: list[pa.RecordBatch] = []
+        for batch in batches:
+            waiting.append(batch)
+            if sum(map(len, waiting)) >= _FILE_ROWS:
+                yield self._written(waiting)
+                waiting = []
+        if waiting:
+            yield self._written(waiting)
+
+    def _written(self, batches: list[pa.RecordBatch]) -> tuple[str, int]:
+        rows = pa.Table.from_batches(batches)
+        name = new_file(self.table)
+        write(self.folder, name, rows, self.made)
+        return name, len(rows)
