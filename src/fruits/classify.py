@@ -172,7 +172,7 @@ def fitted(spark: "SparkSession", store: Results, draft: Manifest, views: int) -
     examples = _examples(store, trained, draft)
     some = Examples.of(store.read(examples))
     validation = training.validate(some, labels)
-    sums = training.sums_of(store.table(spark, trained), labels)
+    sums = training.sums_of(spark, store.folder, trained, labels)
     classifier = training.fit(sums, labels, validation, views, draft.model["sha256"])
     path = f"{store.new('models')}/classifier"
     training.as_spark_ml(spark, classifier).write().save(store.folder.uri(path))

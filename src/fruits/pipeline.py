@@ -136,8 +136,7 @@ def write_reduced(
     spark: "SparkSession", store: Results, draft: Manifest, variance: float, components: int | None
 ) -> Manifest:
     """The draft with new models and reduced rows, fitted on its features."""
-    features = store.table(spark, draft.features)
-    reduction = reducing.fit(features, variance, components)
+    reduction = reducing.fit_stored(spark, store.folder, draft.features, variance, components)
     models = store.new("models")
     reduction.save(store.folder.uri(models))
     reduced = reducing.project(spark, store.folder, reduction, draft.features)

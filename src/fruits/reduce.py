@@ -63,7 +63,26 @@ def fit(features: "DataFrame", variance: float = 0.95, components: int | None = 
         ReduceError: fewer than two rows, no feature that varies, or fewer components to be had
             than were asked for.
     """
-    moments = _moments(features)
+    return _fitted(features.sparkSession, _moments(features), variance, components)
+
+
+def fit_stored(
+    spark: "SparkSession",
+    folder: Folder,
+    files: Sequence[str],
+    variance: float,
+    components: int | None,
+) -> Reduction:
+    """As `fit`, on the features in these files, which workers read themselves."""
+    # As many tasks as run side by side, within reason: each gives the driver 13 MB.
+    slots = min(spark.sparkContext.defaultParallelism, 32)
+    parts = tables.on_workers(spark, _MomentsOfFiles(folder), tables.dealt(files, slots))
+    return _fitted(spark, sum(parts, _NONE), variance, components)
+
+
+def _fitted(
+    spark: "SparkSession", moments: "_Moments", variance: float, components: int | None
+) -> Reduction:
     if moments.count < 2:
         raise ReduceError(
             f"a PCA needs at least two photos and there is {moments.count or 'none'}: "
@@ -89,7 +108,7 @@ def fit(features: "DataFrame", variance: float = 0.95, components: int | None = 
     loadings = loadings[:, :k]
     largest = np.abs(loadings).argmax(axis=0)
     loadings = loadings * np.sign(loadings[largest, np.arange(k)])
-    return _as_spark_ml(features.sparkSession, moments.mean, deviation, loadings, explained[:k])
+    return _as_spark_ml(spark, moments.mean, deviation, loadings, explained[:k])
 
 
 def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
@@ -187,12 +206,33 @@ def _moments_of(rows: NDArray[np.float32]) -> _Moments:
 _NONE = _Moments(0, np.zeros(0), np.zeros((0, 0)))
 
 
-def _moments_of_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _moments_of_batches(batches: Iterable[pa.RecordBatch]) -> _Moments:
     total = _NONE
     for batch in batches:
         if len(batch):
             column = batch.column(0)
             total += _moments_of(column.flatten().to_numpy().reshape(len(column), -1))
+    return total
+
+
+@dataclass(frozen=True)
+class _MomentsOfFiles:
+    """A task of `fit_stored`."""
+
+    folder: Folder
+
+    def __call__(self, files: Sequence[str]) -> _Moments:
+        return sum(
+            (
+                _moments_of_batches(rows.to_batches(max_chunksize=_ROWS))
+                for rows in tables.each(self.folder, files, ["features"])
+            ),
+            _NONE,
+        )
+
+
+def _moments_of_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    total = _moments_of_batches(batches)
     row = [[total.count], [total.mean.tobytes()], [total.scatter.tobytes()]]
     yield pa.record_batch(row, names=["count", "mean", "scatter"])
 

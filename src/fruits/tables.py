@@ -91,6 +91,26 @@ def read_file(folder: Folder, name: str, columns: Sequence[str] | None = None) -
         ) from None
 
 
+def each(
+    folder: Folder, files: Sequence[str], columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """The files one after the other, while the next one is read."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = None
+        for file in files:
+            following = pool.submit(read_file, folder, file, columns)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()
+
+
+def dealt(files: Sequence[str], hands: int) -> list[Sequence[str]]:
+    """The files, dealt out into at most so many parts, none of them empty."""
+    return [files[i::hands] for i in range(min(hands, len(files)))]
+
+
 @dataclass(frozen=True)
 class Keys:
     """path, label, version of the rows of some files, one file after the other."""

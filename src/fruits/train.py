@@ -11,7 +11,7 @@ head, mean the same however much was trained on, so that what held-out photos te
 pipeline of Spark ML's own models and the same as numpy (`Classifier`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,15 +19,17 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from fruits import tables
 from fruits.classifier import Classifier, answers_of, log_sum_exp, unit
 from fruits.errors import ClassifyError
 from fruits.folds import FOLDS, folds, looks
 from fruits.measures import Judged
 from fruits.reduce import java_of
+from fruits.storage import Folder
 
 if TYPE_CHECKING:
     from pyspark.ml import PipelineModel
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import SparkSession
 
 _SHRINKAGES = (0.05, 0.1, 0.2, 0.4, 0.7)
 _UNFAMILIAR = 0.15
@@ -214,35 +216,31 @@ def fit(
     )
 
 
-def sums_of(features: "DataFrame", labels: list[str]) -> Sums:
-    """In one pass on Spark, of rows with `label` and `features`; other labels are left out."""
-    position = {label: i for i, label in enumerate(labels)}
-
-    def task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        total: Sums | None = None
-        for batch in batches:
-            label = np.array([position.get(each, -1) for each in batch["label"].to_pylist()])
-            rows = batch["features"].flatten().to_numpy().reshape(len(batch), -1)
-            some = Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position))
-            total = some if total is None else total + some
-        if total is not None:
-            parts = [[part.tobytes()] for part in (total.counts, total.sums, total.products)]
-            yield pa.record_batch(parts, names=["counts", "sums", "products"])
-
+def sums_of(spark: "SparkSession", folder: Folder, files: Sequence[str], labels: list[str]) -> Sums:
+    """In one pass on Spark, of files of rows with `label` and `features`; other labels are left
+    out."""
     # As many tasks as run side by side, within reason: each gives the driver 13 MB and more.
-    slots = min(features.sparkSession.sparkContext.defaultParallelism, 16)
-    rows = features.select("label", "features").coalesce(slots)
-    total: Sums | None = None
-    parts = rows.mapInArrow(task, "counts binary, sums binary, products binary")
-    for part in parts.toArrow().to_pylist():
-        counts = np.frombuffer(part["counts"])
-        sums = np.frombuffer(part["sums"]).reshape(len(labels), -1)
-        products = np.frombuffer(part["products"]).reshape(sums.shape[1], -1)
-        some = Sums(counts, sums, products)
-        total = some if total is None else total + some
-    if total is None:
-        raise ClassifyError("there are no features to train on: make them by `fruits run`")
-    return total
+    slots = min(spark.sparkContext.defaultParallelism, 16)
+    task = _SumsOfFiles(folder, labels)
+    first, *others = tables.on_workers(spark, task, tables.dealt(files, slots))
+    return sum(others, first)
+
+
+@dataclass(frozen=True)
+class _SumsOfFiles:
+    """A task of `sums_of`."""
+
+    folder: Folder
+    labels: list[str]
+
+    def __call__(self, files: Sequence[str]) -> Sums:
+        position = {label: i for i, label in enumerate(self.labels)}
+        parts = []
+        for table in tables.each(self.folder, files, ["label", "features"]):
+            label = np.array([position.get(each, -1) for each in table["label"].to_pylist()])
+            rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+            parts.append(Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position)))
+        return sum(parts[1:], parts[0])
 
 
 def as_spark_ml(spark: "SparkSession", classifier: Classifier) -> "PipelineModel":

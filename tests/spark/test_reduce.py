@@ -8,8 +8,10 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
+from fruits import tables
 from fruits.errors import ReduceError
-from fruits.reduce import fit, load, transform
+from fruits.reduce import fit, fit_stored, load, project, transform
+from fruits.storage import LocalFolder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -127,3 +129,22 @@ def test_saved_models_transform_new_features(spark: "SparkSession", tmp_path: Pa
         components(transform(again, new)), components(transform(reduction, new))
     )
     np.testing.assert_allclose(again.explained_variance, reduction.explained_variance)
+
+
+def test_stored_features_give_the_same(spark: "SparkSession", tmp_path: Path) -> None:
+    rows = frame(spark, correlated(90, 12), parts=1)
+    table, folder = rows.toArrow(), LocalFolder(str(tmp_path))
+    names = ["a.parquet", "b.parquet", "c.parquet"]
+    for i, name in enumerate(names):
+        part = table.slice(30 * i, 30)
+        tables.write(folder, name, part.append_column("label", pa.nulls(30, pa.string())))
+    ours, theirs = fit_stored(spark, folder, names, 0.9, None), fit(rows, 0.9)
+    np.testing.assert_allclose(ours.pca.pc.toArray(), theirs.pca.pc.toArray(), atol=1e-9)
+    files = project(spark, folder, ours, names)
+    assert [tables.read_file(folder, file)["path"].to_pylist() for file in files] == [
+        table["path"].slice(30 * i, 30).to_pylist() for i in range(3)
+    ]
+    found = pa.concat_tables(tables.read(folder, files)).sort_by("path")["components"]
+    np.testing.assert_allclose(
+        np.array(found.to_pylist()), components(transform(theirs, rows)), atol=1e-5
+    )

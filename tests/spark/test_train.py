@@ -1,5 +1,6 @@
 """What Spark sums up for the classifier, and the classifier as models of Spark ML."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -7,21 +8,26 @@ import pyarrow as pa
 import pytest
 from blobs import blobs, trained
 
+from fruits import tables
 from fruits.classifier import unit
+from fruits.storage import LocalFolder
 from fruits.train import Sums, as_spark_ml, sums_of
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def test_spark_sums_the_same_and_its_models_say_the_same(spark: "SparkSession") -> None:
+def test_spark_sums_the_same_and_its_models_say_the_same(
+    spark: "SparkSession", tmp_path: Path
+) -> None:
     examples = blobs(3, 25, spread=2.0)
     classifier, _ = trained(examples)
     labels = list(classifier.labels)
-    rows = spark.createDataFrame(
-        pa.table({"label": examples.labels, "features": examples.features.tolist()})
-    ).repartition(3)
-    sums = sums_of(rows, labels)
+    table = pa.table({"label": examples.labels, "features": examples.features.tolist()})
+    folder = LocalFolder(str(tmp_path))
+    for i in range(3):
+        tables.write(folder, f"{i}.parquet", table.slice(25 * i, 25))
+    sums = sums_of(spark, folder, ["0.parquet", "1.parquet", "2.parquet"], labels)
     position = np.searchsorted(labels, examples.labels)
     expected = Sums.of(unit(examples.features), position, 3)
     assert sums.counts.tolist() == [25, 25, 25]
@@ -30,6 +36,7 @@ def test_spark_sums_the_same_and_its_models_say_the_same(spark: "SparkSession") 
 
     from pyspark.ml.functions import array_to_vector, vector_to_array
 
+    rows = spark.createDataFrame(table)
     vectors = rows.withColumn("raw", array_to_vector(rows["features"]))
     said = as_spark_ml(spark, classifier).transform(vectors)
     chances = vector_to_array(said["probability"]).alias("p")
