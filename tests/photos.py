@@ -5,6 +5,9 @@ from pathlib import Path
 
 from PIL import Image
 
+ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a "b", c.jpeg']
+"""Names that have broken programs."""
+
 
 def save(
     folder: Path, name: str, colour: str | tuple[int, ...] = "red", size: tuple[int, int] = (60, 40)

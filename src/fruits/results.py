@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pyarrow as pa
 
@@ -85,6 +86,7 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # a step
     erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows
+    committing: str = ""  # the commit that is under way, or was killed
     format: int = FORMAT
 
     @property
@@ -108,8 +110,8 @@ class Results:
 
     folder: Folder
     manifest: Manifest | None
-    seen: bytes | None = None
-    """The manifest as it stood there: a commit is due only while it does."""
+    state: str | None = None
+    """Of the manifest's file: a commit replaces it in this state only."""
 
     def current(self) -> Manifest:
         """The manifest. Raises ResultsError where there is none."""
@@ -142,16 +144,14 @@ class Results:
         Raises:
             ResultsError: another run has committed since these results were opened.
         """
-        if self.folder.read_if_there(MANIFEST) != self.seen:
-            raise ResultsError(
-                f"another run has written in {self.folder.address} meanwhile: run this again"
-            )
-        former = self.manifest
+        former, manifest = self.manifest, replace(manifest, committing="")
+        # A claim first: whoever opened the results before it can't commit any more, and only who
+        # made it touches the CSV and the report, whose names are the same in all results. A kill
+        # leaves none of these, rather than those of other results.
+        csv_now = manifest.csv if csv is None else None
+        self._write(replace(former or manifest, csv=csv_now, committing=uuid4().hex))
         if former and former.paths() != manifest.paths():
-            # From here on a kill leaves no report and no CSV, rather than those of other results.
             self.folder.delete(REPORT)
-            if former.csv and (csv is not None or manifest.csv is None):
-                self._write(replace(former, csv=None))
         if manifest.csv is None or (csv is not None and self.folder.names(CSV)):
             self.folder.delete(CSV)
         if isinstance(csv, bytes):
@@ -181,8 +181,14 @@ class Results:
         return datetime.now(UTC) - made > _OTHERS_RUN
 
     def _write(self, manifest: Manifest) -> None:
-        self.seen = (json.dumps(asdict(manifest), indent=2) + "\n").encode()
-        self.folder.write(MANIFEST, self.seen)
+        data = (json.dumps(asdict(manifest), indent=2) + "\n").encode()
+        state = self.folder.write_over(MANIFEST, data, self.state)
+        if state is None:
+            raise ResultsError(
+                f"another run has written in {self.folder.address} meanwhile: run this again, "
+                "which takes over what was featurized"
+            )
+        self.state = state
 
     def _sweep(self, keep: set[str], *, everything: bool = False) -> None:
         for folder in _FOLDERS:
@@ -238,8 +244,10 @@ def open_results(address: str) -> Results:
         StorageError: it can't be read.
     """
     folder = open_folder(address)
-    data = folder.read_if_there(MANIFEST)
-    return Results(folder, None if data is None else _parse(data, folder.address), data)
+    if (found := folder.read_with_state(MANIFEST)) is None:
+        return Results(folder, None)
+    data, state = found
+    return Results(folder, _parse(data, folder.address), state)
 
 
 def _parse(data: bytes, address: str) -> Manifest:

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -88,16 +88,34 @@ class S3Folder:
         raise AssertionError("unreachable")
 
     def read_if_there(self, name: str) -> bytes | None:
+        found = self.read_with_state(name)
+        return found and found[0]
+
+    def read_with_state(self, name: str) -> tuple[bytes, str] | None:
         with s3_errors(self):
             client = s3_client()
             try:
-                return client.get_object(Bucket=self.bucket, Key=self.prefix + name)["Body"].read()
+                answer = client.get_object(Bucket=self.bucket, Key=self.prefix + name)
+                return answer["Body"].read(), answer["ETag"]
             except client.exceptions.NoSuchKey:
                 return None
 
     def write(self, name: str, data: bytes) -> None:
         with s3_errors(self):
             s3_client().put_object(Bucket=self.bucket, Key=self.prefix + name, Body=data)
+
+    def write_over(self, name: str, data: bytes, state: str | None) -> str | None:
+        from botocore.exceptions import ClientError
+
+        put = partial(s3_client().put_object, Bucket=self.bucket, Key=self.prefix + name, Body=data)
+        with s3_errors(self):
+            try:
+                answer = put(IfNoneMatch="*") if state is None else put(IfMatch=state)
+            except ClientError as error:
+                if error.response["Error"]["Code"] in _OTHER_STATE:
+                    return None
+                raise
+            return answer["ETag"]
 
     def move(self, old: str, new: str) -> None:
         self.delete(new)
@@ -218,6 +236,7 @@ _TAIL = 64 * 2**10
 _ONE_OBJECT = frozenset({"NoSuchKey", "AccessDenied", "InvalidObjectState", "404", "403"})
 """S3 errors that concern one object, not the service or the credentials."""
 
+_OTHER_STATE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412"})
 _DENIED = frozenset(
     {"403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch"}
     | {"ExpiredToken", "InvalidToken"}

@@ -47,8 +47,15 @@ class Folder(Protocol):
     def read_if_there(self, name: str) -> bytes | None:
         """A file's bytes, or None where there is no such file."""
 
+    def read_with_state(self, name: str) -> tuple[bytes, str] | None:
+        """A file's bytes and its state, for `write_over`; None where there is no such file."""
+
     def write(self, name: str, data: bytes) -> None:
         """Put a file, whole or not at all, over the one that may be there."""
+
+    def write_over(self, name: str, data: bytes, state: str | None) -> str | None:
+        """Put a file in the place of the one in this state (None: of none); returns its state, or
+        None where the file is in another state by now, and stays so."""
 
     def move(self, old: str, new: str) -> None:
         """Give a sub-folder another name, in place of what has that name."""
@@ -145,6 +152,14 @@ class LocalFolder:
             raise StorageError(f"can't write {staged.parent}: {error.strerror}") from None
         finally:
             _remove_if_there(staged)
+
+    def read_with_state(self, name: str) -> tuple[bytes, str] | None:
+        data = self.read_if_there(name)
+        return None if data is None else (data, "")
+
+    def write_over(self, name: str, data: bytes, state: str | None) -> str | None:
+        self.write(name, data)  # a lock on the folder keeps others out
+        return ""
 
     def move(self, old: str, new: str) -> None:
         self.delete(new)

@@ -21,8 +21,8 @@ def upgraded(folder: Folder) -> Results:
     Raises:
         ResultsError: a file of theirs is gone.
     """
-    seen = folder.read(MANIFEST)
-    facts: dict[str, Any] = json.loads(seen)
+    data, state = folder.read_with_state(MANIFEST) or (b"{}", "")
+    facts: dict[str, Any] = json.loads(data)
     sources = pa.concat_tables(tables.read(folder, _files(folder, facts.pop("sources"))))
     after: dict[str, list[str]] = {}
     for table in ("features", "rejects", "views", "examples"):
@@ -33,7 +33,7 @@ def upgraded(folder: Folder) -> Results:
     models = {name: path for name, path in facts["models"].items() if name == "classifier"}
     facts |= {**dict.fromkeys(_DROPPED), "models": models, "format": FORMAT}
     known = {field.name for field in fields(Manifest)}
-    return Results(folder, Manifest(**{k: v for k, v in facts.items() if k in known}), seen)
+    return Results(folder, Manifest(**{k: v for k, v in facts.items() if k in known}), state)
 
 
 def _rewritten(folder: Folder, table: str, path: str, sources: pa.Table) -> list[str]:

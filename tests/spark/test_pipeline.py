@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from contents import manifest, snapshot, table
 from copies import copy_results
-from photos import save
+from photos import ODD, save
 from PIL import Image
-from places import SAMPLES
 
 from fruits import pipeline
 from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError
@@ -27,7 +26,6 @@ from fruits.storage import open_folder
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a "b", c.jpeg']
 Run = Callable[..., dict[str, Any]]
 
 
@@ -402,34 +400,6 @@ def test_a_second_run_at_the_same_time_is_refused(run: Run, tmp_path: Path) -> N
         pytest.raises(ResultsError, match="another run is writing"),
     ):
         run()
-
-
-# A bucket --------------------------------------------------------------------------------------
-
-
-def test_photos_in_a_bucket_give_the_same_results_as_in_a_folder(
-    run: Run, spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings, s3: str
-) -> None:
-    from fruits.s3 import s3_client
-
-    for name in ODD:
-        save(photos / "Mangue mûre", name)
-    run()
-    for path in photos.rglob("*.*"):
-        s3_client().upload_file(str(path), s3, f"in/{path.relative_to(photos)}")
-    remote = tmp_path / "remote"
-    pipeline.run(spark, f"s3://{s3}/in", str(remote), settings, Silent())
-    assert manifest(remote)["photos"] == f"s3a://{s3}/in"
-    pd.testing.assert_frame_equal(
-        pd.read_csv(remote / "results.csv"),
-        pd.read_csv(tmp_path / "results" / "results.csv"),
-        atol=1e-4,
-    )
-    s3_client().put_object(
-        Bucket=s3, Key="in/Kiwi/new.jpg", Body=(SAMPLES / "Kiwi/kiwi_06.jpg").read_bytes()
-    )
-    pipeline.run(spark, f"s3a://{s3}/in/", str(remote), settings, Silent())
-    assert manifest(remote)["counts"]["featurized"] == 1
 
 
 # Results of older versions ---------------------------------------------------------------------

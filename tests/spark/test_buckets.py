@@ -1,0 +1,90 @@
+"""Photos and results in S3: the same as in folders, without a lock."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from contents import manifest
+from photos import ODD, save
+from places import SAMPLES
+
+from fruits import pipeline
+from fruits.end_result import make_csv
+from fruits.errors import ResultsError
+from fruits.progress import Silent
+from fruits.s3 import s3_client
+from fruits.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@pytest.fixture
+def photos(small: Path, tmp_path: Path) -> Path:
+    shutil.copytree(small / "photos", tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+def test_photos_in_a_bucket_give_the_same_results_as_in_a_folder(
+    spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings, s3: str
+) -> None:
+    for name in ODD:
+        save(photos / "Mangue mûre", name)
+    pipeline.run(spark, str(photos), str(tmp_path / "results"), settings, Silent())
+    for path in photos.rglob("*.*"):
+        s3_client().upload_file(str(path), s3, f"in/{path.relative_to(photos)}")
+    remote = tmp_path / "remote"
+    pipeline.run(spark, f"s3://{s3}/in", str(remote), settings, Silent())
+    assert manifest(remote)["photos"] == f"s3a://{s3}/in"
+    pd.testing.assert_frame_equal(
+        pd.read_csv(remote / "results.csv"),
+        pd.read_csv(tmp_path / "results" / "results.csv"),
+        atol=1e-4,
+    )
+    s3_client().put_object(
+        Bucket=s3, Key="in/Kiwi/new.jpg", Body=(SAMPLES / "Kiwi/kiwi_06.jpg").read_bytes()
+    )
+    pipeline.run(spark, f"s3a://{s3}/in/", str(remote), settings, Silent())
+    assert manifest(remote)["counts"]["featurized"] == 1
+
+
+def test_of_two_runs_at_once_one_ends_with_a_line_and_loses_nothing(
+    spark: "SparkSession",
+    photos: Path,
+    settings: Settings,
+    s3: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    address = f"s3://{s3}/results"
+    theirs: list[Any] = []
+
+    def run() -> Any:
+        return pipeline.run(spark, str(photos), address, settings, Silent())
+
+    def while_another_runs(*args: Any) -> Any:
+        monkeypatch.undo()  # the other run has the CSV to itself
+        theirs.append(run())
+        return make_csv(*args)
+
+    def csv() -> bytes:
+        return s3_client().get_object(Bucket=s3, Key="results/results.csv")["Body"].read()
+
+    def both_at_once() -> None:
+        monkeypatch.setattr("fruits.pipeline.make_csv", while_another_runs)
+        with pytest.raises(ResultsError, match=r"another run has written .* meanwhile: run this"):
+            run()
+
+    both_at_once()  # the first results, and
+    before = csv()
+    save(photos / "Plum", "new.jpg", "purple")
+    both_at_once()  # an update
+    assert csv().count(b"\n") == before.count(b"\n") + 1
+    body = s3_client().get_object(Bucket=s3, Key="results/manifest.json")["Body"].read()
+    assert json.loads(body)["features"] == theirs[-1].features
+    again = run()
+    assert again.counts["featurized"] == 0
+    assert again.counts["features"] == 14
+    assert again.features == theirs[-1].features
