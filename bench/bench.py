@@ -53,6 +53,8 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "memory:many": ("memory.measure", {"photos": 10_000}),
     "slow-s3": ("slow_s3.measure", {}),
     "million-keys": ("million_keys.measure", {}),
+    "daily:few": ("daily.measure", {"known": 10_000}),
+    "daily:many": ("daily.measure", {"known": 100_000}),
     "pca": ("pca.measure", {}),
     "worker-time": ("worker_time.measure", {}),
 }

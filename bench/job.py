@@ -78,7 +78,7 @@ class Job:
             seen: dict[str, int] = {}
             for path in paths:
                 seen[path] = copy = seen.get(path, -1) + 1
-                _link(self.source / path, root / f"copy_{copy:02d}" / path)
+                link(self.source / path, root / f"copy_{copy:02d}" / path)
         return Photos(str(root), len(paths))
 
     def results(self) -> str:
@@ -105,7 +105,7 @@ def timed(work: Any) -> tuple[Any, float]:
     return result, time.perf_counter() - start
 
 
-def _link(photo: Path, name: Path) -> None:
+def link(photo: Path, name: Path) -> None:
     """A hard link; a copy where that can't be had (another disk, another owner)."""
     name.parent.mkdir(parents=True, exist_ok=True)
     try:

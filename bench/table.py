@@ -15,6 +15,7 @@ from rich.table import Table
 WORKER_MB = 600
 GROWTH = 1.1  # of a worker's memory, for ten times the photos: flat
 DRIVER_MB = 2_000
+DAILY = 1.5  # of the time of a run that finds 100 new photos, for ten times those that it knows
 
 
 @dataclass(frozen=True)
@@ -175,6 +176,30 @@ def _million_keys(figures: dict[str, Figures]) -> Iterator[Row]:
         yield Row(part, "    its steps", figure=_steps(found))
 
 
+def _daily(figures: dict[str, Figures]) -> Iterator[Row]:
+    part = "daily"
+    few, many = figures.get("daily:few"), figures.get("daily:many")
+    for found in (few, many):
+        if found:
+            what = "100 new photos beside so many, warm, without PCA"
+            yield Row(part, what, found["photos"], f"{found['seconds']:.1f} s")
+            yield Row(part, "    its steps", figure=_steps(found))
+            value = found["rewritten"]
+            yield Row(
+                part, "    files of theirs written anew", None, "", value, "", 0, at_most=True
+            )
+            each = f"driver {found['driver_rss_mb']:.0f}, worker {found['worker_rss_mb']:.0f} MB"
+            yield Row(part, "    peak RSS", figure=each)
+    if few and many:
+        value = many["seconds"] / few["seconds"]
+        times = f"{many['photos'] / few['photos']:.0f} times the photos"
+        yield Row(part, "growth of its time", None, times, value, "×", DAILY, at_most=True)
+        value = many["driver_rss_mb"] / few["driver_rss_mb"]
+        yield Row(
+            part, "growth of the driver's memory", None, times, value, "×", GROWTH, at_most=True
+        )
+
+
 def _pca(figures: dict[str, Figures]) -> Iterator[Row]:
     part = "PCA"
     if found := figures.get("pca"):
@@ -197,4 +222,4 @@ def _worker_time(figures: dict[str, Figures]) -> Iterator[Row]:
             yield Row(part, f"    {name}", figure=share)
 
 
-_PARTS = (_features, _whole, _memory, _slow_s3, _million_keys, _pca, _worker_time)
+_PARTS = (_features, _whole, _memory, _slow_s3, _million_keys, _daily, _pca, _worker_time)
