@@ -138,7 +138,7 @@ def write_reduced(
     """The draft with new models and reduced rows, fitted on its features."""
     reduction = reducing.fit_stored(spark, store.folder, draft.features, variance, components)
     models = store.new("models")
-    reduction.save(store.folder.uri(models))
+    reduction.save(store.folder, models)
     reduced = reducing.project(spark, store.folder, reduction, draft.features)
     return replace(
         draft,

@@ -1,27 +1,25 @@
 """Features -> standardised -> principal components, on Spark.
 
-The answer is the one of Spark ML's `StandardScaler(withMean=True)` followed by `PCA`, and so are
-the models that are kept. It is found in one pass over the features: each task sums its rows'
+The answer is the one of Spark ML's `StandardScaler(withMean=True)` followed by `PCA`, and what is
+kept are such models. It is found in one pass over the features: each task sums its rows'
 means and scatter matrix in numpy, the driver adds these up (1280 x 1280 numbers a task, never
 features) and decomposes the correlation matrix. Spark ML's own fit takes two passes and does its
 algebra in Java: `bench/` holds the comparison.
 """
 
-import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fruits import tables
+from fruits import spark_ml, tables
 from fruits.errors import ReduceError
 from fruits.storage import Folder
 
 if TYPE_CHECKING:
-    from pyspark.ml.feature import PCAModel, StandardScalerModel
     from pyspark.sql import DataFrame, SparkSession
 
 _CONSTANT = 1e-6
@@ -31,26 +29,37 @@ more digits, and to scale it up would be to fit rounding errors."""
 
 @dataclass(frozen=True)
 class Reduction:
-    """A fitted scaler and PCA: Spark ML models that can be saved, loaded and used on new rows."""
+    """A fitted scaler and PCA: (x - mean) / deviation, projected on the loadings."""
 
-    scaler: "StandardScalerModel"
-    pca: "PCAModel"
+    mean: NDArray[np.float64]  # [d]
+    deviation: NDArray[np.float64]  # [d]; 0: the feature doesn't vary, and counts for nothing
+    loadings: NDArray[np.float64]  # [d, k]
     explained_variance: NDArray[np.float64]
     """[k]: the share of the whole variance that each component explains, falling."""
 
-    def save(self, uri: str) -> None:
-        """To `uri`/scaler and `uri`/pca, as Spark ML saves models."""
-        self.scaler.write().overwrite().save(f"{uri}/scaler")
-        self.pca.write().overwrite().save(f"{uri}/pca")
+    def save(self, folder: Folder, path: str) -> None:
+        """To `path`/scaler and `path`/pca, as Spark ML's StandardScalerModel and PCAModel, from a
+        vector column `raw` to `scaled` to `projected`."""
+        spark_ml.save(
+            folder,
+            f"{path}/scaler",
+            "feature.StandardScalerModel",
+            {"inputCol": "raw", "outputCol": "scaled", "withMean": True, "withStd": True},
+            {"std": self.deviation, "mean": self.mean},
+        )
+        spark_ml.save(
+            folder,
+            f"{path}/pca",
+            "feature.PCAModel",
+            {"inputCol": "scaled", "outputCol": "projected", "k": self.loadings.shape[1]},
+            {"pc": self.loadings, "explainedVariance": self.explained_variance},
+        )
 
 
-def load(spark: "SparkSession", uri: str) -> Reduction:
+def load(folder: Folder, path: str) -> Reduction:
     """What `Reduction.save` wrote."""
-    from pyspark.ml.feature import PCAModel, StandardScalerModel
-
-    pca = PCAModel.load(f"{uri}/pca")
-    scaler = StandardScalerModel.load(f"{uri}/scaler")
-    return Reduction(scaler, pca, pca.explainedVariance.toArray())
+    scaler, pca = (spark_ml.load(folder, f"{path}/{name}") for name in ("scaler", "pca"))
+    return Reduction(scaler["mean"], scaler["std"], pca["pc"], pca["explainedVariance"])
 
 
 def fit(features: "DataFrame", variance: float = 0.95, components: int | None = None) -> Reduction:
@@ -63,7 +72,7 @@ def fit(features: "DataFrame", variance: float = 0.95, components: int | None = 
         ReduceError: fewer than two rows, no feature that varies, or fewer components to be had
             than were asked for.
     """
-    return _fitted(features.sparkSession, _moments(features), variance, components)
+    return _fitted(_moments(features), variance, components)
 
 
 def fit_stored(
@@ -77,12 +86,10 @@ def fit_stored(
     # As many tasks as run side by side, within reason: each gives the driver 13 MB.
     slots = min(spark.sparkContext.defaultParallelism, 32)
     parts = tables.on_workers(spark, _MomentsOfFiles(folder), tables.dealt(files, slots))
-    return _fitted(spark, sum(parts, _NONE), variance, components)
+    return _fitted(sum(parts, _NONE), variance, components)
 
 
-def _fitted(
-    spark: "SparkSession", moments: "_Moments", variance: float, components: int | None
-) -> Reduction:
+def _fitted(moments: "_Moments", variance: float, components: int | None) -> Reduction:
     if moments.count < 2:
         raise ReduceError(
             f"a PCA needs at least two photos and there is {moments.count or 'none'}: "
@@ -108,7 +115,7 @@ def _fitted(
     loadings = loadings[:, :k]
     largest = np.abs(loadings).argmax(axis=0)
     loadings = loadings * np.sign(loadings[largest, np.arange(k)])
-    return _as_spark_ml(spark, moments.mean, deviation, loadings, explained[:k])
+    return Reduction(moments.mean, deviation, loadings, explained[:k])
 
 
 def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
@@ -139,11 +146,9 @@ class _Projection:
 
     @staticmethod
     def of(reduction: Reduction) -> "_Projection":
-        deviation = reduction.scaler.std.toArray()
-        # What does not vary counts for nothing, as in Spark ML.
+        deviation = reduction.deviation
         inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
-        loadings = reduction.pca.pc.toArray()
-        return _Projection(reduction.scaler.mean.toArray(), loadings * inverse[:, None])
+        return _Projection(reduction.mean, reduction.loadings * inverse[:, None])
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """`components` in the place of `features`, last."""
@@ -248,37 +253,3 @@ def _moments(features: "DataFrame") -> _Moments:
         scatter = np.frombuffer(part["scatter"]).reshape(len(mean), len(mean))
         total += _Moments(part["count"], mean, scatter)
     return total
-
-
-def _as_spark_ml(
-    spark: "SparkSession",
-    mean: NDArray[np.float64],
-    deviation: NDArray[np.float64],
-    loadings: NDArray[np.float64],
-    explained: NDArray[np.float64],
-) -> Reduction:
-    """The same models as Spark ML's estimators would return; only the JVM can make them."""
-    from pyspark.ml.feature import PCAModel, StandardScalerModel
-    from pyspark.ml.linalg import DenseMatrix, DenseVector
-
-    java, ml = java_of(spark)
-    scaler = StandardScalerModel(
-        ml.feature.StandardScalerModel(
-            "StandardScaler", java(DenseVector(deviation)), java(DenseVector(mean))
-        )
-    )
-    scaler._resetUid("StandardScaler")
-    scaler._set(inputCol="raw", outputCol="scaled", withMean=True, withStd=True)
-    matrix = DenseMatrix(loadings.shape[0], loadings.shape[1], loadings.ravel(order="F"))
-    pca = PCAModel(ml.feature.PCAModel("PCA", java(matrix), java(DenseVector(explained))))
-    pca._resetUid("PCA")
-    pca._set(k=loadings.shape[1], inputCol="scaled", outputCol="projected")
-    return Reduction(scaler, pca, explained)
-
-
-def java_of(spark: "SparkSession") -> tuple[Callable[[Any], Any], Any]:
-    """What turns vectors and matrices into Java's, and Java's package of Spark ML."""
-    from pyspark.ml.common import _py2java
-
-    sc = spark.sparkContext
-    return functools.partial(_py2java, sc), sc._jvm.org.apache.spark.ml  # type: ignore[union-attr]

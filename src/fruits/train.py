@@ -11,9 +11,10 @@ head, mean the same however much was trained on, so that what held-out photos te
 pipeline of Spark ML's own models and the same as numpy (`Classifier`).
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,7 +25,6 @@ from fruits.classifier import Classifier, answers_of, log_sum_exp, unit
 from fruits.errors import ClassifyError
 from fruits.folds import FOLDS, folds, looks
 from fruits.measures import Judged
-from fruits.reduce import java_of
 from fruits.storage import Folder
 
 if TYPE_CHECKING:
@@ -248,11 +248,13 @@ def as_spark_ml(spark: "SparkSession", classifier: Classifier) -> "PipelineModel
     `prediction` and `answer`, the label. Only the JVM can make the models."""
     from pyspark.ml import PipelineModel
     from pyspark.ml.classification import LogisticRegressionModel
+    from pyspark.ml.common import _py2java
     from pyspark.ml.feature import IndexToString, Normalizer, PCAModel, StandardScalerModel
     from pyspark.ml.linalg import DenseMatrix, DenseVector
 
     d, labels = len(classifier.mean), len(classifier.labels)
-    java, ml = java_of(spark)
+    java = functools.partial(_py2java, spark.sparkContext)
+    ml: Any = spark.sparkContext._jvm.org.apache.spark.ml  # type: ignore[union-attr]
     one = java(DenseVector(np.ones(d)))
     scaler = StandardScalerModel(
         ml.feature.StandardScalerModel("StandardScaler", one, java(DenseVector(classifier.mean)))

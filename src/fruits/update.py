@@ -209,7 +209,7 @@ def _stored(
         return draft
     reduced = tables.changed(spark, store.folder, "reduced", former.reduced, plan.change)
     if added := [*adopted, *new.files]:
-        reduction = reducing.load(spark, store.folder.uri(former.models["pca"].rpartition("/")[0]))
+        reduction = reducing.load(store.folder, former.models["pca"].rpartition("/")[0])
         reduced += reducing.project(spark, store.folder, reduction, added)
     return replace(
         draft,

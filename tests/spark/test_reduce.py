@@ -51,8 +51,8 @@ def test_it_is_what_spark_ml_finds(spark: "SparkSession") -> None:
     theirs = found.select("path", vector_to_array(found["pc"]).alias("components"))
 
     np.testing.assert_allclose(ours.explained_variance, pca.explainedVariance, atol=1e-9)
-    np.testing.assert_allclose(ours.scaler.mean.toArray(), scaler.mean.toArray(), rtol=1e-9)
-    np.testing.assert_allclose(ours.scaler.std.toArray(), scaler.std.toArray(), rtol=1e-9)
+    np.testing.assert_allclose(ours.mean, scaler.mean.toArray(), rtol=1e-9)
+    np.testing.assert_allclose(ours.deviation, scaler.std.toArray(), rtol=1e-9)
     np.testing.assert_allclose(
         np.abs(components(transform(ours, rows))), np.abs(components(theirs)), atol=1e-4
     )
@@ -81,7 +81,7 @@ def test_signs_do_not_depend_on_how_rows_are_spread(spark: "SparkSession") -> No
     data = correlated(120, 10)
     one, many = (transform(fit(rows), rows) for rows in (frame(spark, data, n) for n in (1, 5)))
     np.testing.assert_allclose(components(one), components(many), atol=1e-4)
-    loadings = fit(frame(spark, data)).pca.pc.toArray()
+    loadings = fit(frame(spark, data)).loadings
     assert (loadings[np.abs(loadings).argmax(axis=0), range(loadings.shape[1])] > 0).all()
 
 
@@ -120,15 +120,28 @@ def test_what_can_not_be_reduced_is_told(
         fit(frame(spark, rows, 1), components=asked)
 
 
-def test_saved_models_transform_new_features(spark: "SparkSession", tmp_path: Path) -> None:
-    reduction = fit(frame(spark, correlated(60, 8)), components=3)
-    reduction.save(tmp_path.as_uri())
-    new = frame(spark, correlated(10, 8))
-    again = load(spark, tmp_path.as_uri())
-    np.testing.assert_array_equal(
-        components(transform(again, new)), components(transform(reduction, new))
-    )
-    np.testing.assert_allclose(again.explained_variance, reduction.explained_variance)
+def test_saved_models_are_spark_mls_own(spark: "SparkSession", tmp_path: Path) -> None:
+    from pyspark.ml.feature import PCAModel, StandardScalerModel
+    from pyspark.ml.functions import array_to_vector, vector_to_array
+
+    constant = np.full((60, 1), 7.0)
+    reduction = fit(frame(spark, np.hstack([correlated(60, 8), constant])), components=3)
+    reduction.save(LocalFolder(str(tmp_path)), "models")
+    new = frame(spark, np.hstack([correlated(10, 8), constant[:10]]))
+    scaler = StandardScalerModel.load(f"{tmp_path}/models/scaler")
+    pca = PCAModel.load(f"{tmp_path}/models/pca")
+    vectors = new.select("path", array_to_vector(new["features"]).alias("raw"))
+    found = pca.transform(scaler.transform(vectors))
+    theirs = found.select("path", vector_to_array(found["projected"]).alias("components"))
+    ours = components(transform(reduction, new))
+    np.testing.assert_allclose(components(theirs), ours, atol=1e-5)
+    assert pca.getK() == 3
+    pca.write().overwrite().save(f"{tmp_path}/again/pca")  # as Spark itself writes them
+    scaler.write().overwrite().save(f"{tmp_path}/again/scaler")
+    for path in ("models", "again"):
+        loaded = load(LocalFolder(str(tmp_path)), path)
+        np.testing.assert_array_equal(components(transform(loaded, new)), ours)
+        np.testing.assert_array_equal(loaded.explained_variance, reduction.explained_variance)
 
 
 def test_stored_features_give_the_same(spark: "SparkSession", tmp_path: Path) -> None:
@@ -139,7 +152,7 @@ def test_stored_features_give_the_same(spark: "SparkSession", tmp_path: Path) ->
         part = table.slice(30 * i, 30)
         tables.write(folder, name, part.append_column("label", pa.nulls(30, pa.string())))
     ours, theirs = fit_stored(spark, folder, names, 0.9, None), fit(rows, 0.9)
-    np.testing.assert_allclose(ours.pca.pc.toArray(), theirs.pca.pc.toArray(), atol=1e-9)
+    np.testing.assert_allclose(ours.loadings, theirs.loadings, atol=1e-9)
     files = project(spark, folder, ours, names)
     assert [tables.read_file(folder, file)["path"].to_pylist() for file in files] == [
         table["path"].slice(30 * i, 30).to_pylist() for i in range(3)
