@@ -49,6 +49,15 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     },
     "floor:after": ("floor.measure", {"precision": "float32"}),
     "floor:bf16": ("floor.measure", {"precision": "bf16"}),
+    "large:notebook": ("notebook_way.features", {"large": True}),
+    "large:floor": ("floor.measure", {"precision": "float32", "large": True}),
+    **{
+        f"large:{'warm' if warm else 'first'}": (
+            "pipeline_way.features",
+            {"engine": "openvino", "precision": "float32", "warm": warm, "large": True},
+        )
+        for warm in (False, True)
+    },
     "memory:few": ("memory.measure", {"photos": 0}),
     "memory:many": ("memory.measure", {"photos": 10_000}),
     "slow-s3": ("slow_s3.measure", {}),

@@ -2,7 +2,7 @@
 
 One plain process a core, each with its own one-thread engine, reads photos from the disk, prepares
 and infers them with the package's own functions, and keeps the features in memory. Batches of 64
-paths are handed out one by one, so that no process waits for another. Process start and compiling
+paths (8 of large photos) are handed out one by one, so that no process waits for another. Process start and compiling
 the model are not counted, nor is the listing.
 """
 
@@ -24,24 +24,28 @@ from fruits.settings import Settings
 from fruits.storage import LocalFolder
 
 _BATCH = 64
+_BATCH_LARGE = 8  # there are few, and the last ones should end together
 _STUCK_S = 600
 
 
-def measure(job: Job, precision: str) -> Figures:
+def measure(job: Job, precision: str, *, large: bool = False) -> Figures:
     """Seconds from the moment that all processes are ready until the last one is done."""
     if precision == "bf16" and not has_bf16():
         return {"missing": "this CPU has no bfloat16 instructions"}
-    photos = job.at_least(FEATURES)
+    photos = job.large() if large else job.at_least(FEATURES)
     settings = job.settings(precision=precision)
     folder = LocalFolder(photos.address)
     paths = list_photos(folder).table["path"].to_pylist()
     model = load_model(settings.weights, settings.cache, FILES["openvino"])
     os.environ["OMP_NUM_THREADS"] = "1"  # as the session sets it for Spark's workers
+    batch = _BATCH_LARGE if large else _BATCH
     context = multiprocessing.get_context("spawn")
     ready, done = context.Barrier(job.cores + 1), context.Barrier(job.cores + 1)
     taken = context.Value("q", 0)
     workers = [
-        context.Process(target=_work, args=(folder, paths, model, settings, taken, ready, done))
+        context.Process(
+            target=_work, args=(folder, paths, model, settings, taken, batch, ready, done)
+        )
         for _ in range(job.cores)
     ]
     for worker in workers:
@@ -61,6 +65,7 @@ def _work(
     model: Model,
     settings: Settings,
     taken: "Synchronized[int]",
+    batch: int,
     ready: Barrier,
     done: Barrier,
 ) -> None:
@@ -71,11 +76,11 @@ def _work(
     while True:
         with taken.get_lock():
             start = taken.value
-            taken.value += _BATCH
+            taken.value += batch
         if start >= len(paths):
             break
         photos = []
-        for path in paths[start : start + _BATCH]:
+        for path in paths[start : start + batch]:
             try:
                 photos.append(prepare(folder.read(path), settings.max_megapixels * 1_000_000))
             except PhotoError:

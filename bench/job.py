@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import large_photos
+
 from fruits.listing import list_photos
 from fruits.settings import Settings
 from fruits.storage import LocalFolder
@@ -23,6 +25,7 @@ Figures = dict[str, Any]
 
 FEATURES = 10_000
 """Photos at least, where the speed of making features is measured."""
+_LARGE = 320
 _BASE = 1_500
 _BASE_QUICK = 48
 _QUICK = 40  # how many times less `--quick` takes where a full run takes a number of its own
@@ -67,6 +70,14 @@ class Job:
     def at_least(self, count: int) -> Photos:
         """The photos as many times as it takes to have `count`, and not fewer than once."""
         return self.copies(-(-self.scaled(count) // len(self.base())))
+
+    def large(self) -> Photos:
+        """Photos of 12 megapixels, made of some of these."""
+        root = self.scratch / "photos_large"
+        count = min(self.scaled(_LARGE), len(self.base()))
+        if not root.exists():
+            large_photos.make(self.source, root, self.base(), count)
+        return Photos(str(root), count)
 
     def few(self) -> Photos:
         """Just enough for each worker to get some: what warms up a session."""

@@ -35,10 +35,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=500, help="how many (default: %(default)s)")
     args = parser.parse_args()
     paths = list_photos(LocalFolder(str(args.photos))).table["path"].to_pylist()
-    chosen = [paths[i * len(paths) // args.count] for i in range(min(args.count, len(paths)))]
-    with multiprocessing.Pool() as pool:
-        sizes = pool.map(partial(_make, args.photos, args.made), enumerate(chosen), chunksize=4)
+    sizes = make(args.photos, args.made, paths, args.count)
     print(f"{len(sizes)} photos, {sum(sizes) / len(sizes) / 1e6:.2f} MB each", file=sys.stderr)
+
+
+def make(photos: Path, made: Path, paths: list[str], count: int) -> list[int]:
+    """Writes at most `count` large photos, of small ones evenly spread; their bytes."""
+    chosen = [paths[i * len(paths) // count] for i in range(min(count, len(paths)))]
+    with multiprocessing.Pool() as pool:
+        return pool.map(partial(_make, photos, made), enumerate(chosen), chunksize=4)
 
 
 def _make(photos: Path, made: Path, numbered: tuple[int, str]) -> int:

@@ -29,9 +29,9 @@ _PARTITIONS = 24
 _VARIANCE = 0.95
 
 
-def features(job: Job) -> Figures:
+def features(job: Job, *, large: bool = False) -> Figures:
     """Features alone: the seconds it takes to write them to Parquet."""
-    photos = job.copies(2)
+    photos = job.large() if large else job.copies(2)
     spark = _session(job)
     rows = _featurized(spark, job, photos.address)
     start = time.perf_counter()

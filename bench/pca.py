@@ -1,4 +1,4 @@
-"""`reduce.fit` against Spark ML's own StandardScaler and PCA, on the same stored features.
+"""`reduce.fit_stored` against Spark ML's own StandardScaler and PCA, on the same stored features.
 
 Both read the features from Parquet, in one session that has worked before; two rounds in turn, the
 better one of each counts. Then the explained variances are compared, component by component.
@@ -28,10 +28,11 @@ def measure(job: Job) -> Figures:
     with job.session() as (spark, _):
         made = featurized(spark, job, job.copies(2))
         store = open_results(str(job.scratch / made["results"]))
-        features = store.table(spark, store.current().features)
+        files = store.current().features
+        features = store.table(spark, files)
         ours_s = ml_s = math.inf
         for _ in range(1 if job.quick else _ROUNDS):
-            ours, seconds = timed(lambda: reduce.fit(features, components=k))
+            ours, seconds = timed(lambda: reduce.fit_stored(spark, store.folder, files, 1, k))
             ours_s = min(ours_s, seconds)
             ml, seconds = timed(lambda: _spark_ml(features, k))
             ml_s = min(ml_s, seconds)
