@@ -2,8 +2,8 @@
 
 One plain process a core, each with its own one-thread engine, reads photos from the disk, prepares
 and infers them with the package's own functions, and keeps the features in memory. Batches of 64
-paths (8 of large photos) are handed out one by one, so that no process waits for another. Process start and compiling
-the model are not counted, nor is the listing.
+paths (8 of large photos) are handed out one by one, so that no process waits for another. Process
+start and compiling the model are not counted, nor is the listing.
 """
 
 import multiprocessing
