@@ -86,7 +86,7 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # a step
     erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows
-    committing: str = ""  # the commit that is under way, or was killed
+    commit: str = ""  # of this file: no two have the same, so that S3 tells them apart
     format: int = FORMAT
 
     @property
@@ -139,17 +139,15 @@ class Results:
     def commit(self, manifest: Manifest, csv: bytes | str | None = None) -> None:
         """Makes `manifest` the current one, after `csv`, a file's bytes or a staged folder.
 
-        Then older generations go, but those of the manifest that was current until now.
+        What is older goes then, but what the manifest that was current until now names.
 
         Raises:
             ResultsError: another run has committed since these results were opened.
         """
-        former, manifest = self.manifest, replace(manifest, committing="")
-        # A claim first: whoever opened the results before it can't commit any more, and only who
-        # made it touches the CSV and the report, whose names are the same in all results. A kill
-        # leaves none of these, rather than those of other results.
-        csv_now = manifest.csv if csv is None else None
-        self._write(replace(former or manifest, csv=csv_now, committing=uuid4().hex))
+        former = self.manifest
+        # From here on, whoever opened the results before can't commit any more: no two runs touch
+        # the CSV and the report, and a kill leaves none, rather than those of other results.
+        self._write(replace(former or manifest, csv=manifest.csv if csv is None else None))
         if former and former.paths() != manifest.paths():
             self.folder.delete(REPORT)
         if manifest.csv is None or (csv is not None and self.folder.names(CSV)):
@@ -159,12 +157,13 @@ class Results:
         elif csv:
             self.folder.move(csv, CSV)
         self._write(manifest)
-        self.manifest = manifest
         self._sweep(manifest.paths() | (former.paths() if former else set()))
 
     def purge(self) -> None:
-        """Leaves nothing but what the manifest names: no older generation, no older version."""
-        self._sweep(self.current().paths(), everything=True)
+        """Leaves nothing but what the manifest names: no orphan, no older file or version."""
+        manifest = self.current()
+        self._write(manifest)  # a run at work can't commit any more: its files go
+        self._sweep(manifest.paths(), everything=True)
         self.folder.forget_versions()
 
     def orphans(self, table: str) -> list[str]:
@@ -181,6 +180,7 @@ class Results:
         return datetime.now(UTC) - made > _OTHERS_RUN
 
     def _write(self, manifest: Manifest) -> None:
+        manifest = replace(manifest, commit=uuid4().hex)
         data = (json.dumps(asdict(manifest), indent=2) + "\n").encode()
         state = self.folder.write_over(MANIFEST, data, self.state)
         if state is None:
@@ -188,7 +188,7 @@ class Results:
                 f"another run has written in {self.folder.address} meanwhile: run this again, "
                 "which takes over what was featurized"
             )
-        self.state = state
+        self.manifest, self.state = manifest, state
 
     def _sweep(self, keep: set[str], *, everything: bool = False) -> None:
         for folder in _FOLDERS:

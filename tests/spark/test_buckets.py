@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +12,12 @@ from contents import manifest
 from photos import ODD, save
 from places import SAMPLES
 
-from fruits import pipeline
+from fruits import pipeline, tables
 from fruits.end_result import make_csv
+from fruits.erase import erase
 from fruits.errors import ResultsError
 from fruits.progress import Silent
+from fruits.results import open_results
 from fruits.s3 import s3_client
 from fruits.settings import Settings
 
@@ -88,3 +91,19 @@ def test_of_two_runs_at_once_one_ends_with_a_line_and_loses_nothing(
     assert again.counts["featurized"] == 0
     assert again.counts["features"] == 14
     assert again.features == theirs[-1].features
+
+
+def test_an_erasure_that_finds_nothing_keeps_a_run_at_work_from_naming_what_it_removed(
+    spark: "SparkSession", photos: Path, settings: Settings, s3: str
+) -> None:
+    address = f"s3://{s3}/results"
+    pipeline.run(spark, str(photos), address, settings, Silent())
+    at_work = open_results(address)
+    file = tables.new_file("features")
+    tables.write(at_work.folder, file, at_work.read(at_work.current().features))
+    with pytest.raises(ResultsError, match="nothing was erased"):
+        erase(spark, address, ["never-was.jpg"], progress=Silent())
+    assert file not in at_work.orphans("features")
+    with pytest.raises(ResultsError, match="another run has written"):
+        at_work.commit(replace(at_work.current(), features=[file]))
+    assert open_results(address).current().features != [file]

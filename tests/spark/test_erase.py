@@ -111,14 +111,15 @@ def test_what_can_not_be_erased_changes_nothing(
     words: str,
 ) -> None:
     results = home / "results"
-    before = paths_anywhere(results), manifest(results), (results / "results.csv").read_bytes()
+
+    def there() -> tuple[object, ...]:
+        facts = {name: fact for name, fact in manifest(results).items() if name != "commit"}
+        return paths_anywhere(results), facts, (results / "results.csv").read_bytes()
+
+    before = there()
     with pytest.raises(error, match=words):
         erase(spark, str(results), names, refit=refit, progress=Silent())
-    assert (
-        paths_anywhere(results),
-        manifest(results),
-        (results / "results.csv").read_bytes(),
-    ) == before
+    assert there() == before
 
 
 def test_every_photo_can_be_erased(spark: "SparkSession", home: Path) -> None:
