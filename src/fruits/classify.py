@@ -56,13 +56,13 @@ def train(
         FruitsError: what the user can put right; what stood in `results` before is untouched.
     """
     progress = progress or Progress()
-    with writing(results, create=False) as store, spark_errors():
+    with writing(results) as store, spark_errors():
         draft = store.current()
         _labels(draft)  # or an error, before photos are read
         draft, views = _with_views(spark, store, draft, settings, views, progress)
         with progress.step("train"):
             draft = fitted(spark, store, draft, views)
-        commit(spark, store, draft, progress)
+        commit(spark, store, draft, progress, spent="views")
         reported(spark, store, progress)
     return store.current()
 
@@ -83,7 +83,7 @@ def evaluate(
         FruitsError: there is no classifier, or no photo in a folder that it knows.
     """
     progress = progress or Progress()
-    with writing(results, create=False) as store, spark_errors():
+    with writing(results) as store, spark_errors():
         classifier = load_classifier(store)
         examples = Examples.of(read_examples(store))
         said, listing = answer(spark, store, classifier, photos, settings, progress, examples)
@@ -231,7 +231,7 @@ def _viewed(
     model, settings = as_made(draft, settings)
     made = made_with(model, settings, VIEWS)
     plan = Plan.of(store, "views", labelled, made)
-    if plan.same:
+    if plan.same and not plan.todo.num_rows:
         return draft
     folder = open_folder(draft.photos)
     if plan.todo.num_rows:

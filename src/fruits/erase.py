@@ -20,7 +20,7 @@ from fruits.errors import ClassifyError, ReduceError, ResultsError
 from fruits.photo import is_photo
 from fruits.pipeline import commit, reported, write_reduced, writing
 from fruits.progress import Progress
-from fruits.results import TABLES, Manifest, Results
+from fruits.results import CSV, TABLES, Manifest, Results
 from fruits.session import spark_errors
 from fruits.tables import EMPTY, Keys
 from fruits.update import count_labels
@@ -37,7 +37,7 @@ class Erasure:
     """What was removed."""
 
     photos: int
-    rows: int  # in features, rejects and reduced together
+    rows: int  # in all tables together
     unmatched: list[str]  # of the names given, those that name no photo in the results
     models: list[str]  # fitted models that had seen the photos, and still stand
 
@@ -60,7 +60,9 @@ def erase(
         ReduceError: too little is left to refit the PCA on; nothing is changed.
     """
     progress = progress or Progress()
-    with writing(results, create=False) as store, spark_errors():
+    with writing(results, upgrade=True) as store, spark_errors():
+        if store.manifest is None:
+            store.purge()  # of what a first run that was killed left
         former = store.current()
         with progress.step("find"):
             both = [*former.features, *former.rejects]
@@ -79,7 +81,7 @@ def erase(
             if draft.reduced:
                 if refit:
                     draft = _refitted(spark, store, draft)
-                csv = make_csv(spark, store, draft)
+                draft, csv = replace(draft, csv=CSV), make_csv(spark, store, draft)
             if refit and draft.classifier:
                 draft = _retrained(spark, store, draft)
             models = [] if refit else sorted(former.models)
@@ -109,9 +111,9 @@ def _without(
             continue
         paths = Keys.of(store.folder, files, _PATH)
         wanted = pc.invert(pc.is_in(paths.rows["path"], doomed)).to_numpy()
-        after[table] = tables.changed(
-            spark, store.folder, table, files, paths.keeping(wanted) or EMPTY
-        )
+        # Features, rejects and what is reduced are always there, the others where they have rows.
+        change = paths.keeping(wanted) or ([] if table in ("views", "examples") else EMPTY)
+        after[table] = tables.changed(spark, store.folder, table, files, change) or None
         removed[table] = int((~wanted).sum())
     labels = count_labels(store.read(after["features"], ["label"]))
     n_features = sum(labels.values())

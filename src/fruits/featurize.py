@@ -43,10 +43,12 @@ SCHEMA = pa.schema(
     ]
 )
 
-_PHOTO_BYTES = 64 * 2**10
-"""What a photo costs beside its own bytes: inference takes about as long as decoding so much."""
-_PARTITION_BYTES = (4 * 2**20, 32 * 2**20)
-"""A task's least and most work: enough to hide its start, too little to be missed when lost."""
+_PHOTO_BYTES = 2**19
+"""What a photo costs beside its own bytes: inference takes about as long as it takes to decode, at
+scale, half a megabyte of JPEG (`bench/decoding.py`: 34 ms for 2 MB, 9 ms for inference)."""
+_PARTITION_BYTES = (32 * 2**20, 256 * 2**20)
+"""A task's least and most work, half a second to five: enough to hide its start, too little to be
+missed when lost."""
 _TASKS_PER_SLOT = 16  # so that the last tasks of a stage end at about the same time
 _BATCH = 64  # rows in an Arrow batch: 320 KB of features
 
@@ -135,10 +137,8 @@ def partition(photos: pa.Table, slots: int) -> list[pa.Table]:
     count = min(math.ceil(work[-1] / share), photos.num_rows)
     ends = np.searchsorted(work, work[-1] * np.arange(1, count) / count) + 1
     bounds = np.unique(np.concatenate(([0], ends, [photos.num_rows])))
-    return [
-        photos.slice(start, end - start).combine_chunks()
-        for start, end in itertools.pairwise(bounds.tolist())
-    ]
+    # Taken, not sliced: a slice would travel with the whole table.
+    return [photos.take(np.arange(*ends)) for ends in itertools.pairwise(bounds.tolist())]
 
 
 @dataclass(frozen=True)

@@ -46,12 +46,12 @@ def run(
         FruitsError: what the user can put right; what stood in `results` before is untouched.
     """
     progress = progress or Progress()
-    with writing(results) as store:
+    with writing(results, create=True) as store:
         folder = open_folder(photos)
         draft = update_features(spark, folder, store, settings, progress, keep_pca=keep_pca)
-        draft, csv = _reduced(spark, store, draft, settings, progress)
+        draft, csv = _reduced(spark, store, draft, settings, progress, keep=keep_pca)
         new = store.manifest is None or draft.paths() != store.manifest.paths()
-        commit(spark, store, draft, progress, csv)
+        commit(spark, store, draft, progress, csv, spent="features")
         if new or REPORT not in store.folder.names(""):
             reported(spark, store, progress)
     return store.current()
@@ -70,9 +70,9 @@ def featurize(
         FruitsError: as `run`.
     """
     progress = progress or Progress()
-    with writing(results) as store:
+    with writing(results, create=True) as store:
         draft = update_features(spark, open_folder(photos), store, settings, progress)
-        commit(spark, store, draft, progress)
+        commit(spark, store, draft, progress, spent="features")
     return store.current()
 
 
@@ -88,7 +88,7 @@ def reduce(
         FruitsError: as `run`.
     """
     progress = progress or Progress()
-    with writing(results, create=False) as store:
+    with writing(results) as store:
         draft, csv = _reduced(spark, store, store.current(), settings, progress, again=True)
         commit(spark, store, draft, progress, csv)
         reported(spark, store, progress)
@@ -101,7 +101,7 @@ def report(spark: "SparkSession", results: str, progress: Progress | None = None
     Raises:
         FruitsError: as `run`.
     """
-    with writing(results, create=False) as store:
+    with writing(results) as store:
         return reported(spark, store, progress or Progress())
 
 
@@ -116,14 +116,16 @@ def _reduced(
     progress: Progress,
     *,
     again: bool = False,
+    keep: bool = False,
 ) -> tuple[Manifest, bytes | str | None]:
     """The draft with a PCA of its features, and the CSV (None: both stand already).
 
-    `again`: fit it even then, as the models may have seen photos that were erased since.
+    `again`: fit it even then, as the models may have seen photos that were erased since. `keep`: as
+    few or as many components as there are, whatever `settings` say.
     """
     asked = (None, settings.components) if settings.components else (settings.variance, None)
     stands = ((draft.variance, None), (None, len(draft.explained_variance or [])))
-    if again or draft.reduced is None or asked not in stands:
+    if again or draft.reduced is None or (asked not in stands and not keep):
         with progress.step("reduce"), spark_errors():
             draft = write_reduced(spark, store, draft, settings.variance, settings.components)
     elif draft.csv:
@@ -155,6 +157,7 @@ def commit(
     draft: Manifest,
     progress: Progress,
     csv: bytes | str | None = None,
+    spent: str | None = None,
 ) -> None:
     manifest = replace(
         draft,
@@ -162,13 +165,12 @@ def commit(
         versions=versions(spark),
         seconds=dict(progress.seconds),
     )
-    store.commit(manifest, csv)
+    store.commit(manifest, csv, spent)
 
 
 def reported(spark: "SparkSession", store: Results, progress: Progress) -> str:
     with progress.step("report"), spark_errors():
-        page = render(gather(store))
-        store.folder.write(REPORT, page.encode())
+        store.write_report(render(gather(store)).encode())
     return f"{store.folder.address}/{REPORT}"
 
 
@@ -176,10 +178,11 @@ def reported(spark: "SparkSession", store: Results, progress: Progress) -> str:
 
 
 @contextmanager
-def writing(address: str, *, create: bool = True) -> Iterator[Results]:
-    """The results folder, locked. With `create` there need be none yet, or of an older format."""
+def writing(address: str, *, create: bool = False, upgrade: bool = False) -> Iterator[Results]:
+    """The results folder, locked. With `create` there need be none yet; with either, they can be of
+    an older format."""
 
-    if not create:
+    if not create and not upgrade:
         open_results(address).current()  # or an error, before anything is made
     folder = open_folder(address)
     with locked(folder):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fruits.classifier import Classifier, unit
 from fruits.engine import FILES, Engine, load_engine
 from fruits.errors import ClassifyError, ResultsError
-from fruits.model import Model, load_model
+from fruits.model import FEATURES, Model, load_model
 from fruits.photo import prepare_views
 from fruits.results import MADE_WITH, Manifest, Results, open_results
 from fruits.settings import Settings, load
@@ -138,13 +138,15 @@ class Recogniser:
     def _examples(self) -> tuple[pa.Table, NDArray[np.float32]]:
         table = read_examples(self.store)
         features = table["features"].combine_chunks().flatten().to_numpy()
-        return table.select(["path", "label"]), unit(features.reshape(len(table), -1))
+        return table.select(["path", "label"]), unit(features.reshape(len(table), FEATURES))
 
 
 def read_examples(store: Results) -> pa.Table:
     """path, label, features of the photos with a label that the classifier was trained on (or an
     even sample of them), sorted by path; read without Spark."""
-    table = store.read(store.current().examples or [], _SCHEMA.names).cast(_SCHEMA)
+    if not (files := store.current().examples):
+        return _SCHEMA.empty_table()
+    table = store.read(files, _SCHEMA.names).cast(_SCHEMA)
     return table.filter(table["label"].is_valid()).sort_by("path")
 
 

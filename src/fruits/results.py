@@ -11,7 +11,7 @@ import fcntl
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -44,13 +44,13 @@ _FOLDERS = (
     "sources",
     "staging",
 )  # the last two are format 1's
-_OURS = re.compile(r"\d{8}T\d{6}-[0-9a-f]+(\.parquet)?|\.\d{8}T\d{6}-.*")
+_FILE = re.compile(r"\d{8}T\d{6}-[0-9a-f]+\.parquet")
+_OURS = re.compile(r"\.?\d{8}T\d{6}-[0-9a-f]+(\..*)?")
+_STAGED = re.compile(r"\.(manifest\.json|results\.csv|report\.html)\.[0-9a-f]{8}")
 """The names that `new_name` and `LocalFolder.write` give: nothing else is ever removed."""
 MADE_WITH = ("engine", "precision", "decode")
 """The settings that features depend on, beside the weights, by their names in the manifest too."""
 FORMAT = 2
-_CSV_VALUES = 16 * 2**20
-"""The end result is one CSV file up to so many numbers (64 MB of float32), then a folder."""
 _OTHERS_RUN = timedelta(days=1)
 """In S3, where nothing can be locked, what is younger may belong to another run at work."""
 
@@ -136,15 +136,20 @@ class Results:
         """A table, or some of its columns, in memory."""
         return pa.concat_tables(tables.read(self.folder, files, columns))
 
-    def commit(self, manifest: Manifest, csv: bytes | str | None = None) -> None:
-        """Makes `manifest` the current one, after `csv`, a file's bytes or a staged folder.
+    def commit(
+        self, manifest: Manifest, csv: bytes | str | None = None, spent: str | None = None
+    ) -> None:
+        """Makes `manifest` the current one, after `csv`, a file's bytes or a staged folder. `spent`
+        is the table of whose orphans all that is wanted was taken.
 
         What is older goes then, but what the manifest that was current until now names.
 
         Raises:
-            ResultsError: another run has committed since these results were opened.
+            ResultsError: another run has committed since these results were opened, or a file that
+                the manifest names is not there.
         """
         former = self.manifest
+        self._check_there(manifest)
         # From here on, whoever opened the results before can't commit any more: no two runs touch
         # the CSV and the report, and a kill leaves none, rather than those of other results.
         self._write(replace(former or manifest, csv=manifest.csv if csv is None else None))
@@ -157,26 +162,37 @@ class Results:
         elif csv:
             self.folder.move(csv, CSV)
         self._write(manifest)
-        self._sweep(manifest.paths() | (former.paths() if former else set()))
+        kept = manifest.paths() | (former.paths() if former else set())
+        # What killed runs featurized waits for the verb that takes it over.
+        waiting = {"features", "views"} - {spent}
+        self._delete(path for path in self._unnamed(kept) if path.split("/")[0] not in waiting)
 
     def purge(self) -> None:
         """Leaves nothing but what the manifest names: no orphan, no older file or version."""
-        manifest = self.current()
-        self._write(manifest)  # a run at work can't commit any more: its files go
-        self._sweep(manifest.paths(), everything=True)
+        unnamed = self._unnamed(self.manifest.paths() if self.manifest else set(), anyones=True)
+        if self.manifest:
+            self._write(self.manifest)  # a run at work can't commit any more: its files go
+        self._delete(unnamed)
         self.folder.forget_versions()
+
+    def write_report(self, page: bytes) -> None:
+        """The report of what this manifest names; none, where another run has committed since."""
+        self.folder.write(REPORT, page)
+        found = self.folder.read_with_state(MANIFEST)
+        if found is None or found[1] != self.state:
+            self.folder.delete(REPORT)
 
     def orphans(self, table: str) -> list[str]:
         """Files that were written for a table by runs that did not commit them."""
         named = self.manifest.paths() if self.manifest else set()
-        files = (f"{table}/{name}" for name in self.folder.names(table) if name[0] != ".")
-        return [file for file in files if file.endswith(".parquet") and file not in named]
+        names = filter(_FILE.fullmatch, self.folder.names(table))
+        return [file for name in names if (file := f"{table}/{name}") not in named]
 
     def _is_nobodys(self, name: str) -> bool:
         """Whether no other run can be at work on what no manifest names."""
         if isinstance(self.folder, LocalFolder):
             return True  # whoever asks holds the lock
-        made = datetime.strptime(name[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
+        made = datetime.strptime(name.lstrip(".")[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
         return datetime.now(UTC) - made > _OTHERS_RUN
 
     def _write(self, manifest: Manifest) -> None:
@@ -184,18 +200,41 @@ class Results:
         data = (json.dumps(asdict(manifest), indent=2) + "\n").encode()
         state = self.folder.write_over(MANIFEST, data, self.state)
         if state is None:
+            # Or this very one: the answer to the first PUT was lost, and it was repeated.
+            found = self.folder.read_with_state(MANIFEST)
+            state = found[1] if found and found[0] == data else None
+        if state is None:
             raise ResultsError(
                 f"another run has written in {self.folder.address} meanwhile: run this again, "
                 "which takes over what was featurized"
             )
         self.manifest, self.state = manifest, state
 
-    def _sweep(self, keep: set[str], *, everything: bool = False) -> None:
+    def _check_there(self, manifest: Manifest) -> None:
+        for table in TABLES:
+            if files := getattr(manifest, table):
+                there = {f"{table}/{name}" for name in self.folder.names(table)}
+                if lost := [file for file in files if file not in there]:
+                    raise ResultsError(
+                        f"{self.folder.address} lacks {lost[0]}, which this run has written or "
+                        "taken over: either another run has removed it meanwhile, then run this "
+                        "again; or workers have disks of their own, then give a folder that all "
+                        "machines share, or S3"
+                    )
+
+    def _unnamed(self, named: set[str], *, anyones: bool = False) -> list[str]:
+        """What was written here and is not named, unless another run may be at work on it."""
+        found = [name for name in self.folder.names("") if _STAGED.fullmatch(name)]
         for folder in _FOLDERS:
             for name in filter(_OURS.fullmatch, self.folder.names(folder)):
                 path = f"{folder}/{name}"
-                if path not in keep and (everything or self._is_nobodys(name)):
-                    self.folder.delete(path)
+                if path not in named and (anyones or self._is_nobodys(name)):
+                    found.append(path)
+        return found
+
+    def _delete(self, paths: Iterable[str]) -> None:
+        for path in paths:
+            self.folder.delete(path)
 
 
 @contextmanager
@@ -255,14 +294,14 @@ def _parse(data: bytes, address: str) -> Manifest:
         facts = json.loads(data)
         if facts.get("format", 0) > FORMAT:
             raise ResultsError(f"{address} was written by a newer version: update this one")
-        if facts.get("format", 0) < FORMAT:
+        if facts["format"] < FORMAT:
             raise OlderFormat(
                 f"{address} was written by an older version: "
                 f"`fruits run PHOTOS {address}` brings it up to date"
             )
         known = {f.name for f in fields(Manifest)}
         return Manifest(**{k: v for k, v in facts.items() if k in known})
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, KeyError):
         raise ResultsError(
             f"{address}/{MANIFEST} is damaged: put it back from a copy, or give another folder"
         ) from None

@@ -127,9 +127,6 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
         # One thread a Python worker: as many workers as cores are at work side by side.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.sql.parquet.compression.codec": "zstd",
-        # Hardly two features are alike: to look for repetitions only costs the JVM time.
-        "spark.hadoop.parquet.enable.dictionary#features.list.element": "false",
-        "spark.hadoop.parquet.enable.dictionary#components.list.element": "false",
     }
     if local:
         conf |= {

@@ -68,6 +68,19 @@ def made_with(folder: Folder, name: str) -> bytes:
     return metadata.get(_MADE, b"")
 
 
+def made_as(folder: Folder, files: Sequence[str], made: bytes) -> list[str]:
+    """Those of the files whose rows were made so; a file that can't be read is none of them."""
+
+    def is_so(name: str) -> bool:
+        try:
+            return made_with(folder, name) == made
+        except (OSError, pa.ArrowException):
+            return False
+
+    with ThreadPoolExecutor(_READS) as pool:
+        return [file for file, so in zip(files, pool.map(is_so, files), strict=True) if so]
+
+
 def read(
     folder: Folder, files: Sequence[str], columns: Sequence[str] | None = None
 ) -> list[pa.Table]:
@@ -85,7 +98,7 @@ def read_file(folder: Folder, name: str, columns: Sequence[str] | None = None) -
     try:
         with folder.open(name) as source, pq.ParquetFile(source, pre_buffer=True) as file:
             return file.read(columns)
-    except (FileNotFoundError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException) as error:
         raise ResultsError(
             f"{folder.address} has lost {name} ({error}): give another folder"
         ) from None

@@ -25,6 +25,7 @@ from fruits.classifier import Classifier, answers_of, log_sum_exp, unit
 from fruits.errors import ClassifyError
 from fruits.folds import FOLDS, folds, looks
 from fruits.measures import Judged
+from fruits.model import FEATURES
 from fruits.storage import Folder
 
 if TYPE_CHECKING:
@@ -50,7 +51,8 @@ class Examples:
     def of(table: pa.Table) -> "Examples":
         """From rows path, label, features, sorted by path; rows without label are left out."""
         table = table.filter(table["label"].is_valid()).sort_by("path").combine_chunks()
-        features = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+        features = table["features"].combine_chunks().flatten().to_numpy()
+        features = features.reshape(len(table), -1 if len(table) else FEATURES)
         return Examples(table["path"].to_pylist(), table["label"].to_pylist(), features)
 
 
@@ -222,7 +224,7 @@ def sums_of(spark: "SparkSession", folder: Folder, files: Sequence[str], labels:
     # As many tasks as run side by side, within reason: each gives the driver 13 MB and more.
     slots = min(spark.sparkContext.defaultParallelism, 16)
     task = _SumsOfFiles(folder, labels)
-    first, *others = tables.on_workers(spark, task, tables.dealt(files, slots))
+    first, *others = filter(None, tables.on_workers(spark, task, tables.dealt(files, slots)))
     return sum(others, first)
 
 
@@ -233,14 +235,15 @@ class _SumsOfFiles:
     folder: Folder
     labels: list[str]
 
-    def __call__(self, files: Sequence[str]) -> Sums:
+    def __call__(self, files: Sequence[str]) -> Sums | None:
         position = {label: i for i, label in enumerate(self.labels)}
-        parts = []
+        total: Sums | None = None
         for table in tables.each(self.folder, files, ["label", "features"]):
             label = np.array([position.get(each, -1) for each in table["label"].to_pylist()])
             rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-            parts.append(Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position)))
-        return sum(parts[1:], parts[0])
+            some = Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position))
+            total = some if total is None else total + some
+        return total
 
 
 def as_spark_ml(spark: "SparkSession", classifier: Classifier) -> "PipelineModel":

@@ -26,7 +26,7 @@ from fruits.results import KEYS, MADE_WITH, Manifest, Results
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import Folder
-from fruits.tables import EMPTY, Change, Keys, Writer
+from fruits.tables import Change, Keys, Writer
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -101,13 +101,13 @@ class Plan:
     adopted: Change  # of the orphans
     kept: int  # photos with features in all these
     todo: pa.Table  # the other photos
-    same: bool  # nothing is to be added, and nothing removed
+    same: bool  # all that there is stays, and nothing is adopted
 
     @staticmethod
     def of(store: Results, table: str, photos: pa.Table, made: bytes) -> "Plan":
         """For `photos`, rows of `listing.SCHEMA`, and features made as `made` says."""
         files = (getattr(store.manifest, table) or []) if store.manifest else []
-        orphans = [f for f in store.orphans(table) if tables.made_with(store.folder, f) == made]
+        orphans = tables.made_as(store.folder, store.orphans(table), made)
         known, found = (Keys.of(store.folder, each, KEYS) for each in (files, orphans))
         keep = among(known.rows, photos)
         missing = photos.filter(~among(photos, known.rows))
@@ -120,7 +120,7 @@ class Plan:
             found.keeping(adopt),
             int(keep.sum() + adopt.sum()),
             todo,
-            bool(keep.all() and not adopt.any() and not todo.num_rows),
+            bool(keep.all() and not adopt.any()),
         )
 
     def carried_out(
@@ -185,27 +185,30 @@ def _stored(
     )
     if former is None:
         return draft
-    renewed = {tuple(former.features): features}
+    renewed: dict[tuple[str, ...], list[str] | None]
+    renewed = {tuple(former.features): old or None}  # no classifier was trained on what is new
 
-    def left(table: str) -> list[str] | None:
+    def kept(table: str) -> list[str] | None:
         """A table that the classifier needs, without photos that are gone or changed."""
         if (files := getattr(former, table)) is None:
             return None
         if tuple(files) not in renewed:
             keys = Keys.of(store.folder, files, KEYS)
-            change = keys.keeping(among(keys.rows, usable)) or EMPTY
-            renewed[tuple(files)] = tables.changed(spark, store.folder, table, files, change)
+            change = keys.keeping(among(keys.rows, usable))
+            left = tables.changed(spark, store.folder, table, files, change)
+            renewed[tuple(files)] = left or None
         return renewed[tuple(files)]
 
     draft = replace(
         draft,
-        views=left("views"),
-        examples=left("examples"),
+        views=kept("views"),
+        examples=kept("examples"),
         models={name: path for name, path in former.models.items() if name == "classifier"},
         classifier=former.classifier,
         evaluation=former.evaluation,
     )
-    if former.reduced is None or not (plan.same or keep_pca):
+    same = plan.same and not new.files
+    if former.reduced is None or not (same or keep_pca):
         return draft
     reduced = tables.changed(spark, store.folder, "reduced", former.reduced, plan.change)
     if added := [*adopted, *new.files]:
@@ -215,7 +218,7 @@ def _stored(
         draft,
         reduced=reduced,
         models=former.models,
-        csv=former.csv if plan.same else None,
+        csv=former.csv if same else None,
         explained_variance=former.explained_variance,
         variance=former.variance,
     )

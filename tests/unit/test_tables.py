@@ -1,5 +1,6 @@
 """Tables as lists of files: read by columns, changed by rewriting only what must be."""
 
+import pickle
 from pathlib import Path
 from unittest.mock import patch
 
@@ -7,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from fruits import tables
+from fruits import featurize, listing, tables
 from fruits.errors import ResultsError
-from fruits.results import KEYS
+from fruits.results import KEYS, Manifest, open_results
 from fruits.s3 import S3Folder
 from fruits.storage import Folder, LocalFolder
 from fruits.tables import Keys
@@ -103,3 +104,27 @@ def test_many_small_files_become_few_and_hold_the_same_rows(
     assert [[file for file, _ in parts] for parts in change[1:]] == [[1, 2], [3, 4]]
     few = Keys.of(folder, files[:4], KEYS).keeping(np.ones(9, bool))
     assert few == [[(i, None)] for i in range(4)]
+
+
+def test_a_task_travels_with_its_own_photos_only() -> None:
+    names = [f"label/{i:06d}.jpg" for i in range(20_000)]
+    photos = pa.table(
+        [names, ["label"] * 20_000, ["1"] * 20_000, [20_000] * 20_000, pa.nulls(20_000)],
+        names=listing.SCHEMA.names,
+    ).cast(listing.SCHEMA)
+    tasks = featurize.partition(photos, slots=16)
+    assert len(tasks) > 32
+    assert pa.concat_tables(tasks).equals(photos)
+    sent = sum(len(pickle.dumps(task)) for task in tasks)
+    assert sent < 2 * len(pickle.dumps(photos))
+
+
+def test_results_that_name_a_lost_file_are_not_committed(tmp_path: Path) -> None:
+    store = open_results(str(tmp_path))
+    gone = tables.new_file("features")
+    manifest = Manifest(
+        photos="p", features=[gone], rejects=[], model={}, engine="openvino", precision="float32"
+    )
+    with pytest.raises(ResultsError, match=f"lacks {gone}, .* all machines share, or S3"):
+        store.commit(manifest)
+    assert open_results(str(tmp_path)).manifest is None
