@@ -211,16 +211,14 @@ class Results:
         self.manifest, self.state = manifest, state
 
     def _check_there(self, manifest: Manifest) -> None:
-        for table in TABLES:
-            if files := getattr(manifest, table):
-                there = {f"{table}/{name}" for name in self.folder.names(table)}
-                if lost := [file for file in files if file not in there]:
-                    raise ResultsError(
-                        f"{self.folder.address} lacks {lost[0]}, which this run has written or "
-                        "taken over: either another run has removed it meanwhile, then run this "
-                        "again; or workers have disks of their own, then give a folder that all "
-                        "machines share, or S3"
-                    )
+        named = {file for table in TABLES for file in getattr(manifest, table) or ()}
+        there = {f"{table}/{name}" for table in TABLES for name in self.folder.names(table)}
+        if lost := sorted(named - there):
+            raise ResultsError(
+                f"{self.folder.address} lacks {lost[0]}, which this run has written or taken over: "
+                "either another run has removed it meanwhile, then run this again; or workers have "
+                "disks of their own, then give a folder that all machines share, or S3"
+            )
 
     def _unnamed(self, named: set[str], *, anyones: bool = False) -> list[str]:
         """What was written here and is not named, unless another run may be at work on it."""
