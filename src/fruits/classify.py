@@ -89,7 +89,7 @@ def evaluate(
         said, listing = answer(spark, store, classifier, photos, settings, progress, examples)
         with progress.step("evaluate"):
             evaluation = of_photos(said, classifier, examples, photos, listing)
-            path = f"{store.new('evaluation')}/evaluation.json"
+            path = f"{tables.new_name('evaluation')}/evaluation.json"
             store.folder.write(path, _json(evaluation))
             draft = replace(store.current(), evaluation=path)
         commit(spark, store, draft, progress)
@@ -174,7 +174,7 @@ def fitted(spark: "SparkSession", store: Results, draft: Manifest, views: int) -
     validation = training.validate(some, labels)
     sums = training.sums_of(spark, store.folder, trained, labels)
     classifier = training.fit(sums, labels, validation, views, draft.model["sha256"])
-    path = f"{store.new('models')}/classifier"
+    path = f"{tables.new_name('models')}/classifier"
     training.as_spark_ml(spark, classifier).write().save(store.folder.uri(path))
     store.folder.write(f"{path}.npz", classifier.to_bytes())
     evaluation = of_validation(some, validation, labels)

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from fruits.results import Manifest, Results
+from fruits.tables import new_name
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -20,7 +21,7 @@ def make_csv(spark: "SparkSession", store: Results, draft: Manifest) -> bytes | 
     files, components = draft.reduced or [], len(draft.explained_variance or [])
     names = [f"pc_{i + 1}" for i in range(components)]
     if draft.counts["features"] * components > _ONE_FILE_VALUES:
-        staged = store.new("csv")
+        staged = new_name("csv")
         rows = store.table(spark, files)
         values = (rows["components"][i].alias(name) for i, name in enumerate(names))
         parts = rows.select("path", "label", *values).sort("path")

@@ -22,6 +22,7 @@ from fruits.results import CSV, REPORT, Manifest, OlderFormat, Results, locked, 
 from fruits.session import spark_errors, versions
 from fruits.settings import Settings
 from fruits.storage import open_folder
+from fruits.tables import new_name
 from fruits.update import update_features
 from fruits.upgrade import upgraded
 
@@ -139,7 +140,7 @@ def write_reduced(
 ) -> Manifest:
     """The draft with new models and reduced rows, fitted on its features."""
     reduction = reducing.fit_stored(spark, store.folder, draft.features, variance, components)
-    models = store.new("models")
+    models = new_name("models")
     reduction.save(store.folder, models)
     reduced = reducing.project(spark, store.folder, reduction, draft.features)
     return replace(

@@ -24,7 +24,6 @@ import pyarrow as pa
 from fruits import tables
 from fruits.errors import ResultsError
 from fruits.storage import Folder, LocalFolder, open_folder
-from fruits.tables import new_name
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -86,7 +85,7 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)  # a step
     erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows
-    commit: str = ""  # of this file: no two have the same, so that S3 tells them apart
+    commit_id: str = ""  # of this file: no two have the same, so that S3 tells them apart
     format: int = FORMAT
 
     @property
@@ -121,10 +120,6 @@ class Results:
                 f"make them first, by `fruits run PHOTOS {self.folder.address}`"
             )
         return self.manifest
-
-    def new(self, dataset: str) -> str:
-        """The path of a folder for something new."""
-        return new_name(dataset)
 
     def table(self, spark: "SparkSession", files: Sequence[str]) -> "DataFrame":
         """A table, by the files that the manifest names."""
@@ -196,7 +191,7 @@ class Results:
         return datetime.now(UTC) - made > _OTHERS_RUN
 
     def _write(self, manifest: Manifest) -> None:
-        manifest = replace(manifest, commit=uuid4().hex)
+        manifest = replace(manifest, commit_id=uuid4().hex)
         data = (json.dumps(asdict(manifest), indent=2) + "\n").encode()
         state = self.folder.write_over(MANIFEST, data, self.state)
         if state is None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _SMALL_ROWS = 256
+"""Files of fewer rows are merged once they are many: a year of daily runs stays readable."""
 _MANY_SMALL = 64
-"""Files of fewer rows are merged once there are so many: a year of daily runs stays readable."""
 _FILE_ROWS = 4_096
 """A file holds about so many rows at most: 20 MB of features."""
 _READS = 16  # files read side by side: S3 answers each request in tens of milliseconds

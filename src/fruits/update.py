@@ -185,28 +185,7 @@ def _stored(
     )
     if former is None:
         return draft
-    renewed: dict[tuple[str, ...], list[str] | None]
-    renewed = {tuple(former.features): old or None}  # no classifier was trained on what is new
-
-    def kept(table: str) -> list[str] | None:
-        """A table that the classifier needs, without photos that are gone or changed."""
-        if (files := getattr(former, table)) is None:
-            return None
-        if tuple(files) not in renewed:
-            keys = Keys.of(store.folder, files, KEYS)
-            change = keys.keeping(among(keys.rows, usable))
-            left = tables.changed(spark, store.folder, table, files, change)
-            renewed[tuple(files)] = left or None
-        return renewed[tuple(files)]
-
-    draft = replace(
-        draft,
-        views=kept("views"),
-        examples=kept("examples"),
-        models={name: path for name, path in former.models.items() if name == "classifier"},
-        classifier=former.classifier,
-        evaluation=former.evaluation,
-    )
+    draft = _with_classifier(spark, store, draft, former, old, usable)
     same = plan.same and not new.files
     if former.reduced is None or not (same or keep_pca):
         return draft
@@ -221,6 +200,38 @@ def _stored(
         csv=former.csv if same else None,
         explained_variance=former.explained_variance,
         variance=former.variance,
+    )
+
+
+def _with_classifier(
+    spark: "SparkSession",
+    store: Results,
+    draft: Manifest,
+    former: Manifest,
+    old: list[str],
+    usable: pa.Table,
+) -> Manifest:
+    """The draft with the classifier that there was; it keeps nothing of photos that are gone or
+    changed, and takes nothing (`old` are the former features that stay) of what is new."""
+    renewed: dict[tuple[str, ...], list[str] | None] = {tuple(former.features): old or None}
+
+    def kept(table: str) -> list[str] | None:
+        if (files := getattr(former, table)) is None:
+            return None
+        if tuple(files) not in renewed:
+            keys = Keys.of(store.folder, files, KEYS)
+            change = keys.keeping(among(keys.rows, usable))
+            left = tables.changed(spark, store.folder, table, files, change)
+            renewed[tuple(files)] = left or None
+        return renewed[tuple(files)]
+
+    return replace(
+        draft,
+        views=kept("views"),
+        examples=kept("examples"),
+        models={name: path for name, path in former.models.items() if name == "classifier"},
+        classifier=former.classifier,
+        evaluation=former.evaluation,
     )
 
 

