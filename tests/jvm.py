@@ -28,7 +28,6 @@ rows = pa.table({"path": ["a", "b"], "features": features})
 spark.createDataFrame(rows).write.parquet(f"{sys.argv[1]}/rows")
 rows = spark.read.parquet(f"{sys.argv[1]}/rows").where("path is not null")
 reduction = fit(rows, components=1)
-reduction.save(f"{sys.argv[1]}/models")
 transform(reduction, rows).join(rows.select("path"), ["path"], "left_semi").toArrow()
 spark.stop()
 """
@@ -49,21 +48,26 @@ def options() -> str:
 
 
 def _archive() -> Path:
-    """It serves one Java and one Spark, in one place."""
+    """It serves one Java, one Spark and one usual session, in one place."""
     jars = Path(pyspark.__path__[0], "jars")
     java = subprocess.run(["java", "-version"], capture_output=True, text=True, check=True).stderr  # noqa: S607
-    key = f"{java} {jars} {jars.stat().st_mtime_ns} {pyspark.__version__}"
+    key = f"{java} {jars} {jars.stat().st_mtime_ns} {pyspark.__version__} {_USUAL}"
     return ROOT / "build" / f"spark-{hashlib.sha256(key.encode()).hexdigest()[:12]}.jsa"
 
 
 def _make(archive: Path) -> None:
     made = archive.with_suffix(".new")
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run(
+        session = subprocess.run(
             [sys.executable, "-c", _USUAL, folder],
             env={**os.environ, "SPARK_SUBMIT_OPTS": f"{_SHORT} -XX:ArchiveClassesAtExit={made}"},
-            capture_output=True,
-            check=True,
+            # By the pipe it waits for the JVM as well, which writes the archive as it ends.
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
             timeout=240,
         )
+    if session.returncode or not made.exists():
+        raise RuntimeError(f"the session for the class archive failed:\n{session.stdout}")
     made.rename(archive)
