@@ -16,17 +16,17 @@ export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
-demo: .venv/run java  ## set everything up and run the pipeline on sample photos (PHOTOS=~/photos for yours)
+demo: .venv/spark.jsa  ## set everything up and run the pipeline on sample photos (PHOTOS=~/photos for yours)
 	.venv/bin/fruits run "$(PHOTOS)" "$(RESULTS)"
 
 # A file's tests stay together: they share a Spark session, and what it has made.
-test: .venv/dev java  ## Python and Java, never Docker; FRUITS_TEST_PHOTOS=DIR adds what needs 200 real photos
+test: .venv/dev .venv/spark.jsa  ## Python and Java, never Docker; FRUITS_TEST_PHOTOS=DIR adds what needs 200 real photos
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
-test-cluster: .venv/dev java  ## the cluster in containers, by Docker and Chromium
+test-cluster: .venv/dev .venv/spark.jsa  ## the cluster in containers, by Docker and Chromium
 	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS)
 
-rehearse: .venv/dev java  ## the cluster on AWS, rehearsed on containers (about half an hour)
+rehearse: .venv/dev .venv/spark.jsa  ## the cluster on AWS, rehearsed on containers (about half an hour)
 	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
 
 test-all:  ## everything, two parts at a time; one that fails keeps none from running
@@ -59,7 +59,7 @@ format: .venv/dev  ## ruff, in place
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: .venv/dev java  ## measure against the public notebooks' way: make bench PHOTOS=~/photos (half an hour)
+bench: .venv/dev .venv/spark.jsa  ## measure against the public notebooks' way: make bench PHOTOS=~/photos (half an hour)
 	.venv/bin/fruits bench "$(PHOTOS)"
 
 images:  ## the cluster's images, from what is in this checkout
@@ -136,9 +136,14 @@ java:
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/uv
 	@echo "Installing (once, a few minutes) …"
-	@$(INSTALL_LOCKED) -r requirements.lock
+	@$(INSTALL_LOCKED) --compile-bytecode -r requirements.lock
 	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
+
+# Half of what a session takes to start (class_archive.py).
+.venv/spark.jsa: .venv/run | java
+	@echo "Preparing Spark's start (once, half a minute) …"
+	@.venv/bin/python -m fruits.class_archive
 
 .venv/deploy: ansible/requirements.lock | .venv/bin/uv
 	@echo "Installing Ansible …"

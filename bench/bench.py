@@ -58,6 +58,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
         )
         for warm in (False, True)
     },
+    "start": ("start.measure", {}),
     "memory:few": ("memory.measure", {"photos": 0}),
     "memory:many": ("memory.measure", {"photos": 10_000}),
     "slow-s3": ("slow_s3.measure", {}),

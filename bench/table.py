@@ -152,6 +152,17 @@ def _whole(figures: dict[str, Figures]) -> Iterator[Row]:
         yield Row(part, "    before it: start Spark", figure=f"{found['spark_start_s']:.1f} s")
 
 
+def _start(figures: dict[str, Figures]) -> Iterator[Row]:
+    if found := figures.get("start"):
+        for name, what in (
+            ("run_s", "fruits run, from the command to its last line"),
+            ("again_s", "fruits run again, nothing new"),
+            ("predict_s", "fruits predict, one photo"),
+        ):
+            photos = 1 if name == "predict_s" else found["photos"]
+            yield Row("start-up", what, photos, f"{found[name]:.1f} s")
+
+
 def _memory(figures: dict[str, Figures]) -> Iterator[Row]:
     part = "memory"
     few, many = figures.get("memory:few"), figures.get("memory:many")
@@ -237,4 +248,7 @@ def _worker_time(figures: dict[str, Figures]) -> Iterator[Row]:
             yield Row(part, f"    {name}", figure=share)
 
 
-_PARTS = (_features, _large, _whole, _memory, _slow_s3, _million_keys, _daily, _pca, _worker_time)
+_PARTS = (
+    *(_features, _large, _whole, _start, _memory, _slow_s3),
+    *(_million_keys, _daily, _pca, _worker_time),
+)

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fruits import __version__, errors
+from fruits import __version__, class_archive, errors
 from fruits.errors import FruitsError
 from fruits.settings import Settings, load
 
@@ -122,10 +122,13 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
     conf = {
         "spark.app.name": "fruits",
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={quiet}",
+        "spark.driver.extraJavaOptions": (
+            f"-Dlog4j2.configurationFile={quiet} {class_archive.options()}".rstrip()
+        ),
         "spark.ui.showConsoleProgress": "false",
         # One thread a Python worker: as many workers as cores are at work side by side.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
+        "spark.python.daemon.module": "fruits.daemon",
         "spark.sql.parquet.compression.codec": "zstd",
     }
     if local:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import jvm
 import pytest
 from classified import KINDS, SETTINGS
 from once import made_once
@@ -27,7 +26,8 @@ def java() -> None:
     """Also for those tests whose Spark runs in a process of its own."""
     if not shutil.which("java"):
         pytest.skip("Spark needs Java, and there is none")
-    os.environ.setdefault("SPARK_SUBMIT_OPTS", jvm.options())
+    # The better compiler never earns here what it costs, nor do threads that collect garbage.
+    os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
 @pytest.fixture(scope="session")
