@@ -4,6 +4,7 @@ Spark starts it by `spark.python.daemon.module` (see `session.py`). Its own one 
 an archive, so compiles it at each start, and leaves every other import to each of the workers.
 """
 
+import gc
 import sys
 from pathlib import Path
 
@@ -25,4 +26,6 @@ if __name__ == "__main__":
     from fruits.model import import_openvino
 
     import_openvino()
+    # A worker collects garbage after each task, and need not look through all of this: 60 ms.
+    gc.freeze()
     manager()
