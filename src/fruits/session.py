@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -17,7 +18,7 @@ from fruits.errors import FruitsError
 from fruits.settings import Settings, load
 
 if TYPE_CHECKING:
-    from pyspark import SparkConf
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
 _AWS_SDK = "2.35.4"  # what Hadoop 3.5.0 is built with
@@ -66,12 +67,13 @@ def start_session(settings: Settings | None = None, *, s3: bool = False) -> "Spa
     for key, value in _defaults(settings, local=local, s3=s3).items():
         if not conf.contains(key):
             conf.set(key, value)
-    spark = _start(conf)
+    spark = _start(conf, wake=local)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
-def _start(conf: "SparkConf") -> "SparkSession":
+def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
+    from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
@@ -82,9 +84,20 @@ def _start(conf: "SparkConf") -> "SparkSession":
         )
     try:
         with _fetching_jars_alone(conf.get("spark.jars.ivy")):
-            return SparkSession.builder.config(conf=conf).getOrCreate()
+            context = SparkContext.getOrCreate(conf)
+            # Java is busy with one core until the session is there.
+            with ThreadPoolExecutor(1) as beside:
+                if wake:
+                    beside.submit(_wake_workers, context)
+                return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
         raise FruitsError(f"Spark can't be started: {str(error).splitlines()[0]}") from error
+
+
+def _wake_workers(context: "SparkContext") -> None:
+    """A job of nothing, for which Python workers start."""
+    slots = context.defaultParallelism
+    context.parallelize(range(slots), slots).foreach(lambda _: None)
 
 
 @contextmanager
