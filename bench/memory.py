@@ -1,7 +1,7 @@
 """Peak memory while features are made, and whether it grows with the number of photos.
 
 Every 0.2 s a thread adds up what the process' descendants hold: RSS of each Python worker (a child
-of `pyspark.daemon`), which counts pages that it shares with others, and USS, which doesn't; RSS of
+of `fruits.daemon`), which counts pages that it shares with others, and USS, which doesn't; RSS of
 the driver's Python and of the JVM, which in one process is driver and executor.
 """
 
@@ -74,7 +74,7 @@ def _now() -> Peaks:
                 seen.workers += 1
             elif process.name() == "java":
                 seen.jvm_rss_mb = process.memory_info().rss / _MB
-            elif "pyspark.daemon" in process.cmdline():
+            elif "fruits.daemon" in process.cmdline():
                 daemons.add(process.pid)
     seen.driver_rss_mb = seen.python_rss_mb + seen.jvm_rss_mb
     return seen
