@@ -10,7 +10,7 @@ INSTALL_LOCKED = $(INSTALL) --require-hashes
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
 .PHONY: help demo test test-cluster rehearse test-all lint lint-ruff lint-types lint-shell \
-	lint-ansible format bench lock clean images engine \
+	lint-ansible format bench bench-others lock clean images engine \
 	deploy-tools tunnel local-up local-run local-user local-logs local-down local-clean
 
 help:  ## this list
@@ -62,6 +62,8 @@ format: .venv/dev  ## ruff, in place
 bench: .venv/dev .venv/spark.jsa  ## measure against the public notebooks' way: make bench PHOTOS=~/photos (half an hour)
 	.venv/bin/fruits bench "$(PHOTOS)"
 
+bench-others: .venv/bench  ## install Daft and Ray Data, for make bench to compare with
+
 images:  ## the cluster's images, from what is in this checkout
 	@compose/local.sh images
 
@@ -101,6 +103,7 @@ lock: .venv/dev  ## pin every dependency anew, from pyproject.toml
 	$(COMPILE) --upgrade --python-version 3.11 ansible/requirements.in -c requirements.lock -o ansible/requirements.lock
 	$(LOCK) ansible/requirements.in --python-version 3.11 --extra keras --extra dev -c requirements.lock \
 		-c ansible/requirements.lock -o requirements-dev.lock
+	$(LOCK) --python-version 3.11 --extra bench -c requirements-dev.lock -o bench/requirements.lock
 	$(LOCK) --python-version 3.13 -c requirements.lock -o images/base/requirements.lock
 	$(LOCK) --python-version 3.13 --extra keras --extra hub -c requirements.lock \
 		-o images/jupyterhub/requirements.lock
@@ -153,4 +156,9 @@ java:
 .venv/dev: requirements-dev.lock .venv/run
 	@echo "Installing what tests need …"
 	@$(INSTALL_LOCKED) -r requirements-dev.lock
+	@touch $@
+
+.venv/bench: bench/requirements.lock .venv/dev
+	@echo "Installing Daft and Ray Data …"
+	@$(INSTALL_LOCKED) -r bench/requirements.lock
 	@touch $@

@@ -6,7 +6,7 @@ the machine meanwhile. The exit code says only whether it ran.
 """
 
 import argparse
-import importlib
+import importlib.util
 import json
 import os
 import platform
@@ -54,11 +54,22 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     **{
         f"large:{'warm' if warm else 'first'}": (
             "pipeline_way.features",
-            {"engine": "openvino", "precision": "float32", "warm": warm, "large": True},
+            {"warm": warm, "large": True},
         )
         for warm in (False, True)
     },
     "start": ("start.measure", {}),
+    **{
+        f"others:{least}:{name}": (function, {"least": least})
+        for least in (2_000, 7_000)
+        for name, function in (
+            ("this", "pipeline_way.features"),
+            ("daft", "others.with_daft"),
+            ("ray", "others.with_ray"),
+        )
+    },
+    "large:daft": ("others.with_daft", {"least": None}),
+    "large:ray": ("others.with_ray", {"least": None}),
     "memory:few": ("memory.measure", {"photos": 0}),
     "memory:many": ("memory.measure", {"photos": 10_000}),
     "slow-s3": ("slow_s3.measure", {}),
@@ -70,6 +81,8 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """Each step's function, `MODULE.NAME`, and its arguments; a part is the name before the colon."""
 PARTS = list(dict.fromkeys(name.partition(":")[0] for name in STEPS))
+_OTHERS = [name for name in ("daft", "ray") if importlib.util.find_spec(name)]
+"""Those of the others that are installed (`make bench-others`)."""
 _STEP_TIMEOUT_S = 2400
 
 
@@ -88,7 +101,12 @@ def main() -> None:
             raise FruitsError(f"there is no *.jpg in {args.photos}: give a folder of photos")
         settings = job.settings()
         model = load_model(settings.weights, settings.cache)
-        chosen = [name for name in STEPS if name.partition(":")[0] in (args.only or PARTS)]
+        chosen = [
+            name
+            for name, (function, _) in STEPS.items()
+            if name.partition(":")[0] in (args.only or PARTS)
+            and (not function.startswith("others.") or name.rpartition(":")[2] in _OTHERS)
+        ]
         figures = {name: _run(name, job) for name in chosen}
     found = rows(figures)
     facts = _facts(job, model.name)
@@ -128,7 +146,11 @@ def _run(name: str, job: Job) -> Figures:
     command = [sys.executable, __file__, str(job.source), "--part", name]
     command += ["--scratch", str(job.scratch), "--cores", str(job.cores)]
     command += ["--weights", job.weights, *(["--quick"] if job.quick else [])]
-    environ = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PYSPARK_PYTHON": sys.executable}
+    environ = os.environ | {
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONPATH": str(Path(__file__).parent),  # for processes that others start
+    }
     failed = ""
     with log.open("w") as lines:
         try:

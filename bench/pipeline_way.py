@@ -20,14 +20,23 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def features(job: Job, engine: str, precision: str, *, warm: bool, large: bool = False) -> Figures:
-    """Features: the first job in its session, or (`warm`) after a small one."""
+def features(
+    job: Job,
+    engine: str = "openvino",
+    precision: str = "float32",
+    *,
+    warm: bool = False,
+    large: bool = False,
+    least: int = FEATURES,
+) -> Figures:
+    """Features of at least so many photos: the first job in its session, or (`warm`) after a small
+    one."""
     if precision == "bf16" and not has_bf16():
         return {"missing": "this CPU has no bfloat16 instructions"}
     if large:
         photos = job.large()
     else:  # the reference engine is slow: it gets fewer photos
-        photos = job.copies(2) if engine == "tensorflow" else job.at_least(FEATURES)
+        photos = job.copies(2) if engine == "tensorflow" else job.at_least(least)
     changes = {"engine": engine, "precision": precision}
     with job.session() as (spark, start_s):
         if warm:

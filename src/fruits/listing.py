@@ -62,7 +62,7 @@ class _Photos:
 
     def extend(self, others: "_Photos") -> None:
         for column, values in zip(self.columns, others.columns, strict=True):
-            column += values
+            column.extend(values)
 
 
 @dataclass
@@ -131,7 +131,9 @@ def _list_local(folder: LocalFolder, found: _Found) -> None:
     scan = partial(_scan, folder.address, found)
     links: list[str] = []
     level = list(unseen([""]))
-    waits = False  # for a network's answers; a disk's are in memory, and threads in each other's way
+    waits = (
+        False  # for a network's answers; a disk's are in memory, and threads in each other's way
+    )
     with ThreadPoolExecutor(_LISTERS, "list") as pool:
         while level:
             below: list[str] = []
