@@ -1,0 +1,84 @@
+"""What large photos of each format cost a worker: time and memory.
+
+    python bench/large_photos.py PHOTOS LARGE && python bench/formats.py LARGE
+
+Three of the photos, as they are (12 megapixels) and enlarged to 99 megapixels, in each format; prints
+a table with a photo's size, its time from bytes to the model's input (the median), and the most
+memory that this takes beside what the process has before. Each case has a process of its own.
+"""
+
+import argparse
+import io
+import multiprocessing
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from PIL import Image
+
+from fruits import photo
+from fruits.listing import list_photos
+from fruits.storage import LocalFolder
+
+_SAMPLES = 3
+_HUGE = (11_500, 8_600)
+_CASES: dict[str, tuple[dict[str, Any], bool]] = {
+    "JPEG": ({"format": "JPEG", "quality": 90}, False),
+    "JPEG, progressive": ({"format": "JPEG", "quality": 90, "progressive": True}, False),
+    "JPEG, `--decode exact`": ({"format": "JPEG", "quality": 90}, True),
+    "PNG": ({"format": "PNG", "compress_level": 6}, False),
+    "WebP": ({"format": "WEBP", "quality": 85, "method": 0}, False),
+    "HEIC": ({"format": "HEIF", "quality": 70}, False),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("photos", type=Path, help="a folder of large photos")
+    source = parser.parse_args().photos
+    paths = list_photos(LocalFolder(str(source))).table["path"].to_pylist()
+    chosen = paths[:: max(1, len(paths) // _SAMPLES)][:_SAMPLES]
+    print("| format | megapixels | MB | ms | memory, MB |\n|---|---|---|---|---|")
+    context = multiprocessing.get_context("spawn")
+    for size in (None, _HUGE):
+        for name, (options, exact) in _CASES.items():
+            with context.Pool(1) as making:
+                photos = making.starmap(_encoded, [(source / p, size, options) for p in chosen])
+            megapixels = statistics.mean(width * height for width, height, _ in photos) / 1e6
+            data = [data for _, _, data in photos]
+            with context.Pool(1) as measuring:
+                ms, mb = measuring.apply(_measured, (data, exact))
+            each = statistics.mean(map(len, data)) / 1e6
+            print(f"| {name} | {megapixels:.0f} | {each:.1f} | {ms:.0f} | {mb:.0f} |", flush=True)
+
+
+def _encoded(
+    path: Path, size: tuple[int, int] | None, options: dict[str, Any]
+) -> tuple[int, int, bytes]:
+    Image.MAX_IMAGE_PIXELS = None
+    picture = Image.open(path).convert("RGB")
+    if size:
+        picture = picture.resize(size, Image.Resampling.BICUBIC)
+    out = io.BytesIO()
+    picture.save(out, **options)
+    return *picture.size, out.getvalue()
+
+
+def _measured(data: list[bytes], exact: bool) -> tuple[float, float]:
+    """Milliseconds a photo, and the peak in MB beside what the process had."""
+    clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
+    seconds = []
+    before = psutil.Process().memory_info().rss
+    clear.write_text("5")  # the peak starts anew
+    for each in data:
+        start = time.perf_counter()
+        photo.prepare(each, 100_000_000, exact=exact)
+        seconds.append(time.perf_counter() - start)
+    (peak,) = (line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line)
+    return 1000 * statistics.median(seconds), (int(peak) * 1024 - before) / 1e6
+
+
+if __name__ == "__main__":
+    main()
