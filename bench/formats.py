@@ -2,9 +2,9 @@
 
     python bench/large_photos.py PHOTOS LARGE && python bench/formats.py LARGE
 
-Three of the photos, as they are (12 megapixels) and enlarged to 99 megapixels, in each format; prints
-a table with a photo's size, its time from bytes to the model's input (the median), and the most
-memory that this takes beside what the process has before. Each case has a process of its own.
+Three of the photos, as they are (12 megapixels) and enlarged to 99 megapixels, in each format;
+prints a table with a photo's size, its time from bytes to the model's input (the median), and the
+most memory that this takes beside what the process has before. Each case has a process of its own.
 """
 
 import argparse

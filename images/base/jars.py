@@ -20,7 +20,7 @@ from fruits.settings import Settings
 
 
 def main(verb: str, folder: str = "") -> None:
-    spark = start_session(Settings(master="local[1]"), s3=True)
+    spark = start_session(Settings(master="local[1]"), s3=True, wake=False)
     uris = str(spark.sparkContext.getConf().get("spark.jars")).split(",")
     spark.stop()
     jars = {path.name: path for path in (Path(urlsplit(uri).path) for uri in uris)}

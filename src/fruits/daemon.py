@@ -19,12 +19,16 @@ def prefer_installed(path: list[str]) -> None:
 
 if __name__ == "__main__":
     prefer_installed(sys.path)
+    import pandas  # noqa: F401  # pyarrow imports it as it makes the first array
+    import pyarrow.compute  # noqa: F401
     import pyspark.worker  # noqa: F401
+    from PIL import Image
     from pyspark.daemon import manager
 
     import fruits.featurize  # noqa: F401
     from fruits.model import import_openvino
 
+    Image.preinit()  # its decoders
     import_openvino()
     # A worker collects garbage after each task, and need not look through all of this: 60 ms.
     gc.freeze()

@@ -37,12 +37,15 @@ _S3_EXCLUDES = (
 )
 
 
-def start_session(settings: Settings | None = None, *, s3: bool = False) -> "SparkSession":
+def start_session(
+    settings: Settings | None = None, *, s3: bool = False, wake: bool = True
+) -> "SparkSession":
     """The running SparkSession, or a new one.
 
     `settings` None: those of the environment and the TOML file, as the `fruits` command has them.
     The master is the one of `settings`, else what spark-submit or the variable MASTER says, else
-    all cores of this machine. `s3` says that Spark itself will read or write in S3.
+    all cores of this machine. `s3` says that Spark itself will read or write in S3. `wake`: in one
+    process, start a Python worker a core meanwhile, so that the first job has them at once.
 
     Raises:
         FruitsError: Java is missing, or Spark can't be started.
@@ -67,7 +70,7 @@ def start_session(settings: Settings | None = None, *, s3: bool = False) -> "Spa
     for key, value in _defaults(settings, local=local, s3=s3).items():
         if not conf.contains(key):
             conf.set(key, value)
-    spark = _start(conf, wake=local)
+    spark = _start(conf, wake=wake and local)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
