@@ -70,7 +70,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     },
     "large:daft": ("others.with_daft", {"least": None}),
     "large:ray": ("others.with_ray", {"least": None}),
-    "memory:few": ("memory.measure", {"photos": 0}),
+    "memory:few": ("memory.measure", {"photos": 3_000}),
     "memory:many": ("memory.measure", {"photos": 10_000}),
     "slow-s3": ("slow_s3.measure", {}),
     "million-keys": ("million_keys.measure", {}),
