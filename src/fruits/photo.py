@@ -15,7 +15,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 from pi_heif import register_heif_opener
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruits.errors import PhotoError
 
@@ -131,7 +131,8 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
 def _upright(image: Image.Image) -> Image.Image:
     """Turned as its EXIF orientation says; unreadable EXIF says nothing."""
     with contextlib.suppress(Exception):
-        return ImageOps.exif_transpose(image)
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # or it would be copied
+            return ImageOps.exif_transpose(image)
     return image
 
 
@@ -143,7 +144,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.has_transparency_data:
         front = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
