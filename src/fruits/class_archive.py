@@ -33,6 +33,7 @@ spark.stop()
 
 
 def path() -> Path:
+    """Of the archive, in the environment that this Python belongs to."""
     return Path(sys.prefix, "spark.jsa")
 
 
@@ -69,5 +70,5 @@ def make() -> None:
 if __name__ == "__main__":
     try:
         make()
-    except FruitsError as error:
+    except (FruitsError, subprocess.TimeoutExpired) as error:
         sys.stderr.write(f"{error}\nSpark starts without an archive of its classes, slower.\n")

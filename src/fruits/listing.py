@@ -131,9 +131,8 @@ def _list_local(folder: LocalFolder, found: _Found) -> None:
     scan = partial(_scan, folder.address, found)
     links: list[str] = []
     level = list(unseen([""]))
-    waits = (
-        False  # for a network's answers; a disk's are in memory, and threads in each other's way
-    )
+    # For a network's answers. A disk's are in memory, and threads in each other's way.
+    waits = False
     with ThreadPoolExecutor(_LISTERS, "list") as pool:
         while level:
             below: list[str] = []

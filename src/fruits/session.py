@@ -90,7 +90,7 @@ def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
             context = SparkContext.getOrCreate(conf)
             # Java is busy with one core until the session is there.
             with ThreadPoolExecutor(1) as beside:
-                if wake:
+                if wake:  # where this fails, the user's first job says why
                     beside.submit(_wake_workers, context)
                 return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
