@@ -9,7 +9,7 @@ INSTALL = .venv/bin/uv pip install --quiet --python .venv/bin/python --system-ce
 INSTALL_LOCKED = $(INSTALL) --require-hashes
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
-.PHONY: help demo test test-cluster rehearse test-all lint lint-ruff lint-types lint-shell \
+.PHONY: help demo test test-cluster rehearse test-all lint lint-ruff lint-imports lint-types lint-shell \
 	lint-ansible format bench bench-others lock clean images engine \
 	deploy-tools tunnel local-up local-run local-user local-logs local-down local-clean
 
@@ -32,13 +32,16 @@ rehearse: .venv/dev .venv/spark.jsa  ## the cluster on AWS, rehearsed on contain
 test-all:  ## everything, two parts at a time; one that fails keeps none from running
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target rehearse test-cluster test
 
-lint: .venv/dev  ## ruff, mypy, hadolint, shellcheck, ansible-lint
+lint: .venv/dev  ## ruff, import-linter, mypy, hadolint, shellcheck, ansible-lint
 	@$(MAKE) --no-print-directory --keep-going --output-sync -j2 \
-		lint-ansible lint-types lint-ruff lint-shell
+		lint-ansible lint-types lint-ruff lint-imports lint-shell
 
 lint-ruff:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+lint-imports:
+	.venv/bin/lint-imports --no-logo --no-cache
 
 # A script without .py to its name is taken for a module of that name, and needs a call of its own: the
 # script `fruits` in the other one would then clash with the package.
@@ -143,10 +146,10 @@ java:
 	@$(INSTALL) --no-build-isolation -e .
 	@touch $@
 
-# Half of what a session takes to start (class_archive.py).
+# Half of what a session takes to start (session/class_archive.py).
 .venv/spark.jsa: .venv/run | java
 	@echo "Preparing Spark's start (once, half a minute) …"
-	@.venv/bin/python -m fruits.class_archive
+	@.venv/bin/python -c 'from fruits.session.class_archive import main; main()'
 
 .venv/deploy: ansible/requirements.lock | .venv/bin/uv
 	@echo "Installing Ansible …"

@@ -26,7 +26,7 @@ from job import Figures, Job
 from table import rows, show
 
 from fruits.errors import FruitsError
-from fruits.model import load_model
+from fruits.model.load import load_model
 
 LAST = Path(__file__).resolve().with_name("last.json")
 

@@ -14,13 +14,14 @@ from job import Figures, Job, link, timed
 from memory import sampled
 from pipeline_way import featurized
 
-from fruits import pipeline, tables
-from fruits.engine import FILES
-from fruits.listing import list_photos
-from fruits.model import FEATURES, load_model
+from fruits import pipeline
+from fruits.model.engine import FILES
+from fruits.model.load import FEATURES, load_model
+from fruits.photos.listing import list_photos
 from fruits.progress import Silent
-from fruits.results import MADE_WITH, REJECTS, Manifest, open_results
-from fruits.storage import LocalFolder
+from fruits.results import open_results, tables
+from fruits.results.manifest import MADE_WITH, REJECTS, Manifest
+from fruits.storage.local import LocalFolder
 
 _NEW = 100
 _A_FOLDER = 1_000

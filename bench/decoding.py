@@ -15,15 +15,15 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits import photo
-from fruits.classifier import answers_of, unit
-from fruits.engine import FILES, load_engine
-from fruits.listing import list_photos
-from fruits.measures import Judged, accuracy, with_intervals
-from fruits.model import load_model
+from fruits.classifier.classifier import answers_of, unit
+from fruits.classifier.fit import Examples, Sums, Validation, fit, validate
+from fruits.classifier.metrics import Judged, accuracy, with_intervals
+from fruits.model.engine import FILES, load_engine
+from fruits.model.load import load_model
+from fruits.photos import decode
+from fruits.photos.listing import list_photos
 from fruits.settings import Settings
-from fruits.storage import LocalFolder
-from fruits.train import Examples, Sums, Validation, fit, validate
+from fruits.storage.local import LocalFolder
 
 EXACT = "exact"
 RULES: dict[str, int | None] = {EXACT: None, **{f"at least {k} x 224": k for k in (1, 2, 4)}}
@@ -70,9 +70,9 @@ def _measured(
     for row in rows:
         data = folder.read(row["path"])
         for i, (rule, enough) in enumerate(RULES.items()):
-            with patch.object(photo, "_ENOUGH", enough):
+            with patch.object(decode, "_ENOUGH", enough):
                 start = time.perf_counter()
-                inputs[i] = photo.prepare(data, _MAX_PIXELS, exact=enough is None)
+                inputs[i] = decode.prepare(data, _MAX_PIXELS, exact=enough is None)
                 seconds[rule].append(time.perf_counter() - start)
         made.append(engine.features(inputs))
     features = np.stack(made, axis=1)

@@ -19,16 +19,17 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits.classifier import unit
-from fruits.engine import FILES
+from fruits.classifier.classifier import unit
+from fruits.classifier.fit import Examples, Sums, fit, validate
+from fruits.classifier.folds import FOLDS, folds, looks
 from fruits.errors import PhotoError
-from fruits.folds import FOLDS, folds, looks
-from fruits.listing import list_photos
-from fruits.model import EXPORTED, build, load_model
-from fruits.photo import VIEWS, prepare_views
+from fruits.model.engine import FILES
+from fruits.model.export import EXPORTED, build
+from fruits.model.load import load_model
+from fruits.photos.decode import VIEWS, prepare_views
+from fruits.photos.listing import list_photos
 from fruits.settings import Settings
 from fruits.storage import open_folder
-from fruits.train import Examples, Sums, fit, validate
 
 _CUT = "block_15_add"  # [7, 7, 160]: what goes into the last block
 _MAX_PIXELS = 100_000_000

@@ -15,13 +15,13 @@ from multiprocessing.synchronize import Barrier
 import numpy as np
 from job import FEATURES, Figures, Job
 
-from fruits.engine import FILES, has_bf16, load_engine
 from fruits.errors import PhotoError
-from fruits.listing import list_photos
-from fruits.model import Model, load_model
-from fruits.photo import prepare
+from fruits.model.engine import FILES, has_bf16, load_engine
+from fruits.model.load import Model, load_model
+from fruits.photos.decode import prepare
+from fruits.photos.listing import list_photos
 from fruits.settings import Settings
-from fruits.storage import LocalFolder
+from fruits.storage.local import LocalFolder
 
 _BATCH = 64
 _BATCH_LARGE = 8  # there are few, and the last ones should end together

@@ -19,9 +19,9 @@ from typing import Any
 import psutil
 from PIL import Image
 
-from fruits import photo
-from fruits.listing import list_photos
-from fruits.storage import LocalFolder
+from fruits.photos import decode
+from fruits.photos.listing import list_photos
+from fruits.storage.local import LocalFolder
 
 _SAMPLES = 3
 _HUGE = (11_500, 8_600)
@@ -68,14 +68,14 @@ def _encoded(
 
 
 def _measured(data: list[bytes], exact: bool) -> tuple[float, float]:
-    """Milliseconds a photo, and the peak in MB beside what the process had."""
+    """Milliseconds a decode, and the peak in MB beside what the process had."""
     clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
     seconds = []
     before = psutil.Process().memory_info().rss
     clear.write_text("5")  # the peak starts anew
     for each in data:
         start = time.perf_counter()
-        photo.prepare(each, 100_000_000, exact=exact)
+        decode.prepare(each, 100_000_000, exact=exact)
         seconds.append(time.perf_counter() - start)
     (peak,) = (line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line)
     return 1000 * statistics.median(seconds), (int(peak) * 1024 - before) / 1e6

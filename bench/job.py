@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import large_photos
 
-from fruits.listing import list_photos
+from fruits.photos.listing import list_photos
 from fruits.settings import Settings
-from fruits.storage import LocalFolder
+from fruits.storage.local import LocalFolder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

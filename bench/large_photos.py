@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter, ImageOps
 
-from fruits.listing import list_photos
-from fruits.storage import LocalFolder
+from fruits.photos.listing import list_photos
+from fruits.storage.local import LocalFolder
 
 LARGE = (4032, 3024)
 _DETAIL = (0.3, 0.3, 0.25, 0.2)

@@ -1,8 +1,8 @@
 """Peak memory while features are made, and whether it grows with the number of photos.
 
 Every 0.2 s a thread adds up what the process' descendants hold: RSS of each Python worker (a child
-of `fruits.daemon`), which counts pages that it shares with others, and USS, which doesn't; RSS of
-the driver's Python and of the JVM, which in one process is driver and executor.
+of `fruits.features.daemon`), which counts pages that it shares with others, and USS, which doesn't;
+RSS of the driver's Python and of the JVM, which in one process is driver and executor.
 """
 
 import contextlib
@@ -77,7 +77,7 @@ def _now() -> Peaks:
                 seen.workers += 1
             elif process.name() == "java":
                 seen.jvm_rss_mb = process.memory_info().rss / _MB
-            elif "fruits.daemon" in process.cmdline():
+            elif "fruits.features.daemon" in process.cmdline():
                 daemons.add(process.pid)
     seen.driver_rss_mb = seen.python_rss_mb + seen.jvm_rss_mb
     return seen

@@ -15,9 +15,10 @@ import pyarrow as pa
 from job import Figures, Job
 from memory import sampled
 
-from fruits import featurize, listing, update
-from fruits.s3 import S3Folder
-from fruits.tables import on_workers
+from fruits.features import extract, update
+from fruits.photos import listing
+from fruits.results.tables import on_workers
+from fruits.storage.s3 import S3Folder
 
 _KEYS = 1_000_000
 _PREFIXES = 200
@@ -67,7 +68,7 @@ def measure(job: Job) -> Figures:
         last = time.perf_counter()
         todo = photos.filter(~update.among(photos, former))
         took("compare")
-        parts = featurize.partition(todo, spark.sparkContext.defaultParallelism)
+        parts = extract.partition(todo, spark.sparkContext.defaultParallelism)
         counted = sum(on_workers(spark, len, parts))
         took("to Spark")
     if counted != keys:

@@ -20,7 +20,8 @@ import pandas as pd
 from job import Figures, Job
 from PIL import Image
 
-from fruits.model import FEATURES, build, load_model
+from fruits.model.export import build
+from fruits.model.load import FEATURES, load_model
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession

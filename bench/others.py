@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from job import Figures, Job, Photos, timed
 from numpy.typing import NDArray
 
-from fruits.engine import FILES, load_engine
-from fruits.model import load_model
+from fruits.model.engine import FILES, load_engine
+from fruits.model.load import load_model
 from fruits.settings import Settings
 
 

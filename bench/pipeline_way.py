@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from job import FEATURES, Figures, Job, Photos
 
 from fruits import pipeline
-from fruits.engine import has_bf16
+from fruits.model.engine import has_bf16
 from fruits.progress import Silent
-from fruits.results import Manifest
+from fruits.results.manifest import Manifest
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -25,17 +25,17 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from fruits.classifier import Classifier, unit
-from fruits.engine import FILES, Engine, load_engine
+from fruits.classifier.classifier import Classifier, unit
+from fruits.classifier.fit import Examples, Sums, fit, validate
+from fruits.classifier.folds import FOLDS, folds, looks
+from fruits.classifier.predictor import Recogniser
 from fruits.errors import PhotoError
-from fruits.folds import FOLDS, folds, looks
-from fruits.listing import list_photos
-from fruits.model import load_model
-from fruits.photo import VIEWS, prepare_views
-from fruits.recognise import Recogniser
+from fruits.model.engine import FILES, Engine, load_engine
+from fruits.model.load import load_model
+from fruits.photos.decode import VIEWS, prepare_views
+from fruits.photos.listing import list_photos
 from fruits.settings import Settings
 from fruits.storage import open_folder
-from fruits.train import Examples, Sums, fit, validate
 
 Features = NDArray[np.float32]
 _MAX_PIXELS = 100_000_000

@@ -17,11 +17,13 @@ from unittest.mock import patch
 from job import Figures, Job
 from PIL import Image
 
-from fruits import featurize, photo, storage
-from fruits.engine import FILES, OpenVINO
-from fruits.listing import list_photos
-from fruits.model import load_model
-from fruits.storage import LocalFolder
+from fruits.features import extract
+from fruits.model.engine import FILES, OpenVINO
+from fruits.model.load import load_model
+from fruits.photos import decode
+from fruits.photos.listing import list_photos
+from fruits.storage import read_ahead
+from fruits.storage.local import LocalFolder
 
 _PHOTOS = 500
 
@@ -35,7 +37,7 @@ def measure(job: Job) -> Figures:
     step = max(1, table.num_rows // max(1, job.scaled(_PHOTOS)))
     keys = table.take(list(range(0, table.num_rows, step)))
     model = load_model(settings.weights, settings.cache, FILES[settings.engine])
-    work = featurize._Work(
+    work = extract._Work(
         folder,
         SimpleNamespace(value=model.files),  # type: ignore[arg-type]  # a broadcast, here
         model.facts,
@@ -48,15 +50,15 @@ def measure(job: Job) -> Figures:
     spent: dict[str, float] = defaultdict(float)
     with ExitStack() as clocks:
         for owner, name, part in (
-            (featurize, "prepare_views", "prepare"),
-            (photo, "rgb", "decode"),
+            (extract, "prepare_views", "prepare"),
+            (decode, "rgb", "decode"),
             (Image.Image, "resize", "resize"),
             (OpenVINO, "features", "infer"),
         ):
             clock = _clocked(getattr(owner, name), spent, part)
             clocks.enter_context(patch.object(owner, name, clock))
-        reads = _clocked_items(storage.read_ahead, spent, "read")
-        clocks.enter_context(patch.object(featurize, "read_ahead", reads))
+        reads = _clocked_items(read_ahead.read_ahead, spent, "read")
+        clocks.enter_context(patch.object(extract, "read_ahead", reads))
         start = time.perf_counter()
         rows = work(keys)
         whole = time.perf_counter() - start

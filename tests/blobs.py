@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from fruits.classifier import Classifier, unit
-from fruits.train import Examples, Sums, Validation, fit, validate
+from fruits.classifier.classifier import Classifier, unit
+from fruits.classifier.fit import Examples, Sums, Validation, fit, validate
 
 
 def blobs(labels: int, each: int, spread: float = 0.3, seed: int = 0) -> Examples:

@@ -67,7 +67,7 @@ def s3(s3_endpoint: str) -> Iterator[str]:
     """An empty bucket on the moto server; its name."""
     import boto3
 
-    from fruits.s3 import forget_connections
+    from fruits.storage.s3 import forget_connections
 
     forget_connections()
     bucket = boto3.resource("s3").Bucket("fruit")

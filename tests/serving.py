@@ -10,7 +10,7 @@ from classified import SETTINGS
 from ports import free_ports
 from tornado.web import RequestHandler
 
-from fruits.page import application, serve
+from fruits.web.app import application, serve
 
 PREFIX = "/services/recognise/"
 

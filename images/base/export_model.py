@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fruits.engine import OpenVINO, TensorFlow
-from fruits.model import load_model
-from fruits.photo import prepare
+from fruits.model.engine import OpenVINO, TensorFlow
+from fruits.model.load import load_model
+from fruits.photos.decode import prepare
 
 _PHOTOS = 24
 _MAX_PIXELS = 10_000_000

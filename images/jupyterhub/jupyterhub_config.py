@@ -45,7 +45,7 @@ c.JupyterHub.services = [
         "url": "http://127.0.0.1:10101",
         "command": [
             *("setpriv", "--reuid=recogniser", "--regid=recogniser", "--clear-groups"),
-            *("python", "-m", "fruits.page"),
+            *("python", "-m", "fruits.web.app"),
         ],
         "environment": {name: os.environ[name] for name in kept if name in os.environ},
         "oauth_no_confirm": True,

@@ -11,24 +11,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fruits import featurize, tables
-from fruits import train as training
-from fruits.answer import SCHEMA, answer
-from fruits.classifier import TOP, Classifier, answers_of
+from fruits.classifier import fit as training
+from fruits.classifier.classifier import TOP, Classifier, answers_of
+from fruits.classifier.evaluate import of_photos, of_validation
+from fruits.classifier.fit import Examples
+from fruits.classifier.predict import SCHEMA, answer
+from fruits.classifier.predictor import as_made, load_classifier, read_examples
 from fruits.errors import ClassifyError, PhotosError, StorageError
-from fruits.evaluation import of_photos, of_validation
-from fruits.listing import SCHEMA as LISTED
-from fruits.photo import VIEWS
+from fruits.features import extract
+from fruits.features.update import Plan, made_with
+from fruits.photos.decode import VIEWS
+from fruits.photos.listing import SCHEMA as LISTED
 from fruits.pipeline import commit, reported, writing
 from fruits.progress import Progress
-from fruits.recognise import as_made, load_classifier, read_examples
-from fruits.results import KEYS, Manifest, Results, open_results
+from fruits.results import open_results, tables
+from fruits.results.manifest import KEYS, Manifest
+from fruits.results.store import Results
+from fruits.results.tables import Keys, Writer
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import open_folder
-from fruits.tables import Keys, Writer
-from fruits.train import Examples
-from fruits.update import Plan, made_with
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -242,7 +244,7 @@ def _viewed(
         columns = [*plan.todo.columns, np.zeros(len(plan.todo), int), pa.nulls(len(plan.todo))]
         todo = pa.table(columns, names=LISTED.names).cast(LISTED)
         writer = Writer(store.folder, "views", made)
-        new = featurize.store(spark, todo, folder, model, settings, writer, views=VIEWS, done=done)
+        new = extract.store(spark, todo, folder, model, settings, writer, views=VIEWS, done=done)
         old, adopted = plan.carried_out(spark, store.folder, "views")
     if not plan.kept + new.rows:
         raise PhotosError(f"none of the photos in {draft.photos} can be read any more")

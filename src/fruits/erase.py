@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fruits import tables
 from fruits.classify import fitted
-from fruits.end_result import make_csv
 from fruits.errors import ClassifyError, ReduceError, ResultsError
-from fruits.photo import is_photo
+from fruits.features.update import count_labels
+from fruits.photos.decode import is_photo
 from fruits.pipeline import commit, reported, write_reduced, writing
 from fruits.progress import Progress
-from fruits.results import CSV, TABLES, Manifest, Results
+from fruits.results import tables
+from fruits.results.csv import make_csv
+from fruits.results.manifest import TABLES, Manifest
+from fruits.results.store import CSV, Results
+from fruits.results.tables import EMPTY, Keys
 from fruits.session import spark_errors
-from fruits.tables import EMPTY, Keys
-from fruits.update import count_labels
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from fruits.classifier.fit import Examples
+from fruits.classifier.predictor import read_examples
 from fruits.errors import PhotoError
-from fruits.photo import thumbnail
-from fruits.recognise import read_examples
-from fruits.results import REPORT, open_results
+from fruits.photos.decode import thumbnail
+from fruits.results import open_results
+from fruits.results.store import REPORT
 from fruits.storage import Folder, open_folder
 from fruits.templates import environment
-from fruits.train import Examples
 
 
 @dataclass(frozen=True)

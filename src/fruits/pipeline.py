@@ -13,18 +13,20 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fruits import reduce as reducing
-from fruits.end_result import make_csv
+from fruits import pca
+from fruits.features.update import update_features
 from fruits.progress import Progress
-from fruits.report import render
-from fruits.report_content import gather
-from fruits.results import CSV, REPORT, Manifest, OlderFormat, Results, locked, open_results
+from fruits.report.content import gather
+from fruits.report.render import render
+from fruits.results import open_results
+from fruits.results.csv import make_csv
+from fruits.results.manifest import Manifest, OlderFormat
+from fruits.results.store import CSV, REPORT, Results, locked
+from fruits.results.tables import new_name
+from fruits.results.upgrade import upgraded
 from fruits.session import spark_errors, versions
 from fruits.settings import Settings
 from fruits.storage import open_folder
-from fruits.tables import new_name
-from fruits.update import update_features
-from fruits.upgrade import upgraded
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -139,10 +141,10 @@ def write_reduced(
     spark: "SparkSession", store: Results, draft: Manifest, variance: float, components: int | None
 ) -> Manifest:
     """The draft with new models and reduced rows, fitted on its features."""
-    reduction = reducing.fit_stored(spark, store.folder, draft.features, variance, components)
+    reduction = pca.fit_stored(spark, store.folder, draft.features, variance, components)
     models = new_name("models")
     reduction.save(store.folder, models)
-    reduced = reducing.project(spark, store.folder, reduction, draft.features)
+    reduced = pca.project(spark, store.folder, reduction, draft.features)
     return replace(
         draft,
         reduced=reduced,

@@ -101,7 +101,8 @@ def test_every_port_is_known_and_none_is_missing(cluster: Cluster, session: str)
 def _wait_for_executors(cluster: Cluster) -> None:
     def busy() -> bool:
         return any(
-            b"fruits.daemon" in worker.exec_run(["sh", "-c", "cat /proc/[0-9]*/cmdline"]).output
+            b"fruits.features.daemon"
+            in worker.exec_run(["sh", "-c", "cat /proc/[0-9]*/cmdline"]).output
             for worker in cluster.containers("spark-worker")
         )
 

@@ -15,7 +15,7 @@ import yaml
 from botocore.exceptions import ClientError
 
 from deploy.playbooks import aws_environ, aws_server, changes, make_site, playbook
-from fruits.s3 import EU_REGIONS
+from fruits.storage.s3 import EU_REGIONS
 
 REGION = "eu-west-3"
 Service = Literal["ec2", "ecr", "iam", "s3", "ssm"]

@@ -12,14 +12,14 @@ from contents import manifest
 from photos import ODD, save
 from places import SAMPLES
 
-from fruits import pipeline, tables
-from fruits.end_result import make_csv
+from fruits import pipeline
 from fruits.erase import erase
 from fruits.errors import ResultsError
 from fruits.progress import Silent
-from fruits.results import open_results
-from fruits.s3 import s3_client
+from fruits.results import open_results, tables
+from fruits.results.csv import make_csv
 from fruits.settings import Settings
+from fruits.storage.s3 import s3_client
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -17,11 +17,12 @@ from places import SAMPLES
 from traces import paths_anywhere
 
 from fruits import classify, pipeline
+from fruits.classifier.predictor import Recogniser, read_examples
 from fruits.erase import erase
 from fruits.errors import ClassifyError, PhotosError, ResultsError, StorageError
 from fruits.progress import Silent
-from fruits.recognise import Recogniser, read_examples
-from fruits.results import Results, open_results
+from fruits.results import open_results
+from fruits.results.store import Results
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
@@ -229,7 +230,7 @@ def test_a_classifier_of_other_weights_is_refused(home: Path) -> None:
 
 
 def test_everything_in_a_bucket(spark: "SparkSession", s3: str, tmp_path: Path) -> None:
-    from fruits.upload import upload
+    from fruits.photos.upload import upload
 
     for kind in ("Banana", "Kiwi"):
         shutil.copytree(SAMPLES / kind, tmp_path / kind)
@@ -321,7 +322,7 @@ def test_results_without_a_classifier_name_the_verb(home: Path) -> None:
 
 def test_predict_starts_neither_spark_nor_tensorflow(home: Path) -> None:
     code = (
-        "import sys; from fruits.recognise import Recogniser\n"
+        "import sys; from fruits.classifier.predictor import Recogniser\n"
         "Recogniser(sys.argv[1]).answer(open(sys.argv[2], 'rb').read())\n"
         "print([m for m in ('pyspark', 'tensorflow', 'pandas', 'boto3') if m in sys.modules])"
     )

@@ -164,7 +164,7 @@ def test_an_erased_photo_stays_erased_once_it_is_deleted(
 def test_a_versioned_bucket_keeps_no_version_of_it(
     spark: "SparkSession", made: Path, s3: str
 ) -> None:
-    from fruits.s3 import s3_client
+    from fruits.storage.s3 import s3_client
 
     client = s3_client()
     client.put_bucket_versioning(Bucket=s3, VersioningConfiguration={"Status": "Enabled"})

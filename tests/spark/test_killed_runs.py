@@ -31,7 +31,8 @@ def kill_while(tmp_path: Path, photos: Path, reached: Callable[[], bool], slow: 
     script.write_text(
         "import sys, time\n"
         "from pyspark import TaskContext\n"
-        "from fruits import featurize, pipeline\n"
+        "from fruits import pipeline\n"
+        "from fruits.features import extract\n"
         "from fruits.session import start_session\n"
         "from fruits.settings import Settings\n"
         f"{slow}\n"
@@ -55,16 +56,16 @@ TASKS_OF_TWO = """
 def two_by_two(photos, slots):
     return [photos.slice(i, 2) for i in range(0, len(photos), 2)]
 
-featurize.partition = two_by_two
+extract.partition = two_by_two
 """
 THE_FIFTH_TASK_WAITS = f"""{TASKS_OF_TWO}
-class Waiting(featurize.Store):
+class Waiting(extract.Store):
     def __call__(self, batches):
         while TaskContext.get().partitionId() > 3:
             time.sleep(1)
         return super().__call__(batches)
 
-featurize.Store = Waiting
+extract.Store = Waiting
 """
 THE_CSV_WAITS = f"""{TASKS_OF_TWO}
 def waiting(*_):

@@ -10,7 +10,7 @@ import pytest
 from command import FRUITS
 from places import SAMPLES
 
-from fruits.model import load_model
+from fruits.model.load import load_model
 from fruits.settings import Settings
 
 

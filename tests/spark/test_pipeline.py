@@ -20,7 +20,8 @@ from fruits import pipeline
 from fruits.erase import erase
 from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError
 from fruits.progress import Silent
-from fruits.results import locked, open_results
+from fruits.results import open_results
+from fruits.results.store import locked
 from fruits.settings import Settings
 from fruits.storage import open_folder
 
@@ -112,7 +113,7 @@ def test_pipeline_features_are_within_a_thousandth_of_keras(
     import keras
     from keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
 
-    from fruits.model import load_model
+    from fruits.model.load import load_model
 
     found = sorted(real_photos.rglob("*.jpg"))
     chosen = found[:: max(1, len(found) // 220)]
@@ -223,7 +224,7 @@ def test_small_files_are_merged_when_they_are_many(
         save(photos / "Plum", f"{i}.jpg", "purple")
         facts = run()
     assert len(facts["features"]) == 3
-    monkeypatch.setattr("fruits.tables._MANY_SMALL", 3)
+    monkeypatch.setattr("fruits.results.tables._MANY_SMALL", 3)
     before = pd.read_csv(results / "results.csv")
     facts = run()
     assert facts["counts"]["featurized"] == 0
@@ -275,7 +276,7 @@ def test_a_past_the_size_csv_is_a_folder_of_parts(
 ) -> None:
     run(components=2)
     whole = pd.read_csv(tmp_path / "results" / "results.csv")
-    monkeypatch.setattr("fruits.end_result._ONE_FILE_VALUES", 10)
+    monkeypatch.setattr("fruits.results.csv._ONE_FILE_VALUES", 10)
     run(components=3)
     parts = sorted((tmp_path / "results" / "results.csv").glob("part-*.csv"))
     again = pd.concat([pd.read_csv(part) for part in parts])

@@ -1,0 +1,1 @@
+"""A classifier on stored features: fitted, measured, asked."""

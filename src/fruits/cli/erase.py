@@ -1,0 +1,39 @@
+"""Photos taken out of the results."""
+
+import click
+
+from fruits import erase as erasing
+from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
+from fruits.settings import Settings
+from fruits.terminal import echo
+
+
+@click.command(
+    cls=Verb,
+    example="fruits erase results/ Apple/Gala/gala_007.jpg\n"
+    "fruits erase results/ Banana/ --refit\n"
+    "fruits erase results/ withdrawn.txt",
+)
+@click.argument("results")
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
+@click.option("--refit", is_flag=True, help="Fit the PCA and the classifier anew on what is left.")
+@settings_of(*SPARK)
+def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings) -> None:
+    """Remove photos, and all that was made from them, from RESULTS.
+
+    A PHOTO is a path as results.csv has it, a folder or prefix of such paths, or a text file
+    that lists them. The photos themselves are not touched: delete them too, or the next run
+    will read them again.
+    """
+    progress = new_progress()
+    done = erasing.erase(new_session(settings, progress, results), results, photos, refit, progress)
+    echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
+    for name in done.unmatched:
+        echo(f"No photo in these results is named by {name}")
+    if done.models:
+        echo(
+            f"These fitted models had seen them and still stand: {', '.join(done.models)}. "
+            f"Refit them by `fruits reduce {results}`"
+            f"{f' and `fruits train {results}`' if 'classifier' in done.models else ''}."
+        )
+    echo("The photos themselves were not touched: delete them at their source too.")

@@ -1,0 +1,40 @@
+"""How right the classifier is."""
+
+import json
+
+import click
+
+from fruits import classify
+from fruits.classifier.predictor import load_classifier, read_measures
+from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
+from fruits.cli.summary import print_measures
+from fruits.results import open_results
+from fruits.settings import Settings
+
+
+@click.command(
+    cls=Verb,
+    example="fruits evaluate results/\nfruits evaluate results/ --photos ~/test --json",
+)
+@click.argument("results")
+@click.option(
+    "--photos",
+    metavar="FOLDER",
+    help="Photos that training never saw, in folders named by label. Default: what "
+    "cross-validation said in training.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+@settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
+def evaluate(results: str, photos: str | None, as_json: bool, settings: Settings) -> None:
+    """How often the classifier is right, with 95 % intervals and two baselines."""
+    load_classifier(store := open_results(results))
+    if photos:
+        progress = new_progress()
+        spark = new_session(settings, progress, results, photos)
+        measures = classify.evaluate(spark, results, photos, settings, progress).measures
+    else:
+        measures = read_measures(store, photos=False) or {}
+    if as_json:
+        click.echo(json.dumps(measures, indent=2))
+    else:
+        print_measures(measures)

@@ -1,0 +1,75 @@
+"""The `fruits` command. A verb is imported when it runs: each has a file of its own here."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from fruits import __version__
+from fruits.errors import FruitsError
+from fruits.terminal import echo
+
+VERBS = {
+    "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
+    "featurize": "Photos -> features and rejects: the first step of `run` alone.",
+    "reduce": "Stored features -> PCA, CSV and report, fitted anew: the second half of `run`.",
+    "train": "Stored features -> a classifier of the labels, judged by cross-validation.",
+    "evaluate": "How often the classifier is right, with 95 % intervals and two baselines.",
+    "predict": "Which fruit photos show.",
+    "report": "Write report.html anew: variance, labels, scatter, sample photos, rejects.",
+    "erase": "Remove photos, and all that was made from them, from RESULTS.",
+    "upload": "Copy the photos of a folder to S3; those that are there with the same size stay.",
+    "weights": "Download, check and export weights now, so that later runs need no network.",
+    "bench": "Measure this pipeline against the public notebooks' way and against no Spark at all.",
+}
+"""Each verb with the first sentence of its help, as the list of verbs shows it."""
+
+
+class _Verbs(click.Group):
+    """Verbs that are imported when they are called, and not to be listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        verb: click.Command = getattr(import_module(f"fruits.cli.{cmd_name}"), cmd_name)
+        return verb
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, prog_name="fruits", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Photos of fruit -> MobileNetV2 features -> principal components and a classifier, on Spark.
+
+    PHOTOS and RESULTS are folders, or s3://BUCKET/PREFIX. A photo's label is the folder it is
+    in. Every option can also be set in the environment (FRUITS_ENGINE=tensorflow) or in a file
+    fruits.toml (engine = "tensorflow").
+
+    \b
+    Example:
+      fruits run ~/photos results/      photos to CSV; again: only new and changed photos
+      fruits train results/             a classifier of the labels
+      fruits predict results/ IMG.jpg   which fruit that photo shows
+      fruits report results/            the plots, as one web page
+      fruits run --help                 all options of a verb
+    """
+
+
+def main() -> None:
+    """The command's entry: an error of the user's is one line and exit code 2."""
+    # Before numpy and Java load it: beside other work, OpenBLAS's threads wait for one another.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    try:
+        cli()
+    except FruitsError as error:
+        echo(f"fruits: {error}", err=True)
+        sys.exit(2)

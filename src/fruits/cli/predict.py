@@ -1,0 +1,110 @@
+"""Which fruit photos show."""
+
+import io
+import json
+import os
+import sys
+
+import click
+import pyarrow.csv
+
+from fruits.classifier.predictor import Recogniser, load_classifier
+from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
+from fruits.errors import FruitsError, PhotoError
+from fruits.photos.decode import MAX_BYTES, is_photo
+from fruits.results import open_results
+from fruits.settings import Settings
+from fruits.storage import open_folder
+from fruits.terminal import echo
+
+
+@click.command(
+    cls=Verb,
+    example="fruits predict results/ IMG_0412.jpg IMG_0413.heic\n"
+    "fruits predict results/ s3://bucket/new --csv answers.csv",
+)
+@click.argument("results")
+@click.argument("photos", nargs=-1, required=True, metavar="PHOTO...|FOLDER")
+@click.option("--csv", metavar="FILE", help="Where the answers for a folder go. Default: printed.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a photo, a line each.")
+@settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
+def predict(
+    results: str, photos: tuple[str, ...], csv: str | None, as_json: bool, settings: Settings
+) -> None:
+    """Which fruit photos show. Photos at once; a folder or S3 prefix on Spark, to CSV.
+
+    A photo that can't be read gets a line that says why, and exit code 1 in the end.
+    """
+
+    def is_folder(name: str) -> bool:
+        return not is_photo(name) if "://" in name else os.path.isdir(name)
+
+    folders = [photo for photo in photos if is_folder(photo)]
+    if not folders:
+        _predict_photos(results, photos, settings, as_json)
+    elif len(photos) > 1 or as_json:
+        raise FruitsError("give photos, or one folder (its answers are a CSV: --csv FILE)")
+    else:
+        _predict_folder(results, photos[0], settings, csv)
+
+
+def _predict_photos(
+    results: str, photos: tuple[str, ...], settings: Settings, as_json: bool
+) -> None:
+    recogniser, failed = Recogniser(results, settings), False
+    for photo in photos:
+        try:
+            answer = recogniser.answer(_read(photo))
+        except PhotoError as error:
+            failed = True
+            echo(
+                json.dumps({"path": photo, "reason": str(error)}) if as_json
+                else f"{photo}: {error}"
+            )  # fmt: skip
+            continue
+        if as_json:
+            top = [{"label": label, "probability": round(p, 6)} for label, p in answer.top]
+            echo(json.dumps({"path": photo, "sure": answer.sure, **top[0], "top": top}))
+        else:
+            first, *rest = (f"{label} {p:.1%}" for label, p in answer.top)
+            found = first if answer.sure else f"not sure; perhaps {first}"
+            echo(f"{photo}: {found} ({', '.join(rest)})")
+    if failed:
+        sys.exit(1)
+
+
+def _read(photo: str) -> bytes:
+    if "://" in photo:
+        folder, _, name = photo.rpartition("/")
+        return open_folder(folder).read(name)
+    try:
+        with open(photo, "rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise PhotoError(f"the file can't be read ({error.strerror})") from None
+    if len(data) > MAX_BYTES:
+        raise PhotoError(f"a file of more than {MAX_BYTES // 2**20} MB is not read as a photo")
+    return data
+
+
+def _predict_folder(results: str, photos: str, settings: Settings, csv: str | None) -> None:
+    from fruits import classify  # what a single photo needs not, and would wait for
+
+    load_classifier(open_results(results))
+    progress = new_progress()
+    spark = new_session(settings, progress, results, photos)
+    table = classify.predict(spark, results, photos, settings, progress)
+    try:
+        if csv or not sys.stdout.isatty():
+            pyarrow.csv.write_csv(table, csv or sys.stdout.buffer)
+        else:
+            pyarrow.csv.write_csv(table, shown := io.BytesIO())
+            for line in shown.getvalue().decode("utf-8").split("\n")[:-1]:
+                echo(line)
+    except OSError as error:
+        raise FruitsError(f"can't write {csv}: {error}") from None
+    failed = table.num_rows - table["reason"].null_count
+    if csv:
+        echo(f"{table.num_rows - failed} answers, {failed} rejects: {csv}")
+    if failed:
+        sys.exit(1)

@@ -1,0 +1,55 @@
+"""The tables that commands print when they end."""
+
+from typing import Any
+
+from rich.table import Table
+
+from fruits.progress import Progress
+from fruits.results.manifest import Manifest
+from fruits.terminal import echo, echo_table
+
+
+def print_summary(manifest: Manifest, results: str, progress: Progress) -> None:
+    """The short table at the end, and where to look."""
+    counts, seconds = manifest.counts, progress.seconds
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_row("photos", f"{counts['listed']}", f"{counts['ignored']} other files ignored")
+    table.add_row("features", f"{counts['features']}", f"{counts['featurized']} made by this run")
+    table.add_row("rejects", f"{counts['rejects']}", "see the report for why")
+    table.add_row("labels", f"{sum(1 for label in manifest.labels if label)}", "")
+    if manifest.explained_variance:
+        kept, share = len(manifest.explained_variance), sum(manifest.explained_variance)
+        table.add_row("components", f"{kept}", f"{share:.1%} of the variance")
+    table.add_row("weights", manifest.model["name"], f"{manifest.engine}, {manifest.precision}")
+    for step, taken in seconds.items():
+        speed = counts["featurized"] / taken if step == "featurize" and taken else 0
+        table.add_row(step, f"{taken:.1f} s", f"{speed:.0f} photos a second" if speed else "")
+    echo_table(table)
+    where = results.rstrip("/")
+    if manifest.csv:
+        echo(f"CSV     {where}/{manifest.csv}")
+        echo(f"Report  {where}/report.html")
+
+
+def print_measures(measures: dict[str, Any]) -> None:
+    """The measures, as a short table."""
+
+    def share(value: float | None) -> str:
+        return "not defined" if value is None else f"{value:.1%}"
+
+    def between(interval: list[float] | None) -> str:
+        return f"{interval[0]:.1%} to {interval[1]:.1%}" if interval else ""
+
+    table = Table(box=None, show_header=False, padding=(0, 2))
+    table.add_row("photos", f"{measures['photos']}", measures["how"])
+    for name, interval in measures["intervals"].items():
+        table.add_row(name.replace("_", " "), share(measures[name]), between(interval))
+    for name, baseline in measures["baselines"].items():
+        value, interval = baseline["accuracy"], baseline["interval"]
+        table.add_row(f"accuracy of {name.replace('_', ' ')}", share(value), between(interval))
+    if measures.get("rejects"):
+        table.add_row("rejects", f"{measures['rejects']}", "")
+    if measures.get("other_photos"):
+        not_sure = share(measures["other_photos_not_sure"])
+        table.add_row("of other kinds", f"{measures['other_photos']}", f"not sure: {not_sure}")
+    echo_table(table)

@@ -1,0 +1,32 @@
+"""A classifier."""
+
+import click
+
+from fruits import classify
+from fruits.classifier.predictor import read_measures
+from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
+from fruits.cli.summary import print_measures
+from fruits.results import open_results
+from fruits.settings import Settings
+from fruits.terminal import echo
+
+
+@click.command(cls=Verb, example="fruits train results/\nfruits train results/ --views 1")
+@click.argument("results")
+@click.option(
+    "--views",
+    type=click.Choice(["1", "6"]),
+    help="6: train on each photo's whole, corners and middle, for which the photos are read again; "
+    "more often right. 1: on the stored features. Default: 6 for up to 5,000 photos, else 1.",
+)
+@settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
+def train(results: str, views: str | None, settings: Settings) -> None:
+    """Stored features -> a classifier of the labels, judged by cross-validation."""
+    progress = new_progress()
+    spark = new_session(settings, progress, results)
+    manifest = classify.train(spark, results, settings, int(views) if views else None, progress)
+    facts = manifest.classifier or {}
+    how = "the stored features" if facts["views"] == 1 else f"{facts['views']} views each"
+    echo(f"Trained on {facts['photos']} photos of {facts['labels']} labels ({how}).")
+    print_measures(read_measures(open_results(results), photos=False) or {})
+    echo(f"Report  {results.rstrip('/')}/report.html")

@@ -1,0 +1,16 @@
+"""Photos to S3."""
+
+import click
+
+from fruits.cli.options import Verb, new_progress
+from fruits.photos import upload as uploading
+from fruits.terminal import echo
+
+
+@click.command(cls=Verb, example="fruits upload ~/photos s3://bucket/photos")
+@click.argument("folder")
+@click.argument("target", metavar="S3")
+def upload(folder: str, target: str) -> None:
+    """Copy the photos of a folder to S3; those that are there with the same size stay."""
+    done = uploading.upload(folder, target, new_progress())
+    echo(f"Uploaded {done.sent} photos to {target}; {done.there} were there already.")

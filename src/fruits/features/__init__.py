@@ -1,0 +1,1 @@
+"""Photos -> features, on Spark, kept up to date."""

@@ -1,0 +1,236 @@
+"""Photos -> features and rejects, on Spark.
+
+Keys travel through the JVM, photos and features don't: each Python worker reads its photos from the
+folder itself, many at a time, while it decodes and infers, and writes their rows itself.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fruits.errors import PhotoError
+from fruits.model.engine import Engine, engine_of_this_process
+from fruits.model.load import FEATURES, Model
+from fruits.photos.decode import MAX_BYTES, prepare_views
+from fruits.results.manifest import REJECTS
+from fruits.results.tables import Writer, on_workers
+from fruits.settings import Settings
+from fruits.storage import Folder
+from fruits.storage.read_ahead import read_ahead
+
+if TYPE_CHECKING:
+    from pyspark.accumulators import Accumulator
+    from pyspark.core.broadcast import Broadcast
+    from pyspark.sql import SparkSession
+
+_T = TypeVar("_T")
+R = TypeVar("R")
+_Row = dict[str, Any]
+
+SCHEMA = pa.schema(
+    [
+        ("path", pa.string()),
+        ("label", pa.string()),
+        ("version", pa.string()),
+        ("features", pa.list_(pa.float32())),  # of 1280; null for a reject
+        ("reason", pa.string()),  # why it is a reject; null for a photo with features
+    ]
+)
+
+_PHOTO_BYTES = 2**19
+"""What a photo costs beside its own bytes: inference takes about as long as it takes to decode, at
+scale, half a megabyte of JPEG (`bench/decoding.py`: 34 ms for 2 MB, 9 ms for inference)."""
+_PARTITION_BYTES = (32 * 2**20, 256 * 2**20)
+"""A task's least and most work, half a second to five: enough to hide its start, too little to be
+missed when lost."""
+_ROUNDS_LEFT = 2
+"""A part is what would take so many more rounds of all tasks to finish the work. More of them: more
+starts of tasks, 60 ms each with large photos; fewer: longer waits for the last one."""
+_BATCH = 64  # rows in an Arrow batch: 320 KB of features
+
+
+def featurize(
+    spark: "SparkSession",
+    photos: pa.Table,
+    folder: Folder,
+    model: Model,
+    settings: Settings,
+    then: Callable[[Iterator[pa.RecordBatch]], R],
+    *,
+    views: int = 1,
+    done: "Accumulator[int] | None" = None,
+) -> list[R]:
+    """Featurizes photos (rows of `listing.SCHEMA`) in tasks of about equal work; returns what
+    `then` makes, on the worker, of the rows of each task: batches of SCHEMA, a row a photo.
+
+    The features are the mean of those of so many `views` of the photo (see `photo.prepare_views`).
+    `done` grows by the photos of each task that ends.
+    """
+    files = spark.sparkContext.broadcast(model.files)
+    work = _Work(folder, files, model.facts, settings, views, done, then)
+    tasks = partition(photos, spark.sparkContext.defaultParallelism)
+    return on_workers(spark, work, tasks)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What became of photos."""
+
+    files: list[str]  # rows of path, label, version, features
+    rows: int  # in these files
+    rejects: pa.Table  # path, label, reason
+
+
+@dataclass(frozen=True)
+class Store:
+    """For `featurize`: writes rows with features into files of a table."""
+
+    writer: Writer
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Stored:
+        rejects = [REJECTS.empty_table()]
+
+        def with_features() -> Iterator[pa.RecordBatch]:
+            for batch in batches:
+                if batch["reason"].null_count:
+                    yield batch.drop_columns("reason")
+                else:
+                    rejects.append(pa.Table.from_batches([batch.select(REJECTS.names)]))
+
+        written = list(self.writer(with_features()))
+        files = [name for name, _ in written]
+        return Stored(files, sum(rows for _, rows in written), pa.concat_tables(rejects))
+
+
+def store(
+    spark: "SparkSession",
+    photos: pa.Table,
+    folder: Folder,
+    model: Model,
+    settings: Settings,
+    writer: Writer,
+    *,
+    views: int = 1,
+    done: "Accumulator[int] | None" = None,
+) -> Stored:
+    """Featurizes photos into files of a table, a file or more a task."""
+    then = Store(writer)
+    parts = featurize(spark, photos, folder, model, settings, then, views=views, done=done)
+    return Stored(
+        [file for part in parts for file in part.files],
+        sum(part.rows for part in parts),
+        pa.concat_tables([REJECTS.empty_table(), *(part.rejects for part in parts)]),
+    )
+
+
+def partition(photos: pa.Table, slots: int) -> list[pa.Table]:
+    """The same rows, cut into parts for `slots` tasks side by side, the largest first.
+
+    Each part is a share of the work that is left (guided self-scheduling: Polychronopoulos & Kuck,
+    IEEE Transactions on Computers, 1987), so that tasks are few and yet end at about the same time.
+    """
+    if not photos.num_rows:
+        return []
+    work = np.cumsum(photos["size"].to_numpy() + _PHOTO_BYTES)
+    least, most = _PARTITION_BYTES
+    done, cuts = 0.0, []
+    while (share := (work[-1] - done) / (_ROUNDS_LEFT * slots)) > least:
+        done += min(share, most)
+        cuts.append(done)
+    n_last = math.ceil((work[-1] - done) / least)
+    cuts += np.linspace(done, work[-1], n_last + 1)[1:-1].tolist()
+    ends = np.searchsorted(work, cuts) + 1
+    bounds = np.unique(np.concatenate(([0], ends, [photos.num_rows])))
+    # Taken, not sliced: a slice would travel with the whole table.
+    return [photos.take(np.arange(*ends)) for ends in itertools.pairwise(bounds.tolist())]
+
+
+@dataclass(frozen=True)
+class _Work(Generic[R]):
+    """What a worker does with a part of the keys; travels to it with the task."""
+
+    folder: Folder
+    files: "Broadcast[dict[str, bytes]]"
+    facts: dict[str, str]
+    settings: Settings
+    views: int
+    done: "Accumulator[int] | None"
+    then: Callable[[Iterator[pa.RecordBatch]], R]
+
+    def __call__(self, keys: pa.Table) -> R:
+        return self.then(self.rows(keys))
+
+    def rows(self, keys: pa.Table) -> Iterator[pa.RecordBatch]:
+        """A row of SCHEMA a photo; a batch holds either features or reasons."""
+        engine = engine_of_this_process(
+            self.settings.engine,
+            self.settings.precision,
+            self.facts["sha256"],
+            lambda: Model(**self.facts, files=self.files.value),
+        )
+        rows = (row for batch in keys.to_batches(max_chunksize=_BATCH) for row in batch.to_pylist())
+        for some in _chunks(self._prepared(rows), max(1, _BATCH // self.views)):
+            good = [(row, result) for row, result in some if isinstance(result, np.ndarray)]
+            bad = [(row, result) for row, result in some if isinstance(result, PhotoError)]
+            if good:
+                features = mean_features(engine, np.stack([views for _, views in good]))
+                yield _batch([row for row, _ in good], features=features)
+            if bad:
+                yield _batch([row for row, _ in bad], reasons=[str(error) for _, error in bad])
+            if self.done is not None:
+                self.done.add(len(some))
+
+    def _prepared(
+        self, rows: Iterator[_Row]
+    ) -> Iterator[tuple[_Row, NDArray[np.float32] | PhotoError]]:
+        exact = self.settings.decode == "exact"
+        max_pixels = self.settings.max_megapixels * 1_000_000
+        in_flight = self.settings.reads_in_flight
+        read = read_ahead(self._read, rows, itemgetter("size"), in_flight)
+        for row, data in read:
+            try:
+                if isinstance(data, PhotoError):
+                    raise data
+                yield row, prepare_views(data, max_pixels, self.views, exact=exact)
+            except PhotoError as error:
+                yield row, error
+
+    def _read(self, row: _Row) -> bytes:
+        if row["problem"]:
+            raise PhotoError(row["problem"])
+        if row["size"] > MAX_BYTES:
+            raise PhotoError(f"a file of more than {MAX_BYTES // 2**20} MB is not read as a photo")
+        return self.folder.read(row["path"])
+
+
+def mean_features(engine: Engine, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+    """float32[n, views, 224, 224, 3] -> float32[n, 1280]: each photo's mean over its views."""
+    n, views = photos.shape[:2]
+    features = engine.features(photos.reshape(n * views, *photos.shape[2:]))
+    return features if views == 1 else features.reshape(n, views, -1).mean(axis=1)
+
+
+def _batch(
+    rows: list[_Row],
+    features: NDArray[np.float32] | None = None,
+    reasons: list[str] | None = None,
+) -> pa.RecordBatch:
+    keys = [[row[name] for row in rows] for name in ("path", "label", "version")]
+    if features is None:
+        lists = pa.nulls(len(rows), SCHEMA.field("features").type)
+    else:
+        offsets = np.arange(0, features.size + 1, FEATURES, dtype=np.int32)
+        lists = pa.ListArray.from_arrays(offsets, features.ravel())
+    return pa.record_batch([*keys, lists, reasons or [None] * len(rows)], SCHEMA)
+
+
+def _chunks(items: Iterator[_T], size: int) -> Iterator[list[_T]]:
+    while chunk := list(itertools.islice(items, size)):
+        yield chunk

@@ -1,0 +1,1 @@
+"""MobileNetV2: found, checked, exported, run."""

@@ -1,0 +1,118 @@
+"""Batches of prepared photos -> features, by OpenVINO or by TensorFlow."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fruits.errors import EngineError
+from fruits.model.export import build, import_openvino
+from fruits.model.load import FEATURES, Model
+
+
+class Engine(Protocol):
+    """A compiled model; one a process, not shared between threads."""
+
+    def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[n, 224, 224, 3] in [-1, 1] -> float32[n, 1280]."""
+
+
+class OpenVINO:
+    """The default: twice TensorFlow's speed on CPUs, and light in memory.
+
+    Raises:
+        EngineError: `precision` is bf16 and this CPU has no bfloat16 instructions.
+    """
+
+    def __init__(self, model: Model, precision: str, threads: int, *, emulate: bool = False):
+        core = import_openvino().Core()
+        if precision == "bf16" and not emulate and not has_bf16():
+            name = core.get_property("CPU", "FULL_DEVICE_NAME")
+            raise EngineError(
+                f"this CPU ({name}) has no bfloat16 instructions: leave --precision at float32"
+            )
+        network = core.read_model(model.files["model.xml"], model.files["model.bin"])
+        network.reshape([1, 224, 224, 3])
+        compiled = core.compile_model(
+            network,
+            "CPU",
+            {
+                # Left alone, OpenVINO takes bfloat16 by itself where the CPU has it.
+                "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[precision],
+                "INFERENCE_NUM_THREADS": threads,
+                "NUM_STREAMS": 1,
+                # Pinned, the one thread of every worker process would sit on core 0.
+                "ENABLE_CPU_PINNING": False,
+            },
+        )
+        self._request = compiled.create_infer_request()
+
+    def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+        # One photo at a time: larger batches are slower, they fall out of the CPU's cache.
+        out = np.empty((len(photos), FEATURES), np.float32)
+        for i in range(len(photos)):
+            out[i] = self._request.infer(photos[i : i + 1], share_inputs=True)[0][0]
+        return out
+
+
+class TensorFlow:
+    """The reference: Keras itself, built and loaded as its documentation says."""
+
+    def __init__(self, model: Model, threads: int):
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        import tensorflow
+
+        try:
+            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+            tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+        except RuntimeError:  # TensorFlow is already running here, with threads of its own
+            pass
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "trunk.weights.h5")
+            with open(path, "wb") as file:
+                file.write(model.files["trunk.weights.h5"])
+            self._model: Any = build()
+            self._model.load_weights(path)
+
+    def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.asarray(self._model.predict_on_batch(photos), np.float32)
+
+
+FILES = {"openvino": ("model.xml", "model.bin"), "tensorflow": ("trunk.weights.h5",)}
+"""Which files of an exported model an engine needs."""
+
+
+def has_bf16() -> bool:
+    """Whether this machine's CPU computes in bfloat16 (rather than emulating it)."""
+    return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def load_engine(name: str, model: Model, precision: str, threads: int) -> Engine:
+    """A compiled engine.
+
+    Raises:
+        EngineError: the engine or the precision can't be had on this machine.
+    """
+    if name == "openvino":
+        return OpenVINO(model, precision, threads)
+    return TensorFlow(model, threads)
+
+
+_compiled: dict[tuple[str, str, str], Engine] = {}
+
+
+def engine_of_this_process(
+    name: str, precision: str, sha256: str, model: Callable[[], Model]
+) -> Engine:
+    """An engine of one thread, compiled at the first call and kept for this process' next tasks.
+
+    `model`, of that sha256, is called only then.
+    """
+    key = (name, precision, sha256)
+    if key not in _compiled:
+        _compiled.clear()
+        _compiled[key] = load_engine(name, model(), precision, threads=1)
+    return _compiled[key]

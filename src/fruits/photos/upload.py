@@ -1,0 +1,61 @@
+"""Photos of a folder -> S3, so that a cluster can read them. Only what is not there yet goes."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fruits.errors import PhotoError, PhotosError, StorageError
+from fruits.photos.listing import list_photos
+from fruits.progress import Progress
+from fruits.storage import open_folder
+from fruits.storage.s3 import S3Folder
+
+_SIDE_BY_SIDE = 16
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """How many photos went, and how many were there already with the same size."""
+
+    sent: int
+    there: int
+
+
+def upload(source: str, target: str, progress: Progress | None = None) -> Uploaded:
+    """Copies the photos of a folder below an S3 prefix, under the same names.
+
+    Raises:
+        FruitsError: there are no photos, the target is not in S3, or S3 refuses.
+    """
+    progress = progress or Progress()
+    folder, bucket = open_folder(source), open_folder(target)
+    if not isinstance(bucket, S3Folder):
+        raise StorageError(f"can't upload to {target}: give s3://BUCKET/PREFIX")
+    folder.check_there()
+    photos = list_photos(folder).table
+    photos = photos.filter(pc.is_null(photos["problem"]))
+    if not photos.num_rows:
+        raise PhotosError(f"there is no photo in {folder.address}")
+    there = _sizes(list_photos(bucket).table)
+    todo = [name for name, size in _sizes(photos).items() if there.get(name) != size]
+    sent = 0
+
+    def send(name: str) -> None:
+        try:
+            bucket.write(name, folder.read(name))
+        except PhotoError as error:
+            raise StorageError(f"{folder.address}/{name}: {error}") from None
+
+    with (
+        progress.step("upload", len(todo), lambda: sent),
+        ThreadPoolExecutor(_SIDE_BY_SIDE, "upload") as pool,
+    ):
+        for _ in pool.map(send, todo):
+            sent += 1
+    return Uploaded(sent, photos.num_rows - sent)
+
+
+def _sizes(photos: pa.Table) -> dict[str, int]:
+    return dict(zip(photos["path"].to_pylist(), photos["size"].to_pylist(), strict=True))

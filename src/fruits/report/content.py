@@ -1,0 +1,81 @@
+"""Gathers from the results, and from the photos, what the report shows."""
+
+from collections import Counter, defaultdict
+from dataclasses import asdict
+from operator import itemgetter
+from typing import Any
+from zlib import crc32
+
+import pyarrow.compute as pc
+
+from fruits.classifier.predictor import read_measures
+from fruits.errors import FruitsError, PhotoError
+from fruits.photos.decode import thumbnail
+from fruits.report.render import ReportContent, SamplePhoto, ScatterPoint
+from fruits.results import tables
+from fruits.results.manifest import Manifest
+from fruits.results.store import Results
+from fruits.storage import open_folder
+from fruits.storage.read_ahead import read_ahead
+
+_POINTS = 4_000
+_LABELS = 60
+_SAMPLES_A_LABEL = 6
+_THUMBNAIL = 96  # pixels
+_MAX_PIXELS = 100_000_000
+
+
+def gather(store: Results) -> ReportContent:
+    """What `report.render` takes. Photos that can't be read any more are left out."""
+    manifest = store.current()
+
+    counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
+    return ReportContent(
+        manifest=asdict(manifest),
+        scatter=_scatter(store, manifest),
+        samples=_samples(store, manifest),
+        rejects={reason["values"]: reason["counts"] for reason in counted},
+        evaluation=read_measures(store, photos=True) or read_measures(store, photos=False),
+    )
+
+
+def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
+    """The first two components (the second is 0 where only one was kept) of a few thousand rows,
+    which are the same ones as long as their paths are."""
+    points: list[tuple[int, ScatterPoint]] = []
+    several = len(manifest.explained_variance or []) > 1
+    for file in manifest.reduced or []:
+        rows = tables.read_file(store.folder, file)
+        components = rows["components"].combine_chunks()
+        x = pc.list_element(components, 0).to_pylist()
+        y = pc.list_element(components, 1).to_pylist() if several else [0.0] * len(rows)
+        for point in zip(rows["path"].to_pylist(), rows["label"].to_pylist(), x, y, strict=True):
+            points.append((crc32(point[0].encode()), ScatterPoint(*point)))
+        points = sorted(points, key=itemgetter(0))[:_POINTS]
+    return [point for _, point in points]
+
+
+def _samples(store: Results, manifest: Manifest) -> dict[str | None, list[SamplePhoto]]:
+    """The first few photos of each label, as thumbnails."""
+    keys = store.read(manifest.features, ["path", "label"])
+    chosen: list[dict[str, Any]] = []
+    taken: Counter[str | None] = Counter()
+    for row in keys.sort_by([("label", "ascending"), ("path", "ascending")]).to_pylist():
+        if taken[row["label"]] < _SAMPLES_A_LABEL and len(chosen) < _LABELS * _SAMPLES_A_LABEL:
+            taken[row["label"]] += 1
+            chosen.append(row)
+    samples: dict[str | None, list[SamplePhoto]] = defaultdict(list)
+    try:
+        folder = open_folder(manifest.photos)
+        read = read_ahead(lambda row: folder.read(row["path"]), chosen, lambda _: 0, in_flight=8)
+        for row, data in read:
+            if isinstance(data, PhotoError):
+                continue
+            try:
+                picture = thumbnail(data, _THUMBNAIL, _MAX_PIXELS)
+            except PhotoError:  # changed since, or larger than a report is worth
+                continue
+            samples[row["label"]].append(SamplePhoto(row["path"], picture))
+    except FruitsError:
+        return {}  # the photos are out of reach from here; the rest of the report is not
+    return dict(samples)

@@ -1,0 +1,36 @@
+"""The CSV, the end result for people: path, label, pc_1 … pc_k of each photo, sorted by path."""
+
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.csv
+
+from fruits.results.manifest import Manifest
+from fruits.results.store import Results
+from fruits.results.tables import new_name
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_ONE_FILE_VALUES = 16 * 2**20
+"""It is one file up to so many numbers (64 MB of float32), then a folder."""
+
+
+def make_csv(spark: "SparkSession", store: Results, draft: Manifest) -> bytes | str:
+    """The CSV of the draft's reduced rows, for `Results.commit`: the bytes of a file, or, past
+    16 Mi numbers, a staged folder of parts, each with the header."""
+    files, components = draft.reduced or [], len(draft.explained_variance or [])
+    names = [f"pc_{i + 1}" for i in range(components)]
+    if draft.counts["features"] * components > _ONE_FILE_VALUES:
+        staged = new_name("csv")
+        rows = store.table(spark, files)
+        values = (rows["components"][i].alias(name) for i, name in enumerate(names))
+        parts = rows.select("path", "label", *values).sort("path")
+        parts.write.csv(store.folder.uri(staged), header=True, escape='"')
+        return staged
+    table = store.read(files).sort_by("path")
+    numbers = table["components"].combine_chunks().flatten().to_numpy()
+    columns = [table["path"], table["label"], *numbers.reshape(len(table), components).T.copy()]
+    out = pa.BufferOutputStream()
+    pyarrow.csv.write_csv(pa.table(columns, names=["path", "label", *names]), out)
+    return bytes(out.getvalue())

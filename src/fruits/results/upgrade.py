@@ -1,0 +1,60 @@
+"""Results of format 1, whose tables were folders, with versions of photos apart -> format 2."""
+
+import json
+from dataclasses import fields
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from fruits.results import tables
+from fruits.errors import ResultsError
+from fruits.results.manifest import FORMAT, KEYS, MANIFEST, Manifest
+from fruits.results.store import Results
+from fruits.storage import Folder
+
+_DROPPED = ("reduced", "csv", "explained_variance", "variance", "evaluation")
+
+
+def upgraded(folder: Folder) -> Results:
+    """Results of format 1 in format 2, which the next commit makes the current one. Nothing is to
+    be featurized or trained anew; the PCA, which knew the rows in another order, is left out.
+
+    Raises:
+        ResultsError: a file of theirs is gone.
+    """
+    data, state = folder.read_with_state(MANIFEST) or (b"{}", "")
+    facts: dict[str, Any] = json.loads(data)
+    sources = pa.concat_tables(tables.read(folder, _files(folder, facts.pop("sources"))))
+    after: dict[str, list[str]] = {}
+    for table in ("features", "rejects", "views", "examples"):
+        if (path := facts.get(table)) and path not in after:
+            after[path] = _rewritten(folder, table, path, sources)
+    for table in ("features", "rejects", "views", "examples"):
+        facts[table] = after.get(facts.get(table) or "") or None
+    facts["features"] = facts["features"] or []
+    models = {name: path for name, path in facts["models"].items() if name == "classifier"}
+    facts |= {**dict.fromkeys(_DROPPED), "models": models, "format": FORMAT}
+    known = {field.name for field in fields(Manifest)}
+    return Results(folder, Manifest(**{k: v for k, v in facts.items() if k in known}), state)
+
+
+def _rewritten(folder: Folder, table: str, path: str, sources: pa.Table) -> list[str]:
+    files = []
+    for file in _files(folder, path):
+        rows = tables.read_file(folder, file)
+        if table != "rejects" and "version" not in rows.column_names:
+            places = pc.index_in(rows["path"], sources["path"].combine_chunks())
+            rows = rows.append_column("version", sources["version"].take(places))
+        if table != "rejects":
+            rows = rows.select([*KEYS.names, "features"])
+        if rows.num_rows or table == "rejects":
+            files.append(tables.new_file(table))
+            tables.write(folder, files[-1], rows)
+    return files
+
+
+def _files(folder: Folder, path: str) -> list[str]:
+    if found := [f"{path}/{name}" for name in folder.names(path) if name.endswith(".parquet")]:
+        return found
+    raise ResultsError(f"{folder.address} has lost {path}: give another folder")

@@ -1,0 +1,49 @@
+"""What Spark sums up for the classifier, and the classifier as models of Spark ML."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from blobs import blobs, trained
+
+from fruits.classifier.classifier import unit
+from fruits.classifier.fit import Sums, as_spark_ml, sums_of
+from fruits.results import tables
+from fruits.storage.local import LocalFolder
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+def test_spark_sums_the_same_and_its_models_say_the_same(
+    spark: "SparkSession", tmp_path: Path
+) -> None:
+    examples = blobs(3, 25, spread=2.0)
+    classifier, _ = trained(examples)
+    labels = list(classifier.labels)
+    table = pa.table({"label": examples.labels, "features": examples.features.tolist()})
+    folder = LocalFolder(str(tmp_path))
+    for i in range(3):
+        tables.write(folder, f"{i}.parquet", table.slice(25 * i, 25))
+    sums = sums_of(spark, folder, ["0.parquet", "1.parquet", "2.parquet"], labels)
+    position = np.searchsorted(labels, examples.labels)
+    expected = Sums.of(unit(examples.features), position, 3)
+    assert sums.counts.tolist() == [25, 25, 25]
+    assert sums.sums == pytest.approx(expected.sums, abs=1e-5)
+    assert sums.products == pytest.approx(expected.products, abs=1e-5)
+
+    from pyspark.ml.functions import array_to_vector, vector_to_array
+
+    rows = spark.createDataFrame(table)
+    vectors = rows.withColumn("raw", array_to_vector(rows["features"]))
+    said = as_spark_ml(spark, classifier).transform(vectors)
+    chances = vector_to_array(said["probability"]).alias("p")
+    table = said.select("features", "answer", chances).toArrow()
+    features = np.array(table["features"].to_pylist(), np.float32)
+    scores = classifier.cosines(features) / classifier.temperature
+    probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    assert np.array(table["p"].to_pylist()) == pytest.approx(probabilities, abs=1e-3)
+    assert table["answer"].to_pylist() == [labels[i] for i in scores.argmax(axis=1)]

@@ -1,0 +1,91 @@
+"""The archive of Spark's classes, and the daemon that workers are forked from."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fruits.errors import FruitsError
+from fruits.features.daemon import prefer_installed
+from fruits.session import class_archive
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+SESSION = """
+import sys
+from pathlib import Path
+from fruits.session import class_archive
+class_archive.path = lambda: Path(sys.argv[1])
+from fruits.session import start_session
+print(start_session().range(3).count(), "rows")
+"""
+
+
+def session(archive: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-c", SESSION, archive],
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@pytest.mark.skipif(not class_archive.path().exists(), reason="make .venv/spark.jsa makes it")
+def test_sessions_take_the_archive() -> None:
+    done = session(class_archive.path(), SPARK_SUBMIT_OPTS="-Xshare:on")  # with it, or not at all
+
+    assert "3 rows" in done.stdout, done.stdout
+
+
+def test_an_archive_of_another_java_is_passed_over_without_a_word(tmp_path: Path) -> None:
+    (tmp_path / "spark.jsa").write_bytes(os.urandom(2**20))
+
+    refused = session(tmp_path / "spark.jsa", SPARK_SUBMIT_OPTS="-Xshare:on")
+    done = session(tmp_path / "spark.jsa")
+
+    assert "3 rows" not in refused.stdout
+    assert "3 rows" in done.stdout
+    assert "archive" not in done.stdout
+
+
+def test_a_session_that_fails_leaves_no_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_archive, "path", lambda: tmp_path / "spark.jsa")
+    monkeypatch.setattr(class_archive, "_SESSION", "raise ValueError('no such class')")
+
+    with pytest.raises(FruitsError, match="no such class"):
+        class_archive.make()
+
+    assert not any(tmp_path.iterdir())
+
+
+def test_workers_import_the_installed_pyspark(spark: "SparkSession") -> None:
+    def loaded(_: int) -> tuple[str, bool]:
+        import pyspark
+
+        return pyspark.__file__, "fruits.features.extract" in sys.modules
+
+    (found,) = spark.sparkContext.parallelize([0], 1).map(loaded).collect()
+
+    assert ".zip" not in found[0]
+    assert found[1]
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_the_archives_of_pyspark_come_after_its_installation(installed: bool) -> None:
+    lib = "/venv/lib/pyspark/python/lib"
+    others = ["/home", "/stdlib.zip", *(["/venv/lib"] if installed else [])]
+    path = [others[0], f"{lib}/pyspark.zip", f"{lib}/py4j-1-src.zip", *others[1:]]
+    before = list(path)
+
+    prefer_installed(path)
+
+    assert path == ([*others, *before[1:3]] if installed else before)

@@ -1,0 +1,66 @@
+"""The page's server, without a Hub: what it answers, refuses and leaves in peace."""
+
+import json
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from places import SAMPLES
+from serving import Ada, ask, serving
+
+from fruits.web.app import MAX_BYTES
+from fruits.web.texts import TEXTS
+
+
+@pytest.fixture(scope="module")
+def site(classified: Path) -> Iterator[str]:
+    yield from serving(
+        Ada, {"mine": str(classified / "nothing"), "team": str(classified / "results")}
+    )
+
+
+def test_it_offers_the_classifiers_that_there_are(site: str) -> None:
+    status, page = ask(site)
+    assert status == 200
+    assert '<input type="hidden" id="place" value="team">' in page
+    assert TEXTS["en"]["choose"] in page
+
+
+def test_it_speaks_the_browsers_language(site: str) -> None:
+    _, page = ask(site, None, **{"Accept-Language": "de, fr-CH;q=0.9, en;q=0.8"})
+    assert '<html lang="fr">' in page
+    assert TEXTS["fr"]["choose"] in page
+
+
+def test_a_photo_gets_an_answer_with_its_like(site: str) -> None:
+    photo = (SAMPLES / "Banana" / "banana_03.jpg").read_bytes()
+    status, said = ask(f"{site}answer/team", photo)
+    assert status == 200
+    answer: dict[str, Any] = json.loads(said)
+    assert answer["top"][0]["label"] == "Banana"
+    assert len(answer["top"]) == 5
+    assert len(answer["nearest"]) == 4
+    assert answer["photo"].startswith("data:image/jpeg;base64,")
+
+
+@pytest.mark.parametrize(
+    ("place", "data", "status", "why"),
+    [
+        ("team", b"no photo", 422, "broken"),
+        ("team", b"", 422, "broken"),
+        ("team", bytes(MAX_BYTES + 1), 413, "large"),
+        ("mine", b"photo", 404, "missing"),
+        ("elsewhere", b"photo", 404, "missing"),
+    ],
+)
+def test_what_it_refuses(site: str, place: str, data: bytes, status: int, why: str) -> None:
+    assert ask(f"{site}answer/{place}", data) == (status, json.dumps({"error": why}))
+
+
+def test_it_loads_nothing_from_elsewhere(site: str) -> None:
+    with urllib.request.urlopen(site) as answer:
+        policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "http" not in policy

@@ -1,0 +1,85 @@
+"""The classifier itself: what it computes, and what it makes of odd data."""
+
+import numpy as np
+import pytest
+from blobs import blobs, trained
+from sklearn.covariance import shrunk_covariance
+
+from fruits.classifier.classifier import Classifier, unit
+from fruits.classifier.fit import Examples
+from fruits.errors import ClassifyError, ResultsError
+
+
+def test_it_is_the_cosine_by_the_shrunk_covariance_within_labels() -> None:
+    examples = blobs(4, 30, spread=3.0)
+    classifier, validation = trained(examples)
+    rows = unit(examples.features).astype(float).reshape(4, 30, 1280)
+    means = rows.mean(axis=1)
+    within = (rows - means[:, None]).reshape(120, 1280)
+    covariance = shrunk_covariance(within.T @ within / 120, validation.shrinkage)
+    precision = np.linalg.inv(covariance)
+    unseen = unit(blobs(4, 5, spread=3.0, seed=1).features).astype(float)
+    photo, mean = unseen - means.mean(axis=0), means - means.mean(axis=0)
+    expected = photo @ precision @ mean.T
+    expected /= np.sqrt(np.einsum("ni,ij,nj->n", photo, precision, photo))[:, None]
+    expected /= np.sqrt(np.einsum("ni,ij,nj->n", mean, precision, mean))
+    assert classifier.cosines(unseen) == pytest.approx(expected, abs=1e-4)
+
+
+def test_it_tells_what_can_be_told_and_doubts_what_it_has_never_seen() -> None:
+    examples = blobs(6, 40)
+    classifier, validation = trained(examples)
+    assert (validation.cosines.argmax(axis=1) == validation.truth).mean() == 1
+    again = classifier.answers(examples.features)
+    names = np.array(classifier.labels)[again.top[:, 0]]
+    assert (names == examples.labels).all()
+    assert again.probabilities.sum(axis=1).max() <= 1 + 1e-6
+    assert again.sure.mean() > 0.8
+    strangers = blobs(5, 40, seed=99)
+    assert classifier.answers(strangers.features).sure.mean() < 0.05
+
+
+def test_the_same_input_gives_the_same_classifier() -> None:
+    one, other = (trained(blobs(5, 12, spread=2.0))[0].to_bytes() for _ in range(2))
+    assert one == other
+
+
+def test_a_label_with_one_photo_is_learnt_though_it_can_not_be_judged() -> None:
+    examples = blobs(3, 20)
+    lonely = blobs(1, 1, seed=7)
+    both = Examples(
+        [*examples.paths, "lonely/a.jpg"],
+        [*examples.labels, "lonely"],
+        np.concatenate([examples.features, lonely.features]),
+    )
+    classifier, validation = trained(both)
+    assert len(validation.rows) == 60
+    answer = classifier.answers(lonely.features)
+    assert classifier.labels[answer.top[0, 0]] == "lonely"
+
+
+def test_a_thousand_labels() -> None:
+    classifier, validation = trained(blobs(1000, 4))
+    assert len(classifier.labels) == 1000
+    assert (validation.cosines.argmax(axis=1) == validation.truth).mean() > 0.99
+
+
+def test_photos_that_can_not_be_held_out_are_an_error() -> None:
+    with pytest.raises(ClassifyError, match="at least two photos that differ: add photos"):
+        trained(blobs(5, 1))
+
+
+def test_probabilities_are_honest_on_what_was_held_out() -> None:
+    _, validation = trained(blobs(8, 60, spread=9.0))
+    judged = validation.judged
+    right = (judged.top[:, 0] == judged.truth).mean()
+    assert 0.2 < right < 0.95
+    assert judged.probability.mean() == pytest.approx(right, abs=0.1)
+
+
+def test_a_damaged_classifier_is_refused() -> None:
+    data = trained(blobs(2, 8))[0].to_bytes()
+    assert Classifier.from_bytes(data).labels == ("kind-0000", "kind-0001")
+    for bad in (b"", b"junk", data[: len(data) // 2]):
+        with pytest.raises(ResultsError, match="damaged"):
+            Classifier.from_bytes(bad)

@@ -1,0 +1,114 @@
+"""The `fruits` command, as a user meets it: its words and its exit codes."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from command import fruits, refused
+from places import SAMPLES
+
+from fruits import __version__
+from fruits.cli.main import VERBS
+
+
+def test_the_version_is_the_package_s() -> None:
+    assert fruits("--version").stdout == f"fruits {__version__}\n"
+
+
+def test_help_lists_every_verb() -> None:
+    listed = " ".join(fruits("--help").stdout.split()).replace("- ", "-")  # as lines are broken
+    assert all(f" {verb} {words}" in listed for verb, words in VERBS.items())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example(verb: str) -> None:
+    done = fruits(verb, "--help")
+    assert done.returncode == 0
+    assert f"  fruits {verb}" in done.stdout.partition("Example:")[2]
+    assert VERBS[verb] in " ".join(done.stdout.split())
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from fruits.cli.main import cli\n"
+        "try: cli(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'pyarrow', 'pyspark', 'boto3', 'openvino', 'tensorflow', 'rich'}\n"
+        "sys.exit(' '.join(heavy & sys.modules.keys()) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+NOWHERE = "nowhere-at-all"
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["run", NOWHERE, "{out}", "--frobnicate"], "No such option '--frobnicate'"),
+        (["run", NOWHERE], "Missing argument 'RESULTS'"),
+        (["peel"], "No such command 'peel'"),
+        (["run", NOWHERE, "{out}", "--variance", "1.5"], "--variance can't be 1.5: it must be"),
+        (["run", NOWHERE, "{out}", "--components", "few"], "it must be a whole number"),
+        (["run", NOWHERE, "{out}", "--engine", "steam"], "one of openvino, tensorflow"),
+        (["run", NOWHERE, "{out}", "--config", "no.toml"], "can't read the settings file no.toml"),
+        (["report", "{out}"], "make them first, by `fruits run PHOTOS"),
+        (["erase", "{out}", "a.jpg"], "there are no results in"),
+        (["run", NOWHERE, "ftp://host/x"], "give a folder, or s3://BUCKET/PREFIX"),
+        (["run", NOWHERE, "{out}"], "there is no folder"),
+        (["weights", NOWHERE], "there is no weights file nowhere-at-all"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(
+    tmp_path: Path, args: Sequence[str], words: str
+) -> None:
+    out = tmp_path / "out"
+    done = fruits(*(arg.format(out=out) for arg in args))
+    assert words in refused(done)
+    assert not out.exists()
+
+
+def test_java_missing_names_the_package(tmp_path: Path) -> None:
+    done = fruits("run", str(SAMPLES), str(tmp_path / "out"), JAVA_HOME=str(tmp_path))
+    assert "apt install default-jre-headless" in refused(done)
+
+
+def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    code = (
+        "import threading\n"
+        "from fruits.progress import Progress\n"
+        "asked, often = [], threading.Event()\n"
+        "def done():\n"
+        "    asked.append(None)\n"
+        "    if len(asked) > 9: often.set()\n"
+        "    return 10 * len(asked)\n"
+        "with Progress().step('featurize', 500, done): often.wait()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stderr=theirs,
+        env={
+            **os.environ,
+            "TERM": "xterm",
+            "COLUMNS": "100",
+        },
+    )
+    os.close(theirs)
+    shown = b""
+    try:
+        while data := os.read(ours, 4096):
+            shown += data
+    except OSError:  # how Linux says that the other side has closed
+        pass
+    assert process.wait() == 0
+    text = shown.decode()
+    assert "photos/s" in text
+    assert "500/500" in text
+    assert text.count("\r") > 3

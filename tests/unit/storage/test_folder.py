@@ -1,0 +1,356 @@
+"""A folder keeps the same promises on a disk and in a bucket; reading ahead keeps order."""
+
+import errno
+import itertools
+import os
+import pickle
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fruits.errors import PhotoError, StorageError
+from fruits.storage import Folder, open_folder
+from fruits.storage.local import LocalFolder
+from fruits.storage.read_ahead import read_ahead
+
+# On a disk and in a bucket -------------------------------------------------------------------
+
+
+@pytest.fixture(params=["disk", "bucket"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
+    """A folder that does not exist yet."""
+    if request.param == "disk":
+        return open_folder(tmp_path / "my results")
+    return open_folder(f"s3://{request.getfixturevalue('s3')}/my results")
+
+
+def test_what_is_written_is_read(folder: Folder) -> None:
+    folder.write("manifest.json", b"1")
+    folder.write("features/a b/part 0.parquet", b"2")
+    folder.write("empty", b"")
+    assert folder.read("manifest.json") == folder.read_if_there("manifest.json") == b"1"
+    assert folder.read("features/a b/part 0.parquet") == b"2"
+    assert folder.read("empty") == folder.read_if_there("empty") == b""
+
+
+def test_writing_replaces(folder: Folder) -> None:
+    folder.write("manifest.json", b"old, and longer")
+    folder.write("manifest.json", b"new")
+    assert folder.read("manifest.json") == b"new"
+    assert folder.names("") == ["manifest.json"]
+
+
+@pytest.mark.parametrize("name", ["missing", "features/missing", "manifest.json/below"])
+def test_a_file_that_is_not_there_is_none_or_a_photo_error(folder: Folder, name: str) -> None:
+    folder.write("manifest.json", b"1")
+    assert folder.read_if_there(name) is None
+    with pytest.raises(PhotoError, match="can't be read"):
+        folder.read(name)
+
+
+def test_names_are_those_directly_in_a_folder(folder: Folder) -> None:
+    for name in ("b", "a/2", "a/1", "a/deep/er", "ab/1"):
+        folder.write(name, b"")
+    assert folder.names("") == ["a", "ab", "b"]
+    assert folder.names("a") == folder.names("a/") == ["1", "2", "deep"]
+    assert folder.names("missing") == []
+
+
+def test_deleting_takes_a_folder_and_nothing_beside_it(folder: Folder) -> None:
+    for name in ("csv/1", "csv/deep/2", "csv2/1", "csv.json"):
+        folder.write(name, b"")
+    folder.delete("csv")
+    assert folder.names("") == ["csv.json", "csv2"]
+    folder.delete("csv.json")
+    assert folder.names("") == ["csv2"]
+    folder.delete("csv.json")  # is gone: as wished
+
+
+def test_moving_takes_a_folder_to_the_place_of_another(folder: Folder) -> None:
+    for name in ("staged/1", "staged/deep/2", "staged2/1", "csv/old", "csv2/1"):
+        folder.write(name, name.encode())
+    folder.move("staged", "csv")
+    assert folder.names("") == ["csv", "csv2", "staged2"]
+    assert folder.names("csv") == ["1", "deep"]
+    assert folder.read("csv/deep/2") == b"staged/deep/2"
+
+
+def test_a_folder_becomes_a_file_and_the_reverse(folder: Folder) -> None:
+    folder.write("csv/1", b"1")
+    folder.delete("csv")
+    folder.write("csv", b"2")
+    assert folder.names("csv") == []
+    assert folder.read("csv") == b"2"
+    folder.write("staged/1", b"3")
+    folder.move("staged", "csv")
+    assert folder.read("csv/1") == b"3"
+
+
+def test_checking_leaves_nothing(folder: Folder) -> None:
+    folder.check_writable()
+    assert folder.names("") == []
+
+
+def test_a_worker_opens_its_own_connection(folder: Folder) -> None:
+    folder.write("a", b"1")
+    again = pickle.loads(pickle.dumps(folder))  # noqa: S301
+    assert again == folder
+    assert again.read("a") == b"1"
+
+
+def test_an_address_opens_the_same_folder(folder: Folder) -> None:
+    assert open_folder(folder.address) == open_folder(f"{folder.address}/") == folder
+    assert open_folder(folder.uri()) == folder
+
+
+def test_the_uri_is_not_encoded_as_hadoop_does_not_decode_it(folder: Folder) -> None:
+    assert folder.uri("100% a b/é#?") == folder.uri() + "/100% a b/é#?"
+    assert folder.uri().endswith("/my results")
+    assert folder.uri().startswith(("file:///", "s3a://"))
+
+
+# A disk --------------------------------------------------------------------------------------
+
+
+def no_space(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("broken", ["os.fsync", "pathlib.Path.replace"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    folder = LocalFolder(str(tmp_path))
+    folder.write("manifest.json", b"old")
+    monkeypatch.setattr(broken, no_space)
+    with pytest.raises(StorageError, match=r"can't write .*: No space left"):
+        folder.write("manifest.json", b"new")
+    assert folder.read("manifest.json") == b"old"
+    assert folder.names("") == ["manifest.json"]
+
+
+def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+    folder = LocalFolder(str(tmp_path))
+    folder.write("a", b"0" * 100_000)
+    written = threading.Event()
+    seen: set[tuple[int, int]] = set()
+
+    def look() -> None:
+        while not written.is_set() or not seen:
+            data = folder.read("a")
+            seen.add((len(data), len(set(data))))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for digit in b"123456789":
+        folder.write("a", bytes([digit]) * 100_000)
+    written.set()
+    reader.join()
+    assert seen == {(100_000, 1)}
+
+
+@pytest.mark.parametrize("below", ["", "/below", "/far/below"])
+def test_a_file_where_the_folder_should_be_is_not_writable(tmp_path: Path, below: str) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    folder = LocalFolder(f"{tmp_path}/file{below}")
+    with pytest.raises(StorageError, match=r"can't write in .*: give another results folder"):
+        folder.check_writable()
+    with pytest.raises(StorageError, match=r"can't write .*/file"):
+        folder.write("a", b"1")
+
+
+def test_a_folder_without_the_right_to_write_is_not_writable(as_nobody: Path) -> None:
+    as_nobody.chmod(0o500)
+    try:
+        with pytest.raises(StorageError, match=r"can't write in .*\(Permission denied\)"):
+            open_folder(as_nobody / "results").check_writable()
+    finally:
+        as_nobody.chmod(0o700)
+
+
+def test_a_file_without_the_right_to_read_is_a_photo_error(as_nobody: Path) -> None:
+    (as_nobody / "a.jpg").touch(0o000)
+    with pytest.raises(PhotoError, match=r"^the file can't be read \(Permission denied\)$"):
+        open_folder(as_nobody).read("a.jpg")
+
+
+def test_deleting_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "link").symlink_to("kept")
+    LocalFolder(str(tmp_path)).delete("link")
+    assert LocalFolder(str(tmp_path)).names("") == ["kept"]
+
+
+# Addresses -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("photos", "{here}/photos"),
+        ("./photos/../photos/", "{here}/photos"),
+        (Path("photos"), "{here}/photos"),
+        (".", "{here}"),
+        ("~", "{home}"),
+        ("~/my photos", "{home}/my photos"),
+        ("~nobody-of-that-name/photos", "{here}/~nobody-of-that-name/photos"),
+        ("/data/photos", "/data/photos"),
+        ("file:///data/my photos", "/data/my photos"),
+    ],
+)
+def test_a_folder_on_disk_has_an_absolute_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str | Path, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    expected = expected.format(here=tmp_path, home=tmp_path / "home")
+    assert open_folder(address) == LocalFolder(expected)
+
+
+@pytest.mark.parametrize(
+    "address", ["s3://{}/a b/photos", "s3a://{}/a b/photos/", "s3n://{}//a b/photos//"]
+)
+def test_a_bucket_has_one_address_however_it_is_written(s3: str, address: str) -> None:
+    assert open_folder(address.format(s3)).address == f"s3a://{s3}/a b/photos"
+
+
+def test_a_whole_bucket_is_a_folder(s3: str) -> None:
+    folder = open_folder(f"s3://{s3}")
+    folder.write("a", b"1")
+    assert (folder.address, folder.uri("a"), folder.names("")) == (
+        f"s3a://{s3}",
+        f"s3a://{s3}/a",
+        ["a"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        ("", "the address of a folder is empty"),
+        ("file://", "the address of a folder is empty"),
+        ("ftp://host/photos", "can't use ftp://host/photos: give a folder, or s3://BUCKET/PREFIX"),
+        ("https://host/photos", "can't use https://host/photos: give a folder"),
+        ("s3://", "s3:// names no bucket: write s3://BUCKET/PREFIX"),
+        ("s3a:///photos", "s3a:///photos names no bucket"),
+    ],
+)
+def test_what_is_no_folder_is_refused(address: str, reason: str) -> None:
+    with pytest.raises(StorageError) as caught:
+        open_folder(address)
+    assert str(caught.value).startswith(reason)
+
+
+# Reading ahead -------------------------------------------------------------------------------
+
+
+def threads() -> list[str]:
+    return [t.name for t in threading.enumerate() if t.name.startswith("read-ahead")]
+
+
+def test_items_come_in_order_whatever_takes_longer() -> None:
+    def read(item: int) -> bytes:
+        time.sleep(0.01 if item % 3 == 0 else 0)
+        return b"%d" % item
+
+    read_items = list(read_ahead(read, range(40), lambda _: 1, in_flight=8))
+    assert read_items == [(item, b"%d" % item) for item in range(40)]
+
+
+def test_nothing_to_read_gives_nothing() -> None:
+    assert list(read_ahead(lambda _: b"", [], lambda _: 1, in_flight=8)) == []
+
+
+def test_so_many_are_read_at_the_same_time_and_no_more() -> None:
+    at_once = 4
+    together = threading.Barrier(at_once)  # breaks unless that many wait at it
+    reading, most, lock = 0, 0, threading.Lock()
+
+    def read(_: int) -> bytes:
+        nonlocal reading, most
+        with lock:
+            reading += 1
+            most = max(most, reading)
+        together.wait(timeout=20)
+        with lock:
+            reading -= 1
+        return b""
+
+    assert len(list(read_ahead(read, range(3 * at_once), lambda _: 1, at_once))) == 3 * at_once
+    assert most == at_once
+
+
+def drawn(size_bytes: int, used: int = 1) -> int:
+    """How many items are taken from the source by the time the consumer has `used` of them."""
+    count = 0
+
+    def source() -> Iterator[int]:
+        nonlocal count
+        while True:
+            count += 1
+            yield count
+
+    items = read_ahead(lambda _: b"", source(), lambda _: size_bytes, in_flight=8)
+    for _ in range(used):
+        next(items)
+    items.close()
+    return count
+
+
+@pytest.mark.parametrize("used", [1, 5])
+def test_what_waits_is_bounded_in_number(used: int) -> None:
+    assert used + 8 <= drawn(1, used) < used + 2 * 8
+
+
+@pytest.mark.parametrize("used", [1, 5])
+@pytest.mark.parametrize(("size_bytes", "ahead"), [(40 * 2**20, 1), (500 * 2**20, 0)])
+def test_what_waits_is_bounded_in_bytes(size_bytes: int, ahead: int, used: int) -> None:
+    assert drawn(size_bytes, used) == used + ahead
+
+
+def test_a_bad_photo_comes_as_its_error_and_the_others_follow() -> None:
+    def read(item: int) -> bytes:
+        if item == 1:
+            raise PhotoError("the file can't be read")
+        return b"good"
+
+    results = [result for _, result in read_ahead(read, range(3), lambda _: 1, in_flight=2)]
+    assert [str(result) for result in results] == ["b'good'", "the file can't be read", "b'good'"]
+    assert isinstance(results[1], PhotoError)
+
+
+@pytest.mark.parametrize("error", [StorageError("the bucket is gone"), ZeroDivisionError()])
+def test_any_other_error_is_raised_and_ends_the_threads(error: Exception) -> None:
+    def read(item: int) -> bytes:
+        if item == 5:
+            raise error
+        return b""
+
+    good = []
+    with pytest.raises(type(error)):
+        for item, _ in read_ahead(read, range(50), lambda _: 1, in_flight=4):
+            good.append(item)
+    assert good == [0, 1, 2, 3, 4]
+    assert threads() == []
+
+
+def test_a_consumer_that_stops_early_stops_the_threads() -> None:
+    begun: list[int] = []
+    closed = threading.Event()
+
+    def read(item: int) -> bytes:
+        begun.append(item)
+        if item > 0:
+            closed.wait(20)
+        return b""
+
+    items = read_ahead(read, itertools.count(), lambda _: 1, in_flight=4)
+    next(items)
+    assert threads()
+    threading.Timer(0.5, closed.set).start()  # what is being read is waited for
+    items.close()
+    assert threads() == []
+    assert max(begun) <= 4
