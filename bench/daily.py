@@ -88,7 +88,7 @@ def _make_results(job: Job, root: Path, results: str) -> None:
             features=files,
             rejects=[rejects],
             counts={"listed": len(keys), "features": len(keys), "rejects": 0},
-            model=load_model(settings.weights, settings.cache, FILES[settings.engine]).facts,
+            model=load_model(settings.weights, settings.cache, FILES[settings.engine]).metadata,
             **{name: getattr(settings, name) for name in MADE_WITH},
         )
     )

@@ -15,9 +15,9 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits.classifier.classifier import answers_of, unit
+from fruits.classifier.classifier import predictions_of, unit
 from fruits.classifier.fit import Examples, Sums, Validation, fit, validate
-from fruits.classifier.metrics import Judged, accuracy, with_intervals
+from fruits.classifier.metrics import LabelledPredictions, accuracy, with_intervals
 from fruits.model.engine import FILES, load_engine
 from fruits.model.load import load_model
 from fruits.photos import decode
@@ -98,11 +98,15 @@ def _right(
         there = sums.counts.nonzero()[0]
         classifier = fit(sums, names, validation, 1, "")
         cosines[np.ix_(held, there)] = classifier.cosines(features[asked][held])
-    said = answers_of(cosines[validation.rows], validation.temperature, -1, 0)
-    judged = Judged(
-        validation.truth, said.top, said.probabilities[:, 0], said.sure, validation.look
+    predicted = predictions_of(cosines[validation.rows], validation.temperature, -1, 0)
+    predictions = LabelledPredictions(
+        validation.truth,
+        predicted.top,
+        predicted.probabilities[:, 0],
+        predicted.confident,
+        validation.cluster,
     )
-    values, intervals = with_intervals(judged, {"accuracy": accuracy})
+    values, intervals = with_intervals(predictions, {"accuracy": accuracy})
     low, high = intervals["accuracy"] or (np.nan, np.nan)
     return f"{100 * (values['accuracy'] or np.nan):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from fruits.classifier.classifier import unit
 from fruits.classifier.fit import Examples, Sums, fit, validate
-from fruits.classifier.folds import FOLDS, folds, looks
+from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.errors import PhotoError
 from fruits.model.engine import FILES
 from fruits.model.export import EXPORTED, build
@@ -47,7 +47,7 @@ def main() -> None:
     truth = np.searchsorted(names, labels)
     tail = _tail(trunk)
     features = _features(tail, maps)
-    fold = folds(looks(paths, truth, unit(features)))
+    fold = folds(clusters(paths, truth, unit(features)))
 
     start, right = time.perf_counter(), np.zeros(2)
     before = tail.get_weights()
@@ -130,7 +130,7 @@ def _ours(
     some = Examples([paths[i] for i in rest], [labels[i] for i in rest], features[rest])
     sums = Sums.of(unit(features[rest]), np.searchsorted(known, some.labels), len(known))
     classifier = fit(sums, known, validate(some, known), VIEWS, "")
-    return np.array(known)[classifier.answers(features[held]).top[:, 0]]
+    return np.array(known)[classifier.predict(features[held]).top[:, 0]]
 
 
 if __name__ == "__main__":

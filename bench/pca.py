@@ -1,4 +1,4 @@
-"""`pca.fit_stored` against Spark ML's own StandardScaler and PCA, on the same stored features.
+"""`pca.fit.fit_stored` against Spark ML's own StandardScaler and PCA, on the same stored features.
 
 Both read the features from Parquet, in one session that has worked before; two rounds in turn, the
 better one of each counts. Then the explained variances are compared, component by component.
@@ -12,7 +12,7 @@ from job import Figures, Job, timed
 from numpy.typing import NDArray
 from pipeline_way import featurized
 
-from fruits import pca
+from fruits.pca.fit import fit_stored
 from fruits.results import open_results
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def measure(job: Job) -> Figures:
         features = store.table(spark, files)
         ours_s = ml_s = math.inf
         for _ in range(1 if job.quick else _ROUNDS):
-            ours, seconds = timed(lambda: pca.fit_stored(spark, store.folder, files, 1, k))
+            ours, seconds = timed(lambda: fit_stored(spark, store.folder, files, 1, k))
             ours_s = min(ours_s, seconds)
             ml, seconds = timed(lambda: _spark_ml(features, k))
             ml_s = min(ml_s, seconds)

@@ -2,7 +2,7 @@
 
     python bench/recognition.py ~/photos [--others ~/things] [--results results]
 
-Every row is judged by the same cross-validation, which leaves whole looks out. `--others` is a
+Every row is evaluated by the same cross-validation, which holds whole clusters out. `--others` is a
 folder of photos of anything else: of these, and of noise, how many get «not sure» is counted.
 `--results`, with a classifier, times the answer to one photo.
 """
@@ -27,8 +27,8 @@ from sklearn.preprocessing import Normalizer, StandardScaler
 
 from fruits.classifier.classifier import Classifier, unit
 from fruits.classifier.fit import Examples, Sums, fit, validate
-from fruits.classifier.folds import FOLDS, folds, looks
-from fruits.classifier.predictor import Recogniser
+from fruits.classifier.folds import FOLDS, clusters, folds
+from fruits.classifier.predictor import Predictor
 from fruits.errors import PhotoError
 from fruits.model.engine import FILES, Engine, load_engine
 from fruits.model.load import load_model
@@ -101,10 +101,10 @@ def _time_one_photo(photos: str, results: str) -> None:
         start = time.perf_counter()
         subprocess.run([*command, f"{folder.address}/{path}"], check=True, capture_output=True)
         cold.append(time.perf_counter() - start)
-    recogniser, warm = Recogniser(results), []
+    predictor, warm = Predictor(results), []
     for path in paths:
         data, start = folder.read(path), time.perf_counter()
-        recogniser.answer(data)
+        predictor.predict(data)
         warm.append(time.perf_counter() - start)
     print(f"one photo: {np.median(cold):.2f} s cold, {1000 * np.median(warm):.0f} ms warm\n")
 
@@ -129,7 +129,7 @@ class _Row:
         at_random: bool = False,
     ) -> None:
         start, right = time.perf_counter(), 0
-        fold = folds(looks(self._paths, self._truth, unit(x)))
+        fold = folds(clusters(self._paths, self._truth, unit(x)))
         if at_random:
             fold = np.random.default_rng(0).permutation(fold)
         for k in range(FOLDS):
@@ -208,12 +208,12 @@ def _doubts(
     )
     for name, pictures in (("noise", noise), ("one colour", flat)):
         prepared = pictures.astype(np.float32) / 127.5 - 1
-        answers = everything.answers(engine.features(prepared))
-        print(f"| {name} | {len(pictures)} | {1 - answers.sure.mean():.0%} |")
+        answers = everything.predict(engine.features(prepared))
+        print(f"| {name} | {len(pictures)} | {1 - answers.confident.mean():.0%} |")
     # Kinds of fruit that it has not learnt, a quarter of all at a time.
     quarter = np.random.default_rng(0).permutation(len(names)) % 4
     own = np.searchsorted(names, labels)
-    unknown = [trained(quarter[own] != k).answers(x[quarter[own] == k]).sure for k in range(4)]
+    unknown = [trained(quarter[own] != k).predict(x[quarter[own] == k]).confident for k in range(4)]
     print(f"| kinds of fruit left out | {len(labels)} | {1 - np.concatenate(unknown).mean():.0%} |")
 
 
@@ -224,7 +224,7 @@ def _say(engine: Engine, classifier: Classifier, name: str, photos: Iterable[byt
             views = prepare_views(data, _MAX_PIXELS, VIEWS)
         except PhotoError:
             continue
-        sure.append(classifier.answers(engine.features(views).mean(axis=0)[None]).sure[0])
+        sure.append(classifier.predict(engine.features(views).mean(axis=0)[None]).confident[0])
     print(f"| {name} | {len(sure)} | {1 - np.mean(sure):.0%} |")
 
 

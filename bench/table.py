@@ -259,7 +259,7 @@ def _pca(figures: dict[str, Figures]) -> Iterator[Row]:
         photos, k = found["photos"], found["components"]
         ml, ours = found["spark_ml_s"], found["ours_s"]
         yield Row(part, f"Spark ML's scaler and PCA of {k}", photos, f"{ml:.1f} s")
-        yield Row(part, "reduce.fit_stored", photos, f"{ours:.1f} s", ml / ours, "× Spark ML")
+        yield Row(part, "pca.fit_stored", photos, f"{ours:.1f} s", ml / ours, "× Spark ML")
         difference = f"{found['largest_difference']:.1e}"
         yield Row(part, "largest difference of explained variance", figure=difference)
 

@@ -37,12 +37,9 @@ def measure(job: Job) -> Figures:
     step = max(1, table.num_rows // max(1, job.scaled(_PHOTOS)))
     keys = table.take(list(range(0, table.num_rows, step)))
     model = load_model(settings.weights, settings.cache, FILES[settings.engine])
-    work = extract._Work(
-        folder,
+    work = extract._Task(
+        extract.Extraction(folder, model, settings),
         SimpleNamespace(value=model.files),  # type: ignore[arg-type]  # a broadcast, here
-        model.facts,
-        settings,
-        1,
         None,
         lambda batches: sum(map(len, batches)),
     )

@@ -44,7 +44,7 @@ c.JupyterHub.services = [
         "name": "recognise",
         "url": "http://127.0.0.1:10101",
         "command": [
-            *("setpriv", "--reuid=recogniser", "--regid=recogniser", "--clear-groups"),
+            *("setpriv", "--reuid=predictor", "--regid=predictor", "--clear-groups"),
             *("python", "-m", "fruits.web.app"),
         ],
         "environment": {name: os.environ[name] for name in kept if name in os.environ},

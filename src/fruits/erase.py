@@ -1,4 +1,4 @@
-"""Removes photos from the results, and all that was made from them (RGPD, article 17).
+"""Removes photos from the results, and all that was made from them (GDPR, article 17).
 
 The photos themselves belong to whoever keeps the folder: they are not touched.
 """
@@ -13,18 +13,21 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fruits.classify import fitted
-from fruits.errors import ClassifyError, ReduceError, ResultsError
+from fruits.classifier.train import train_on_results
+from fruits.errors import ClassifyError, PCAError, ResultsError
 from fruits.features.update import count_labels
+from fruits.pca.stored import fit_on_results
 from fruits.photos.decode import is_photo
-from fruits.pipeline import commit, reported, write_reduced, writing
 from fruits.progress import Progress
+from fruits.report.write import write_report
 from fruits.results import tables
 from fruits.results.csv import make_csv
 from fruits.results.manifest import TABLES, Manifest
 from fruits.results.store import CSV, Results
 from fruits.results.tables import EMPTY, Keys
+from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
+from fruits.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -48,6 +51,7 @@ def erase(
     results: str,
     photos: Sequence[str],
     refit: bool = False,
+    settings: Settings = Settings(),
     progress: Progress | None = None,
 ) -> Erasure:
     """Removes every row made from these photos, everywhere, older copies too.
@@ -58,7 +62,7 @@ def erase(
 
     Raises:
         ResultsError: none of the names names a photo in the results; nothing is changed.
-        ReduceError: too little is left to refit the PCA on; nothing is changed.
+        PCAError: too little is left to refit the PCA on; nothing is changed.
     """
     progress = progress or Progress()
     with writing(results, upgrade=True) as store, spark_errors():
@@ -77,14 +81,14 @@ def erase(
                 f"{', '.join(photos)[:200]}"
             )
         with progress.step("erase"):
-            draft, rows = _without(spark, store, former, doomed)
+            pending, rows = _without(spark, store, former, doomed)
             csv: bytes | str | None = None
-            if draft.reduced:
+            if pending.reduced:
                 if refit:
-                    draft = _refitted(spark, store, draft)
-                draft, csv = replace(draft, csv=CSV), make_csv(spark, store, draft)
-            if refit and draft.classifier:
-                draft = _retrained(spark, store, draft)
+                    pending = _refitted(spark, store, pending)
+                pending, csv = replace(pending, csv=CSV), make_csv(spark, store, pending)
+            if refit and pending.classifier:
+                pending = _retrained(spark, store, pending, pending.classifier.views)
             models = [] if refit else sorted(former.models)
             entry = {
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -92,16 +96,16 @@ def erase(
                 "rows": rows,
                 "models": models,
             }
-            commit(spark, store, replace(draft, erased=[*former.erased, entry]), progress, csv)
+            commit(spark, store, replace(pending, erased=[*former.erased, entry]), progress, csv)
         store.purge()
-        reported(spark, store, progress)
+        write_report(store, settings, progress)
     return Erasure(len(doomed), rows, unmatched, models)
 
 
 def _without(
     spark: "SparkSession", store: Results, former: Manifest, doomed: pa.Array
 ) -> tuple[Manifest, int]:
-    """A draft without the doomed photos, and how many rows it leaves out."""
+    """A pending manifest without the doomed photos, and how many rows it leaves out."""
     after: dict[str, Any] = {}
     removed: dict[str, int] = {}
     for table in TABLES:
@@ -128,22 +132,22 @@ def _without(
     return replace(former, **after, labels=labels, counts=counts), sum(removed.values())
 
 
-def _refitted(spark: "SparkSession", store: Results, draft: Manifest) -> Manifest:
-    components = None if draft.variance else len(draft.explained_variance or [])
+def _refitted(spark: "SparkSession", store: Results, pending: Manifest) -> Manifest:
+    components = None if pending.variance else len(pending.explained_variance or [])
     try:
-        return write_reduced(spark, store, draft, draft.variance or 1, components)
-    except ReduceError as error:
-        raise ReduceError(f"nothing was erased, as the PCA can't be refitted: {error}") from None
+        return fit_on_results(spark, store, pending, pending.variance or 1, components)
+    except PCAError as error:
+        raise PCAError(f"nothing was erased: the PCA can't be fitted again: {error}") from None
 
 
-def _retrained(spark: "SparkSession", store: Results, draft: Manifest) -> Manifest:
-    """The draft with a classifier of what is left, or with none where that is too little."""
+def _retrained(spark: "SparkSession", store: Results, pending: Manifest, views: int) -> Manifest:
+    """The pending manifest with a classifier of what is left, or without one."""
     try:
-        return fitted(spark, store, draft, (draft.classifier or {})["views"])
+        return train_on_results(spark, store, pending, views)
     except ClassifyError:
-        models = {name: path for name, path in draft.models.items() if name != "classifier"}
+        models = {name: path for name, path in pending.models.items() if name != "classifier"}
         return replace(
-            draft, models=models, views=None, examples=None, classifier=None, evaluation=None
+            pending, models=models, views=None, examples=None, classifier=None, evaluation=None
         )
 
 

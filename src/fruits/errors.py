@@ -29,7 +29,7 @@ class EngineError(FruitsError):
     """The inference engine can't do what was asked on this machine."""
 
 
-class ReduceError(FruitsError):
+class PCAError(FruitsError):
     """The features do not allow the PCA that was asked for."""
 
 
@@ -43,3 +43,7 @@ class ResultsError(FruitsError):
 
 class PhotoError(Exception):
     """One photo can't be used; the message is the reason, in words, that goes to the rejects."""
+
+
+class PhotoTooLarge(PhotoError):
+    """A photo has more pixels than are decoded."""

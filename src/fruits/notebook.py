@@ -4,17 +4,17 @@ through the template, which escapes it."""
 import base64
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from fruits.classifier.fit import Examples
-from fruits.classifier.predictor import read_examples
+from fruits.classifier.evaluate import Evaluation
+from fruits.classifier.stored import read_examples
 from fruits.errors import PhotoError
 from fruits.photos.decode import thumbnail
 from fruits.results import open_results
 from fruits.results.store import REPORT
+from fruits.settings import Settings, load
 from fruits.storage import Folder, open_folder
 from fruits.templates import environment
 
@@ -42,23 +42,17 @@ def show_report(results: str, height: int = 900) -> Html:
     return _html("report", page, height)
 
 
-def show_confusion(measures: dict[str, Any]) -> Html:
-    """How many photos of each label (rows) got which answer (columns), of a classifier's measures
-    (`classify.Evaluated.measures`). The darker, the larger the share of its label's photos."""
-    counts = Counter(
-        {(row["label"], row["answer"]): row["photos"] for row in measures["confusion"]}
-    )
-    labels, answers = (sorted({key[i] for key in counts}) for i in (0, 1))
+def show_confusion(evaluation: Evaluation) -> Html:
+    """The confusion matrix: how many photos of each label (rows) were predicted to have which label
+    (columns). The darker, the larger the share of the row."""
+    counts = Counter({(pair.label, pair.predicted): pair.photos for pair in evaluation.confusion})
+    labels, predicted = (sorted({key[i] for key in counts}) for i in (0, 1))
     rows = []
     for label in labels:
-        photos = [counts[label, answer] for answer in answers]
-        rows.append(
-            {
-                "label": label,
-                "cells": [{"photos": n, "style": _shade(n / sum(photos))} for n in photos],
-            }
-        )
-    return _html("confusion", answers, rows)
+        photos = [counts[label, name] for name in predicted]
+        cells = [{"photos": n, "style": _shade(n / sum(photos))} for n in photos]
+        rows.append({"label": label, "cells": cells})
+    return _html("confusion", predicted, rows)
 
 
 def _shade(share: float) -> str:
@@ -68,41 +62,46 @@ def _shade(share: float) -> str:
     )
 
 
-def show_mistakes(results: str, photos: pa.Table, count: int = 10) -> Html:
-    """The photos whose answer was wrong (of `classify.Evaluated.photos`, of the results' own
-    photos), the most confident first: each beside the photo of the label that was said which is
-    most like it.
+def show_mistakes(
+    results: str, photos: pa.Table, count: int = 10, settings: Settings | None = None
+) -> Html:
+    """The photos with a wrong prediction, of the `classify.Evaluated.photos` of the results' own
+    photos, the most probable ones first: each beside the most similar example of the predicted
+    label.
 
     Raises:
         FruitsError: there is no classifier, or the photos can't be read.
     """
     store = open_results(results)
-    examples, folder = Examples.of(read_examples(store)), open_folder(store.current().photos)
+    max_pixels = (settings or load()).max_megapixels * 1_000_000
+    examples, folder = read_examples(store), open_folder(store.current().photos)
     row_of = {path: row for row, path in enumerate(examples.paths)}
     labels = np.array(examples.labels, object)
-    wrong = [row for row in photos.to_pylist() if row["answers"][0] != row["label"]]
+    wrong = [row for row in photos.to_pylist() if row["predictions"][0] != row["label"]]
     wrong.sort(key=lambda row: -row["probabilities"][0])
     shown = []
     for row in wrong[:count]:
-        said, own = row["answers"][0], examples.features[row_of[row["path"]]]
-        (others,) = (labels == said).nonzero()
-        nearest = others[np.argmin(np.linalg.norm(examples.features[others] - own, axis=1))]
+        predicted, features = row["predictions"][0], examples.features[row_of[row["path"]]]
+        (candidates,) = (labels == predicted).nonzero()
+        distances = np.linalg.norm(examples.features[candidates] - features, axis=1)
+        nearest = candidates[np.argmin(distances)]
+        confidence = f"{row['probabilities'][0]:.0%}"
         shown.append(
             {
-                "photo": _picture(folder, row["path"]),
+                "photo": _picture(folder, row["path"], max_pixels),
                 "label": row["label"],
-                "answer": said,
-                "sure": f"{row['probabilities'][0]:.0%}" + ("" if row["sure"] else ", not sure"),
-                "nearest": _picture(folder, examples.paths[nearest]),
+                "predicted": predicted,
+                "confidence": confidence if row["confident"] else f"{confidence}, not sure",
+                "nearest": _picture(folder, examples.paths[nearest], max_pixels),
             }
         )
     return _html("mistakes", shown)
 
 
-def _picture(folder: Folder, path: str) -> dict[str, str]:
+def _picture(folder: Folder, path: str, max_pixels: int) -> dict[str, str]:
     """A photo's thumbnail, or the reason why there is none."""
     try:
-        jpeg = thumbnail(folder.read(path), 120, 100_000_000)
+        jpeg = thumbnail(folder.read(path), 120, max_pixels)
     except PhotoError as error:
         return {"path": path, "reason": str(error)}
     return {"path": path, "data": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}

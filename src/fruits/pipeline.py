@@ -3,28 +3,23 @@
     spark = start_session(s3=True)  # as Spark is to write in S3
     run(spark, "s3://bucket/photos", "s3://bucket/results")
 
-Each takes a SparkSession and addresses; what it leaves is described in `results.py`. A step that
-writes holds the results folder's lock, and commits once, at its end.
+What it leaves is described in `results/`.
+A step that writes holds the results folder's lock, and commits once, at its end.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from fruits import pca
 from fruits.features.update import update_features
+from fruits.pca import stored
 from fruits.progress import Progress
-from fruits.report.content import gather
-from fruits.report.render import render
-from fruits.results import open_results
+from fruits.report.write import write_report
 from fruits.results.csv import make_csv
-from fruits.results.manifest import Manifest, OlderFormat
-from fruits.results.store import CSV, REPORT, Results, locked
-from fruits.results.tables import new_name
-from fruits.results.upgrade import upgraded
-from fruits.session import spark_errors, versions
+from fruits.results.manifest import Manifest
+from fruits.results.store import CSV, REPORT, Results
+from fruits.results.writing import commit, writing
+from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import open_folder
 
@@ -43,20 +38,19 @@ def run(
 ) -> Manifest:
     """Photos -> features, PCA, CSV and report. Only new and changed photos are featurized.
 
-    `keep_pca`: project them by the PCA that stands, if there is one, rather than fit it anew.
+    `keep_pca`: project them with the PCA that there is, if any, instead of fitting it anew.
 
     Raises:
-        FruitsError: what the user can put right; what stood in `results` before is untouched.
+        FruitsError: what the user can fix; what was in `results` before is unchanged.
     """
     progress = progress or Progress()
     with writing(results, create=True) as store:
-        folder = open_folder(photos)
-        draft = update_features(spark, folder, store, settings, progress, keep_pca=keep_pca)
-        draft, csv = _reduced(spark, store, draft, settings, progress, keep=keep_pca)
-        new = store.manifest is None or draft.paths() != store.manifest.paths()
-        commit(spark, store, draft, progress, csv, spent="features")
+        pending = _updated(spark, store, photos, settings, progress, keep_pca=keep_pca)
+        pending, csv = _reduced(spark, store, pending, settings, progress, keep_pca=keep_pca)
+        new = store.manifest is None or pending.paths() != store.manifest.paths()
+        commit(spark, store, pending, progress, csv, spent="features")
         if new or REPORT not in store.folder.names(""):
-            reported(spark, store, progress)
+            write_report(store, settings, progress)
     return store.current()
 
 
@@ -74,12 +68,12 @@ def featurize(
     """
     progress = progress or Progress()
     with writing(results, create=True) as store:
-        draft = update_features(spark, open_folder(photos), store, settings, progress)
-        commit(spark, store, draft, progress, spent="features")
+        pending = _updated(spark, store, photos, settings, progress)
+        commit(spark, store, pending, progress, spent="features")
     return store.current()
 
 
-def reduce(
+def pca(
     spark: "SparkSession",
     results: str,
     settings: Settings = Settings(),
@@ -92,105 +86,68 @@ def reduce(
     """
     progress = progress or Progress()
     with writing(results) as store:
-        draft, csv = _reduced(spark, store, store.current(), settings, progress, again=True)
-        commit(spark, store, draft, progress, csv)
-        reported(spark, store, progress)
+        pending, csv = _reduced(spark, store, store.current(), settings, progress, again=True)
+        commit(spark, store, pending, progress, csv)
+        write_report(store, settings, progress)
     return store.current()
 
 
-def report(spark: "SparkSession", results: str, progress: Progress | None = None) -> str:
-    """Writes `report.html` anew; returns its address.
+def report(results: str, settings: Settings = Settings(), progress: Progress | None = None) -> str:
+    """Writes `report.html` anew, without Spark; returns its address.
 
     Raises:
         FruitsError: as `run`.
     """
     with writing(results) as store:
-        return reported(spark, store, progress or Progress())
+        return write_report(store, settings, progress or Progress())
 
 
 # The steps -----------------------------------------------------------------------------------
 
 
+def _updated(
+    spark: "SparkSession",
+    store: Results,
+    photos: str,
+    settings: Settings,
+    progress: Progress,
+    *,
+    keep_pca: bool = False,
+) -> Manifest:
+    """A pending manifest with the features of `photos`. It has the PCA that there is if no feature
+    changed, or with `keep_pca`."""
+    updated = update_features(spark, open_folder(photos), store, settings, progress)
+    former, pending = store.manifest, updated.pending
+    if former is None or former.reduced is None or not (updated.same or keep_pca):
+        return pending
+    with nullcontext() if updated.same else progress.step("pca"), spark_errors():
+        pending = stored.keep_pca(spark, store, pending, updated.change, updated.added)
+    return replace(pending, csv=former.csv if updated.same else None)
+
+
 def _reduced(
     spark: "SparkSession",
     store: Results,
-    draft: Manifest,
+    pending: Manifest,
     settings: Settings,
     progress: Progress,
     *,
     again: bool = False,
-    keep: bool = False,
+    keep_pca: bool = False,
 ) -> tuple[Manifest, bytes | str | None]:
-    """The draft with a PCA of its features, and the CSV (None: both stand already).
+    """The pending manifest with a PCA of its features, and the CSV (None: there are both already).
 
-    `again`: fit it even then, as the models may have seen photos that were erased since. `keep`: as
-    few or as many components as there are, whatever `settings` say.
+    `again`: fit it even then, as the models may have seen photos that were erased since.
+    `keep_pca`: keep as many components as there are, whatever `settings` say.
     """
-    asked = (None, settings.components) if settings.components else (settings.variance, None)
-    stands = ((draft.variance, None), (None, len(draft.explained_variance or [])))
-    if again or draft.reduced is None or (asked not in stands and not keep):
-        with progress.step("reduce"), spark_errors():
-            draft = write_reduced(spark, store, draft, settings.variance, settings.components)
-    elif draft.csv:
-        return draft, None
+    wanted = (None, settings.components) if settings.components else (settings.variance, None)
+    there_are = ((pending.variance, None), (None, len(pending.explained_variance or [])))
+    if again or pending.reduced is None or (wanted not in there_are and not keep_pca):
+        with progress.step("pca"), spark_errors():
+            pending = stored.fit_on_results(
+                spark, store, pending, settings.variance, settings.components
+            )
+    elif pending.csv:
+        return pending, None
     with progress.step("csv"), spark_errors():
-        return replace(draft, csv=CSV), make_csv(spark, store, draft)
-
-
-def write_reduced(
-    spark: "SparkSession", store: Results, draft: Manifest, variance: float, components: int | None
-) -> Manifest:
-    """The draft with new models and reduced rows, fitted on its features."""
-    reduction = pca.fit_stored(spark, store.folder, draft.features, variance, components)
-    models = new_name("models")
-    reduction.save(store.folder, models)
-    reduced = pca.project(spark, store.folder, reduction, draft.features)
-    return replace(
-        draft,
-        reduced=reduced,
-        models={**draft.models, "scaler": f"{models}/scaler", "pca": f"{models}/pca"},
-        explained_variance=[float(share) for share in reduction.explained_variance],
-        variance=None if components else variance,
-    )
-
-
-def commit(
-    spark: "SparkSession",
-    store: Results,
-    draft: Manifest,
-    progress: Progress,
-    csv: bytes | str | None = None,
-    spent: str | None = None,
-) -> None:
-    manifest = replace(
-        draft,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        versions=versions(spark),
-        seconds=dict(progress.seconds),
-    )
-    store.commit(manifest, csv, spent)
-
-
-def reported(spark: "SparkSession", store: Results, progress: Progress) -> str:
-    with progress.step("report"), spark_errors():
-        store.write_report(render(gather(store)).encode())
-    return f"{store.folder.address}/{REPORT}"
-
-
-# What they are made of -----------------------------------------------------------------------
-
-
-@contextmanager
-def writing(address: str, *, create: bool = False, upgrade: bool = False) -> Iterator[Results]:
-    """The results folder, locked. With `create` there need be none yet; with either, they can be of
-    an older format."""
-
-    if not create and not upgrade:
-        open_results(address).current()  # or an error, before anything is made
-    folder = open_folder(address)
-    with locked(folder):
-        try:
-            store = open_results(address)
-        except OlderFormat:
-            store = upgraded(folder)
-        yield store
+        return replace(pending, csv=CSV), make_csv(spark, store, pending)

@@ -148,7 +148,7 @@ def test_who_is_not_logged_in_gets_the_login(cluster: Cluster, browser: "Browser
     page = browser.new_context().new_page()
     page.goto(f"{cluster.hub}/{PAGE}")
     page.wait_for_selector("#login_submit")
-    refused = page.request.post(f"{cluster.hub}/{PAGE}answer/samples", data=b"photo")
+    refused = page.request.post(f"{cluster.hub}/{PAGE}predict/samples", data=b"photo")
     assert refused.status == 403
 
 

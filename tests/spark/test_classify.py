@@ -5,8 +5,9 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow.csv
 import pytest
 from classified import KINDS, SETTINGS
@@ -17,11 +18,13 @@ from places import SAMPLES
 from traces import paths_anywhere
 
 from fruits import classify, pipeline
-from fruits.classifier.predictor import Recogniser, read_examples
+from fruits.classifier.predictor import Predictor
+from fruits.classifier.stored import read_examples, read_validation
 from fruits.erase import erase
 from fruits.errors import ClassifyError, PhotosError, ResultsError, StorageError
 from fruits.progress import Silent
 from fruits.results import open_results
+from fruits.results.manifest import Training
 from fruits.results.store import Results
 from fruits.settings import Settings
 
@@ -40,34 +43,36 @@ def opened(home: Path) -> Results:
     return open_results(str(home / "results"))
 
 
-def facts(home: Path) -> dict[str, Any]:
-    return dict(opened(home).current().classifier or {})
+def training(home: Path) -> Training:
+    found = opened(home).current().classifier
+    assert found is not None
+    return found
 
 
 def test_what_training_leaves(classified: Path) -> None:
     manifest = opened(classified).current()
-    told = facts(classified)
-    assert told["views"] == 6
-    assert told["photos"] == sum(count for label, count in manifest.labels.items() if label)
-    assert told["labels"] == len([label for label in manifest.labels if label])
-    assert told["trained_on"] == "views"
+    told = training(classified)
+    assert told.views == 6
+    assert told.photos == sum(count for label, count in manifest.labels.items() if label)
+    assert told.labels == len([label for label in manifest.labels if label])
+    assert told.trained_on == "views"
     assert manifest.examples == manifest.views
-    low, high = told["accuracy_interval"]
-    assert low <= told["accuracy"] <= high
+    low, high = told.accuracy_interval or (1, 0)
+    assert low <= (told.accuracy or 0) <= high
     page = (classified / "results" / "report.html").read_text()
     assert "Confusion matrix" in page
-    assert f"trained on {told['photos']} photos" in page
+    assert f"trained on {told.photos} photos" in page
 
 
 def test_training_again_featurizes_nothing_and_says_the_same(
     spark: "SparkSession", home: Path
 ) -> None:
-    before = Recogniser(str(home / "results"), SETTINGS).classifier.to_bytes()
+    before = Predictor(str(home / "results"), SETTINGS).classifier.to_bytes()
     views = opened(home).current().views
     shutil.rmtree(home / "photos")  # they aren't even looked at
     classify.train(spark, str(home / "results"), SETTINGS, progress=Silent())
     assert opened(home).current().views == views
-    assert Recogniser(str(home / "results"), SETTINGS).classifier.to_bytes() == before
+    assert Predictor(str(home / "results"), SETTINGS).classifier.to_bytes() == before
 
 
 def test_new_photos_alone_are_featurized_and_gone_ones_leave(
@@ -77,14 +82,14 @@ def test_new_photos_alone_are_featurized_and_gone_ones_leave(
     (home / "photos" / "Lime" / "lime_03.jpg").unlink()
     shutil.copytree(SAMPLES / "Pear", home / "photos" / "Pear")
     pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
-    assert "Lime/lime_03.jpg" not in read_examples(opened(home))["path"].to_pylist()
-    assert "Pear" not in Recogniser(results, SETTINGS).classifier.labels
+    assert "Lime/lime_03.jpg" not in read_examples(opened(home)).paths
+    assert "Pear" not in Predictor(results, SETTINGS).classifier.labels
     classify.train(spark, results, SETTINGS, progress=Silent())
-    assert "Pear" in Recogniser(results, SETTINGS).classifier.labels
+    assert "Pear" in Predictor(results, SETTINGS).classifier.labels
     pears = len(list((SAMPLES / "Pear").iterdir()))
     examples = read_examples(opened(home))
-    assert examples["label"].to_pylist().count("Pear") == pears
-    assert len(set(examples["path"].to_pylist())) == facts(home)["photos"]
+    assert examples.labels.count("Pear") == pears
+    assert len(set(examples.paths)) == training(home).photos
 
 
 def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(
@@ -93,7 +98,7 @@ def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(
     results = str(home / "results")
     manifest = classify.train(spark, results, SETTINGS, views=1, progress=Silent())
     assert manifest.examples == manifest.features
-    assert facts(home)["views"] == 1
+    assert training(home).views == 1
     shutil.move(home / "photos", home / "elsewhere")
     draft = json.loads((home / "results" / "manifest.json").read_text())
     draft["views"] = None
@@ -102,11 +107,11 @@ def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(
     with pytest.raises(StorageError, match="there is no folder"):
         classify.train(spark, results, SETTINGS, views=6, progress=Silent())
     classify.train(spark, results, SETTINGS, progress=Silent())
-    assert facts(home)["views"] == 1
+    assert training(home).views == 1
 
 
 def test_spark_and_one_process_say_the_same(spark: "SparkSession", classified: Path) -> None:
-    recogniser = Recogniser(str(classified / "results"), SETTINGS)
+    predictor = Predictor(str(classified / "results"), SETTINGS)
     table = classify.predict(
         spark, str(classified / "results"), str(classified / "photos"), SETTINGS, Silent()
     )
@@ -114,19 +119,19 @@ def test_spark_and_one_process_say_the_same(spark: "SparkSession", classified: P
     for row in table.to_pylist():
         if row["path"] == "Kiwi/broken.jpg":
             assert row["reason"]
-            assert row["answer_1"] is None
+            assert row["label_1"] is None
             continue
-        answer = recogniser.answer((classified / "photos" / row["path"]).read_bytes())
-        assert row["answer_1"] == answer.label
-        assert row["probability_1"] == pytest.approx(answer.probability, abs=1e-3)
-        assert row["sure"] == answer.sure
+        prediction = predictor.predict((classified / "photos" / row["path"]).read_bytes())
+        assert row["label_1"] == prediction.label
+        assert row["probability_1"] == pytest.approx(prediction.probability, abs=1e-3)
+        assert row["confident"] == prediction.confident
 
 
 def test_the_nearest_photos_are_those_of_the_photo_itself_first(classified: Path) -> None:
-    recogniser = Recogniser(str(classified / "results"), SETTINGS)
+    predictor = Predictor(str(classified / "results"), SETTINGS)
     path = "Banana/banana_02.jpg"
-    answer = recogniser.answer((classified / "photos" / path).read_bytes())
-    (first, *others) = recogniser.nearest(answer, 3)
+    prediction = predictor.predict((classified / "photos" / path).read_bytes())
+    (first, *others) = predictor.nearest(prediction, 3)
     assert first == (path, "Banana")
     assert len(others) == 2
 
@@ -140,16 +145,18 @@ def test_evaluation_counts_what_it_can_not_judge(
     (test / "Kiwi" / "broken.jpg").write_bytes(b"")
     (test / "notes.txt").write_text("no photo")
     found = classify.evaluate(spark, str(home / "results"), str(test), SETTINGS, Silent())
-    measures = found.measures
+    evaluation = found.evaluation
+    on_photos = evaluation.on_photos
+    assert on_photos is not None
     count = {kind: len(list((SAMPLES / kind).iterdir())) for kind in ("Banana", "Kiwi", "Pear")}
-    assert measures["photos"] == count["Banana"] + count["Kiwi"]
-    assert (measures["rejects"], measures["ignored"]) == (1, 1)
-    assert measures["other_photos"] == count["Pear"]
-    assert 0 <= measures["other_photos_not_sure"] <= 1
-    assert measures["accuracy"] == 1  # these it was trained on
-    assert measures["baselines"]["most_frequent"]["accuracy"] < 1
-    assert sum(pair["photos"] for pair in measures["confusion"]) == measures["photos"]
-    assert "coarse_accuracy" in measures  # Apple/Green, Apple/Red …
+    assert evaluation.photos == count["Banana"] + count["Kiwi"]
+    assert (on_photos.rejects, on_photos.ignored) == (1, 1)
+    assert on_photos.other_photos == count["Pear"]
+    assert 0 <= (on_photos.other_photos_not_confident or 0) <= 1
+    assert evaluation.metrics["accuracy"] == 1  # these it was trained on
+    assert (evaluation.baselines["most_frequent"].accuracy or 0) < 1
+    assert sum(pair.photos for pair in evaluation.confusion) == evaluation.photos
+    assert "coarse_accuracy" in evaluation.metrics  # Apple/Green, Apple/Red …
     assert found.photos.num_rows == sum(count.values()) + 1
     assert "photos that were given" in (home / "results" / "report.html").read_text()
 
@@ -157,9 +164,9 @@ def test_evaluation_counts_what_it_can_not_judge(
 def test_cross_validation_tells_photo_by_photo(classified: Path) -> None:
     found = classify.cross_validate(str(classified / "results"))
     rows = found.photos.to_pylist()
-    right = sum(row["answers"][0] == row["label"] for row in rows)
-    assert right / len(rows) == pytest.approx(found.measures["accuracy"])
-    assert found.measures["accuracy"] == pytest.approx(facts(classified)["accuracy"])
+    right = sum(row["predictions"][0] == row["label"] for row in rows)
+    assert right / len(rows) == pytest.approx(found.evaluation.metrics["accuracy"])
+    assert found.evaluation.metrics["accuracy"] == pytest.approx(training(classified).accuracy)
 
 
 @pytest.mark.parametrize("refit", [False, True])
@@ -172,9 +179,9 @@ def test_an_erased_photo_leaves_what_was_trained_on(
     assert path not in paths_anywhere(home / "results")
     assert done.rows == 3  # features, reduced, views
     assert done.models == ([] if refit else ["classifier", "pca", "scaler"])
-    left = facts(home)["photos"]
-    assert left == facts(home)["photos"]
-    assert Recogniser(str(home / "results"), SETTINGS).answer(
+    left = training(home).photos
+    assert left == training(home).photos
+    assert Predictor(str(home / "results"), SETTINGS).predict(
         (home / "photos" / "Lime" / "lime_01.jpg").read_bytes()
     )
     if refit:
@@ -192,8 +199,8 @@ def test_too_little_left_leaves_no_classifier(spark: "SparkSession", home: Path)
 @pytest.mark.parametrize(
     ("photos", "words"),
     [
-        (["Lime/a.png", "Lime/b.png"], "two labels or more, and there is only Lime"),
-        (["a.png", "b.png"], "two labels or more, and there is none"),
+        (["Lime/a.png", "Lime/b.png"], "at least two labels, and there is only Lime"),
+        (["a.png", "b.png"], "at least two labels, and there is none"),
         (["Lime/a.png", "Lemon/b.png"], "at least two photos that differ"),
     ],
 )
@@ -220,13 +227,43 @@ def test_other_folders_than_the_classifier_knows_are_refused(
         )
 
 
+def test_what_version_0_1_0_trained_is_read(home: Path) -> None:
+    """Its names for a few things were others."""
+    store = opened(home)
+    former = Predictor(str(home / "results"), SETTINGS).classifier
+    name = store.current().models["classifier"]
+    path = home / "results" / "manifest.json"
+    keys = json.loads(path.read_text())
+    keys["classifier"]["min_familiarity"] = keys["classifier"].pop("min_similarity")
+    path.write_text(json.dumps(keys))
+    path = home / "results" / f"{name}.json"
+    evaluation = path.read_text()
+    for new, old in (
+        ("coverage", "answered"),
+        ("selective_accuracy", "accuracy_of_answered"),
+        ("predicted", "answer"),
+    ):
+        assert f'"{new}"' in evaluation
+        evaluation = evaluation.replace(f'"{new}"', f'"{old}"')
+    path.write_text(evaluation)
+    path = home / "results" / f"{name}.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    metadata = arrays["facts"].tobytes().replace(b"min_similarity", b"min_familiarity")
+    np.savez(path, **{**arrays, "facts": np.frombuffer(metadata, np.uint8)})
+    assert training(home).min_similarity == former.min_similarity
+    assert Predictor(str(home / "results"), SETTINGS).classifier.to_bytes() == former.to_bytes()
+    assert read_validation(opened(home)).metrics["coverage"] is not None
+    assert pipeline.report(str(home / "results"), SETTINGS, Silent())
+
+
 def test_a_classifier_of_other_weights_is_refused(home: Path) -> None:
     manifest = home / "results" / "manifest.json"
     draft = json.loads(manifest.read_text())
     draft["model"]["sha256"] = "0" * 64
     manifest.write_text(json.dumps(draft))
     with pytest.raises(ResultsError, match="trained on features of other weights"):
-        Recogniser(str(home / "results"), SETTINGS)
+        Predictor(str(home / "results"), SETTINGS)
 
 
 def test_everything_in_a_bucket(spark: "SparkSession", s3: str, tmp_path: Path) -> None:
@@ -238,10 +275,10 @@ def test_everything_in_a_bucket(spark: "SparkSession", s3: str, tmp_path: Path) 
     results = f"s3://{s3}/results"
     pipeline.run(spark, f"s3://{s3}/photos", results, SETTINGS, Silent())
     classify.train(spark, results, SETTINGS, progress=Silent())
-    recogniser = Recogniser(results, SETTINGS)
-    answer = recogniser.answer((SAMPLES / "Banana" / "banana_01.jpg").read_bytes())
-    assert answer.label == "Banana"
-    assert recogniser.nearest(answer, 1) == [("Banana/banana_01.jpg", "Banana")]
+    predictor = Predictor(results, SETTINGS)
+    prediction = predictor.predict((SAMPLES / "Banana" / "banana_01.jpg").read_bytes())
+    assert prediction.label == "Banana"
+    assert predictor.nearest(prediction, 1) == [("Banana/banana_01.jpg", "Banana")]
     done = fruits("predict", results, f"s3://{s3}/photos/Kiwi/kiwi_01.jpg")
     assert ": Kiwi " in done.stdout
 
@@ -274,12 +311,12 @@ def test_predict_json_is_an_object_a_photo(home: Path) -> None:
 
 
 def test_a_folder_goes_to_a_csv(home: Path) -> None:
-    answers = home / "answers.csv"
-    done = fruits("predict", str(home / "results"), str(home / "photos"), "--csv", str(answers))
+    predictions = home / "predictions.csv"
+    done = fruits("predict", str(home / "results"), str(home / "photos"), "--csv", str(predictions))
     assert done.returncode == 1, done.stderr  # one of them is broken
     assert "1 rejects" in done.stdout
-    table = pyarrow.csv.read_csv(answers)
-    assert table.column_names[:5] == ["path", "reason", "sure", "answer_1", "probability_1"]
+    table = pyarrow.csv.read_csv(predictions)
+    assert table.column_names[:5] == ["path", "reason", "confident", "label_1", "probability_1"]
     assert table.num_rows == opened(home).current().counts["listed"]
 
 
@@ -317,13 +354,13 @@ def test_results_without_a_classifier_name_the_verb(home: Path) -> None:
     (home / "results" / "manifest.json").write_text(json.dumps(draft))
     photo = str(home / "photos" / "Kiwi" / "kiwi_01.jpg")
     done: subprocess.CompletedProcess[str] = fruits("predict", str(home / "results"), photo)
-    assert f"say `fruits train {home}/results`" in refused(done)
+    assert f"run `fruits train {home}/results`" in refused(done)
 
 
 def test_predict_starts_neither_spark_nor_tensorflow(home: Path) -> None:
     code = (
-        "import sys; from fruits.classifier.predictor import Recogniser\n"
-        "Recogniser(sys.argv[1]).answer(open(sys.argv[2], 'rb').read())\n"
+        "import sys; from fruits.classifier.predictor import Predictor\n"
+        "Predictor(sys.argv[1]).predict(open(sys.argv[2], 'rb').read())\n"
         "print([m for m in ('pyspark', 'tensorflow', 'pandas', 'boto3') if m in sys.modules])"
     )
     photo = home / "photos" / "Kiwi" / "kiwi_01.jpg"

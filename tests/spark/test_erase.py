@@ -1,4 +1,4 @@
-"""Erasing photos from the results (RGPD): every row goes, and no copy stays."""
+"""Erasing photos from the results (GDPR): every row goes, and no copy stays."""
 
 import json
 import shutil
@@ -16,7 +16,7 @@ from traces import paths_anywhere
 
 from fruits import pipeline
 from fruits.erase import erase
-from fruits.errors import ReduceError, ResultsError
+from fruits.errors import PCAError, ResultsError
 from fruits.progress import Silent
 from fruits.settings import Settings
 
@@ -99,7 +99,7 @@ def test_a_folder_is_erased_with_its_rejects_and_the_pca_refitted(
     ("names", "refit", "error", "words"),
     [
         (["Papaya/"], False, ResultsError, "nothing was erased: no photo in .* Papaya"),
-        (["L"], True, ReduceError, "nothing was erased, as the PCA can't be refitted"),
+        (["L"], True, PCAError, "nothing was erased: the PCA can't be fitted again"),
     ],
 )
 def test_what_can_not_be_erased_changes_nothing(
@@ -130,11 +130,11 @@ def test_every_photo_can_be_erased(spark: "SparkSession", home: Path) -> None:
     assert manifest(home / "results")["counts"]["listed"] == 0
 
 
-def test_reduce_refits_what_had_seen_an_erased_photo(spark: "SparkSession", home: Path) -> None:
+def test_pca_refits_what_had_seen_an_erased_photo(spark: "SparkSession", home: Path) -> None:
     results = home / "results"
     erase(spark, str(results), [LIME_3], progress=Silent())
     before = manifest(results)
-    pipeline.reduce(spark, str(results), Settings(components=2), Silent())
+    pipeline.pca(spark, str(results), Settings(components=2), Silent())
     after = manifest(results)
     assert after["models"] != before["models"]
     assert after["explained_variance"] != before["explained_variance"]

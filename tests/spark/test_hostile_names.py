@@ -93,11 +93,14 @@ def test_confusion_and_mistakes_in_a_notebook(hostile: Path, page: "Page") -> No
     results = str(hostile / "results")
     found = classify.cross_validate(results)
     rows = [
-        {**row, "answers": [QUOTE, *row["answers"]]} if row["label"] == SCRIPT else row
+        {**row, "predictions": [QUOTE, *row["predictions"]]} if row["label"] == SCRIPT else row
         for row in found.photos.to_pylist()
     ]
     photos = found.photos.from_pylist(rows)
-    for shown in (notebook.show_confusion(found.measures), notebook.show_mistakes(results, photos)):
+    for shown in (
+        notebook.show_confusion(found.evaluation),
+        notebook.show_mistakes(results, photos),
+    ):
         _show(page, shown.data)
         text = page.inner_text("body")
         assert SCRIPT in text

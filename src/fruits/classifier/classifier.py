@@ -1,7 +1,7 @@
-"""A trained classifier: features -> labels, probabilities, and whether to answer at all.
+"""A trained classifier: features -> labels, their probabilities, and whether to rely on them.
 
 All of it is numpy, the same in a Spark worker, in the command and in the page's server. How it is
-trained: `train.py`.
+trained: `fit.py`.
 """
 
 import io
@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 from fruits.errors import ResultsError
 
 TOP = 5
-"""How many labels an answer names."""
+"""How many labels a prediction names."""
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a classifier says of n photos; the most probable label comes first."""
+class Predictions:
+    """Of n photos; the most probable label comes first."""
 
     top: NDArray[np.int64]  # [n, up to 5] positions in `Classifier.labels`
     probabilities: NDArray[np.float64]  # [n, up to 5]
-    familiarity: NDArray[np.float64]  # [n] the cosine to the nearest label
-    sure: NDArray[np.bool_]  # [n]
+    similarity: NDArray[np.float64]  # [n] the cosine to the nearest label
+    confident: NDArray[np.bool_]  # [n] whether to rely on it
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Classifier:
     whitening: NDArray[np.float32]  # [d, d]
     directions: NDArray[np.float32]  # [labels, d] of length 1: the labels' means, whitened
     temperature: float  # what cosines are divided by, so that probabilities are honest
-    min_familiarity: float  # with less, the photo is like nothing that was trained on
+    min_similarity: float  # with less, the photo is like nothing that was trained on
     min_probability: float  # with less, the labels are too close to each other
     views: int  # of each photo, whose mean the features are
     sha256: str  # of the weights that the features were made with
@@ -48,21 +48,21 @@ class Classifier:
         whitened = unit((unit(features) - self.mean) @ self.whitening)
         return np.asarray(whitened @ self.directions.T, np.float64)
 
-    def answers(self, features: NDArray[np.floating[Any]]) -> Answers:
-        """What is said of n photos, of features [n, d]."""
-        return answers_of(
-            self.cosines(features), self.temperature, self.min_familiarity, self.min_probability
+    def predict(self, features: NDArray[np.floating[Any]]) -> Predictions:
+        """Of n photos with features [n, d]."""
+        return predictions_of(
+            self.cosines(features), self.temperature, self.min_similarity, self.min_probability
         )
 
     def to_bytes(self) -> bytes:
         """For `from_bytes`: an .npz without pickles."""
         out = io.BytesIO()
-        facts = {
+        metadata = {
             name: getattr(self, name)
             for name in (
                 "labels",
                 "temperature",
-                "min_familiarity",
+                "min_similarity",
                 "min_probability",
                 "views",
                 "sha256",
@@ -73,7 +73,7 @@ class Classifier:
             mean=self.mean,
             whitening=self.whitening,
             directions=self.directions,
-            facts=np.frombuffer(json.dumps(facts).encode(), np.uint8),
+            facts=np.frombuffer(json.dumps(metadata).encode(), np.uint8),
         )
         return out.getvalue()
 
@@ -82,10 +82,12 @@ class Classifier:
         """Raises ResultsError where the bytes are not those of `to_bytes`."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
-                facts = json.loads(file["facts"].tobytes())
-                facts["labels"] = tuple(facts["labels"])
+                metadata = json.loads(file["facts"].tobytes())
+                if "min_familiarity" in metadata:  # its name in version 0.1.0
+                    metadata["min_similarity"] = metadata.pop("min_familiarity")
+                metadata["labels"] = tuple(metadata["labels"])
                 arrays = {name: file[name] for name in ("mean", "whitening", "directions")}
-                return Classifier(**arrays, **facts)
+                return Classifier(**arrays, **metadata)
         except Exception as error:
             raise ResultsError(f"the classifier is damaged ({error}): train it again") from None
 
@@ -96,20 +98,20 @@ def unit(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     return np.asarray(features / np.maximum(length, 1e-12), np.float32)
 
 
-def answers_of(
+def predictions_of(
     cosines: NDArray[np.float64],
     temperature: float,
-    min_familiarity: float,
+    min_similarity: float,
     min_probability: float,
-) -> Answers:
-    """[n, labels] cosines -> what is said of n photos."""
+) -> Predictions:
+    """[n, labels] cosines -> the predictions of n photos."""
     scores = cosines / temperature
     top = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
     total = log_sum_exp(scores)[:, None]
     probabilities = np.exp(np.take_along_axis(scores, top, axis=1) - total)
-    familiarity = cosines.max(axis=1)
-    sure = (familiarity >= min_familiarity) & (probabilities[:, 0] >= min_probability)
-    return Answers(top, probabilities, familiarity, sure)
+    similarity = cosines.max(axis=1)
+    confident = (similarity >= min_similarity) & (probabilities[:, 0] >= min_probability)
+    return Predictions(top, probabilities, similarity, confident)
 
 
 def log_sum_exp(scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,7 +1,9 @@
-"""The measures of a classifier beside two baselines, as `fruits evaluate --json` prints them."""
+"""The metrics of a classifier beside two baselines, as `fruits evaluate --json` prints them."""
 
+import json
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -9,32 +11,124 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fruits.classifier.baselines import most_frequent_label, nearest_label
 from fruits.classifier.classifier import Classifier, unit
 from fruits.classifier.fit import Examples, Validation
-from fruits.classifier.metrics import MEASURES, Judged, accuracy, per_label, with_intervals
+from fruits.classifier.metrics import (
+    METRICS,
+    LabelledPredictions,
+    accuracy,
+    per_label,
+    with_intervals,
+)
 from fruits.errors import PhotosError
 from fruits.photos.listing import Listing
 
-_NEIGHBOURS = 5
+Interval = list[float] | None
+"""Low and high end of a 95% interval; None where the metric is not defined."""
 
 
-def nearest_label(
-    known: NDArray[np.float32], labels: NDArray[Any], features: NDArray[np.float32]
-) -> list[str]:
-    """The label that most of the five nearest have, the nearest where they differ: a baseline.
+@dataclass(frozen=True)
+class Baseline:
+    """A way to predict that needs no training."""
 
-    `known` [m, d] and `features` [n, d] of length 1.
-    """
-    found = []
-    for start in range(0, len(features), 256):  # 20 MB of nearness at a time
-        nearness = features[start : start + 256] @ known.T
-        for row in np.argsort(-nearness, axis=1, kind="stable")[:, :_NEIGHBOURS]:
-            found.append(Counter(labels[row].tolist()).most_common(1)[0][0])
-    return found
+    accuracy: float | None
+    interval: Interval
 
 
-def of_validation(examples: Examples, validation: Validation, labels: list[str]) -> dict[str, Any]:
-    """The measures on the photos of looks that were left out in training."""
+@dataclass(frozen=True)
+class LabelMetrics:
+    """Of the photos of one label."""
+
+    label: str
+    photos: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """How many photos of `label` were predicted to be `predicted`."""
+
+    label: str
+    predicted: str
+    photos: int
+
+
+@dataclass(frozen=True)
+class OnPhotos:
+    """What only an evaluation on a folder of photos has."""
+
+    rejects: int
+    ignored: int  # files that are no photos
+    other_photos: int  # in folders that the classifier doesn't know
+    other_photos_not_confident: float | None  # the share of these; None: there are none
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The metrics of a classifier."""
+
+    how: str
+    photos: int
+    on_photos: OnPhotos | None  # None: of cross-validation
+    metrics: dict[str, float | None]  # those of `metrics.METRICS`, maybe coarse_accuracy
+    intervals: dict[str, Interval]
+    baselines: dict[str, Baseline]
+    labels: Sequence[LabelMetrics]
+    confusion: Sequence[Confusion]  # only pairs that occur: a thousand labels have a million pairs
+
+    def to_json(self) -> str:
+        """One object: metrics are its keys, beside their `intervals`."""
+        return json.dumps(
+            {
+                "how": self.how,
+                "photos": self.photos,
+                **(vars(self.on_photos) if self.on_photos else {}),
+                **self.metrics,
+                "intervals": self.intervals,
+                "baselines": {name: vars(baseline) for name, baseline in self.baselines.items()},
+                "labels": [vars(label) for label in self.labels],
+                "confusion": [vars(pair) for pair in self.confusion],
+            },
+            indent=2,
+        )
+
+    @staticmethod
+    def from_json(data: bytes) -> "Evaluation":
+        """What `to_json` gave, in this version or in 0.1.0."""
+        keys = _renamed(json.loads(data))
+        intervals = _renamed(keys["intervals"])
+        on_photos: dict[str, Any] = {name: keys.get(name) for name in OnPhotos.__dataclass_fields__}
+        return Evaluation(
+            keys["how"],
+            keys["photos"],
+            OnPhotos(**on_photos) if "rejects" in keys else None,
+            {name: keys[name] for name in intervals},
+            intervals,
+            {name: Baseline(**baseline) for name, baseline in keys["baselines"].items()},
+            [LabelMetrics(**label) for label in keys["labels"]],
+            [Confusion(**_renamed(pair)) for pair in keys["confusion"]],
+        )
+
+
+_NAMES_IN_0_1_0 = {
+    "answered": "coverage",
+    "accuracy_of_answered": "selective_accuracy",
+    "other_photos_not_sure": "other_photos_not_confident",
+    "answer": "predicted",
+}
+
+
+def _renamed(keys: dict[str, Any]) -> dict[str, Any]:
+    return {_NAMES_IN_0_1_0.get(name, name): value for name, value in keys.items()}
+
+
+def evaluate_validation(
+    examples: Examples, validation: Validation, labels: list[str]
+) -> Evaluation:
+    """The evaluation on the photos of held-out clusters, of a cross-validation in training."""
     features = unit(examples.features)
     fold = validation.fold
     names = np.array(examples.labels, object)
@@ -45,94 +139,106 @@ def of_validation(examples: Examples, validation: Validation, labels: list[str])
                 features[fold != k], names[fold != k], features[fold == k]
             )
     neighbours = np.searchsorted(labels, neighbour[validation.rows].astype(str))
-    measured = _measures(validation.judged, labels, neighbours, examples)
-    return {
-        "how": "cross-validation, whole looks left out",
-        "photos": len(validation.rows),
-        **measured,
-    }
+    return _evaluation(
+        "cross-validation, whole clusters held out",
+        None,
+        validation.predictions,
+        labels,
+        neighbours,
+        examples,
+    )
 
 
-def of_photos(
-    said: pa.Table, classifier: Classifier, examples: Examples, photos: str, listing: Listing
-) -> dict[str, Any]:
-    """The measures on a folder of photos."""
+def evaluate_photos(
+    predicted: pa.Table, classifier: Classifier, examples: Examples, photos: str, listing: Listing
+) -> Evaluation:
+    """The evaluation on a folder of photos, from the rows of `predict.SCHEMA` of all of them.
+
+    Raises:
+        PhotosError: no photo is in a folder that the classifier knows.
+    """
     labels = list(classifier.labels)
-    good = said.filter(said["reason"].is_null())
-    known = good.filter(pc.is_in(good["label"], pa.array(labels)))
-    others = good.filter(pc.invert(pc.is_in(good["label"], pa.array(labels))))
+    usable = predicted.filter(predicted["reason"].is_null())
+    is_known = pc.is_in(usable["label"], pa.array(labels))
+    known, others = usable.filter(is_known), usable.filter(pc.invert(is_known))
     if not known.num_rows:
         raise PhotosError(
             f"none of the {listing.table.num_rows} photos in {photos} is in a folder that the "
             f"classifier knows: {', '.join(labels[:8])}{' …' if len(labels) > 8 else ''}"
         )
-    sure = known["sure"].to_numpy()
-    judged = Judged(
+    predictions = LabelledPredictions(
         np.searchsorted(labels, known["label"].to_pylist()),
-        np.searchsorted(labels, np.array(known["answers"].to_pylist())),
-        np.array([each[0] for each in known["probabilities"].to_pylist()]),
-        sure,
+        np.searchsorted(labels, np.array(known["predictions"].to_pylist())),
+        np.array([top[0] for top in known["probabilities"].to_pylist()]),
+        known["confident"].to_numpy(),
         np.arange(known.num_rows),
     )
+    confident = pc.mean(others["confident"].cast(pa.float64())).as_py()
+    on_photos = OnPhotos(
+        rejects=predicted.num_rows - usable.num_rows,
+        ignored=listing.ignored,
+        other_photos=others.num_rows,
+        other_photos_not_confident=None if confident is None else 1 - confident,
+    )
     neighbours = np.searchsorted(labels, known["neighbour"].to_pylist())
-    return {
-        "how": "photos that were given",
-        "photos": known.num_rows,
-        "rejects": said.num_rows - good.num_rows,
-        "ignored": listing.ignored,
-        "other_photos": others.num_rows,
-        "other_photos_not_sure": (
-            float(1 - pc.mean(others["sure"].cast(pa.float64())).as_py()) if len(others) else None
-        ),
-        **_measures(judged, labels, neighbours, examples),
-    }
+    return _evaluation(
+        "photos that were given", on_photos, predictions, labels, neighbours, examples
+    )
 
 
-def _measures(
-    judged: Judged, labels: list[str], neighbours: NDArray[np.int64], examples: Examples
-) -> dict[str, Any]:
-    measures = dict(MEASURES)
-    outer = _outer(examples)
+def _evaluation(
+    how: str,
+    on_photos: OnPhotos | None,
+    predictions: LabelledPredictions,
+    labels: list[str],
+    neighbours: NDArray[np.int64],
+    examples: Examples,
+) -> Evaluation:
+    metrics = dict(METRICS)
+    outer = _outer_folders(examples)
     if any(name != label for label, name in outer.items()):
-        _, of_label = np.unique([outer.get(each, each) for each in labels], return_inverse=True)
-        measures["coarse_accuracy"] = lambda some: float(
-            (of_label[some.top[:, 0]] == of_label[some.truth]).mean()
+        _, coarse = np.unique([outer.get(label, label) for label in labels], return_inverse=True)
+        metrics["coarse_accuracy"] = lambda some: float(
+            (coarse[some.top[:, 0]] == coarse[some.truth]).mean()
         )
-    values, intervals = with_intervals(judged, measures)
-    baselines = {}
-    frequent = labels.index(Counter(examples.labels).most_common(1)[0][0])
-    for name, said in (
-        ("most_frequent", np.full(len(judged.truth), frequent)),
-        ("nearest_neighbours", neighbours),
-    ):
-        value, interval = with_intervals(replace(judged, top=said[:, None]), {"accuracy": accuracy})
-        baselines[name] = {"accuracy": value["accuracy"], "interval": interval["accuracy"]}
-    table = per_label(judged)
-    pairs = Counter(zip(judged.truth.tolist(), judged.top[:, 0].tolist(), strict=True))
-    return {
-        **values,
-        "intervals": intervals,
-        "baselines": baselines,
-        "labels": [
-            {
-                "label": labels[table["label"][i]],
-                "photos": int(table["photos"][i]),
-                **{name: float(table[name][i]) for name in ("precision", "recall", "f1")},
-            }
-            for i in range(len(table["label"]))
-        ],
-        # Of each label, what was said: only what occurs, as a thousand labels have a million pairs.
-        "confusion": [
-            {"label": labels[truth], "answer": labels[said], "photos": count}
-            for (truth, said), count in sorted(pairs.items())
-        ],
+    values, intervals = with_intervals(predictions, metrics)
+    most_frequent = labels.index(most_frequent_label(examples.labels))
+    baselines = {
+        "most_frequent": _baseline(predictions, np.full(len(predictions.truth), most_frequent)),
+        "nearest_neighbours": _baseline(predictions, neighbours),
     }
+    table = per_label(predictions)
+    columns = [table[name].tolist() for name in ("photos", "precision", "recall", "f1")]
+    pairs = Counter(zip(predictions.truth.tolist(), predictions.top[:, 0].tolist(), strict=True))
+    return Evaluation(
+        how,
+        len(predictions.truth),
+        on_photos,
+        values,
+        intervals,
+        baselines,
+        [
+            LabelMetrics(labels[label], *row)
+            for label, *row in zip(table["label"].tolist(), *columns, strict=True)
+        ],
+        [
+            Confusion(labels[truth], labels[predicted], count)
+            for (truth, predicted), count in sorted(pairs.items())
+        ],
+    )
 
 
-def _outer(examples: Examples) -> dict[str, str]:
+def _baseline(predictions: LabelledPredictions, predicted: NDArray[np.int64]) -> Baseline:
+    values, intervals = with_intervals(
+        replace(predictions, top=predicted[:, None]), {"accuracy": accuracy}
+    )
+    return Baseline(values["accuracy"], intervals["accuracy"])
+
+
+def _outer_folders(examples: Examples) -> dict[str, str]:
     """The folder around each label's folder, where folders are nested; else the label itself."""
-    found: dict[str, Counter[str]] = {}
+    outer: dict[str, Counter[str]] = {}
     for path, label in zip(examples.paths, examples.labels, strict=True):
         parts = path.split("/")
-        found.setdefault(label, Counter())[parts[-3] if len(parts) > 2 else label] += 1
-    return {label: counts.most_common(1)[0][0] for label, counts in found.items()}
+        outer.setdefault(label, Counter())[parts[-3] if len(parts) > 2 else label] += 1
+    return {label: counts.most_common(1)[0][0] for label, counts in outer.items()}

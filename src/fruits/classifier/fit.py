@@ -1,13 +1,13 @@
 """Stored features -> a classifier, on Spark.
 
 Features are whitened by the covariance that photos of one label have, drawn towards a multiple of
-the identity by a share that cross-validation chooses (Friedman, «Regularized Discriminant
-Analysis», JASA 1989), and a photo is compared with the mean of each label by the cosine (as voices
-are with speakers: Dehak et al., «Cosine Similarity Scoring without Score Normalization Techniques»,
+the identity by a share that cross-validation chooses (Friedman, "Regularized Discriminant
+Analysis", JASA 1989), and a photo is compared with the mean of each label by the cosine (as voices
+are with speakers: Dehak et al., "Cosine Similarity Scoring without Score Normalization Techniques",
 Odyssey 2010). So training is one pass over the features, in which each task sums its rows by label,
 and the algebra of one 1280 x 1280 matrix on the driver. Cosines, unlike the scores of a linear
 head, mean the same however much was trained on, so that what held-out photos teach (probabilities,
-«not sure») holds for the classifier of all; docs/recognition.md compares. What is kept is a
+confidence) holds for the classifier of all; docs/recognition.md compares. What is kept is a
 pipeline of Spark ML's own models and the same as numpy (`Classifier`).
 """
 
@@ -20,9 +20,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fruits.classifier.classifier import Classifier, answers_of, log_sum_exp, unit
-from fruits.classifier.folds import FOLDS, folds, looks
-from fruits.classifier.metrics import Judged
+from fruits.classifier.classifier import Classifier, log_sum_exp, predictions_of, unit
+from fruits.classifier.folds import FOLDS, clusters, folds
+from fruits.classifier.metrics import LabelledPredictions
 from fruits.errors import ClassifyError
 from fruits.model.load import FEATURES
 from fruits.results import tables
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _SHRINKAGES = (0.05, 0.1, 0.2, 0.4, 0.7)
-_UNFAMILIAR = 0.15
-"""The share of photos of known kinds, seen from new sides, that may be taken for unknown things."""
-_MIN_PROBABILITY = 0.5  # below, the answer would more often be wrong than right
+_DISSIMILAR = 0.15
+"""The share of photos of known kinds that may be taken for photos of other things."""
+_MIN_PROBABILITY = 0.5  # below, the prediction is more often wrong than right
 Matrix = NDArray[np.float64]
 
 
@@ -82,23 +82,23 @@ class Sums:
 
 @dataclass(frozen=True)
 class _Discriminant:
-    """Sums, decomposed: every shrinkage's classifier follows from it in no time."""
+    """Decomposed sums, from which the classifier of any shrinkage follows at once."""
 
-    there: NDArray[np.int64]  # the labels that have photos
+    labels: NDArray[np.int64]  # those that have photos
     mean: Matrix  # [d] of their means: however rare, a label counts as much as any other
-    means: Matrix  # [there, d], from that mean, in the basis below
+    means: Matrix  # [labels, d], from that mean, in the basis below
     values: Matrix  # [d] eigenvalues of the covariance within labels
     basis: Matrix  # [d, d] its eigenvectors
 
     @staticmethod
     def of(sums: Sums) -> "_Discriminant":
-        (there,) = sums.counts.nonzero()
-        counts, means = sums.counts[there], sums.sums[there] / sums.counts[there, None]
+        (labels,) = sums.counts.nonzero()
+        counts, means = sums.counts[labels], sums.sums[labels] / sums.counts[labels, None]
         # Rows have length 1, so these products lose no digits that matter in float64.
         within = sums.products - (means * counts[:, None]).T @ means
         values, basis = np.linalg.eigh(within / counts.sum())
         mean = means.mean(axis=0)
-        return _Discriminant(there, mean, (means - mean) @ basis, values.clip(min=0), basis)
+        return _Discriminant(labels, mean, (means - mean) @ basis, values.clip(min=0), basis)
 
     def scales(self, shrinkage: float) -> Matrix:
         """[d] what whitens in that basis."""
@@ -110,34 +110,42 @@ class _Discriminant:
 
 @dataclass(frozen=True)
 class Validation:
-    """Cross-validation: what classifiers say of photos of looks that they have not seen."""
+    """Cross-validation: predictions for photos of clusters that were held out."""
 
     fold: NDArray[np.int64]  # [examples] which of the folds held each out
     rows: NDArray[np.int64]  # of the examples: those whose label has photos in other folds too
     cosines: Matrix  # [rows, labels]; -inf: not trained on
     truth: NDArray[np.int64]
-    look: NDArray[np.int64]
+    cluster: NDArray[np.int64]
     shrinkage: float
     temperature: float
-    min_familiarity: float
+    min_similarity: float
 
     @property
-    def judged(self) -> Judged:
-        """For `measures`."""
-        said = answers_of(self.cosines, self.temperature, self.min_familiarity, _MIN_PROBABILITY)
-        return Judged(self.truth, said.top, said.probabilities[:, 0], said.sure, self.look)
+    def predictions(self) -> LabelledPredictions:
+        """For `metrics`."""
+        predicted = predictions_of(
+            self.cosines, self.temperature, self.min_similarity, _MIN_PROBABILITY
+        )
+        return LabelledPredictions(
+            self.truth,
+            predicted.top,
+            predicted.probabilities[:, 0],
+            predicted.confident,
+            self.cluster,
+        )
 
 
 def validate(examples: Examples, labels: list[str]) -> Validation:
-    """Chooses the shrinkage that is most often right, and what probabilities and «not sure» mean.
+    """Chooses the shrinkage of the highest accuracy, and calibrates probabilities and confidence.
 
     Raises:
         ClassifyError: no label has two photos, so nothing can be held out.
     """
     features = unit(examples.features)
     label = np.searchsorted(labels, examples.labels)
-    look = looks(examples.paths, label, features)
-    fold = folds(look)
+    cluster = clusters(examples.paths, label, features)
+    fold = folds(cluster)
     sums = [Sums.of(features[fold == k], label[fold == k], len(labels)) for k in range(FOLDS)]
     whole = sum(sums[1:], sums[0])
     cosines = {s: np.full((len(label), len(labels)), -np.inf) for s in _SHRINKAGES}
@@ -151,12 +159,12 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
         )
         if not held.any() or (rest.counts > 0).sum() < 2:
             continue
-        found = _Discriminant.of(rest)
-        turned = (features[held] - found.mean) @ found.basis
+        fitted = _Discriminant.of(rest)
+        rotated = (features[held] - fitted.mean) @ fitted.basis
         for shrinkage, table in cosines.items():
-            scales = found.scales(shrinkage)
-            cosine = unit(turned * scales) @ unit(found.means * scales).T
-            table[np.ix_(held, found.there)] = cosine
+            scales = fitted.scales(shrinkage)
+            cosine = unit(rotated * scales) @ unit(fitted.means * scales).T
+            table[np.ix_(held, fitted.labels)] = cosine
         known |= held & (rest.counts > 0)[label]
     (rows,) = known.nonzero()
     if not len(rows):
@@ -173,16 +181,16 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
         rows,
         chosen,
         truth,
-        look[rows],
+        cluster[rows],
         best,
         _temperature(chosen, truth),
-        float(np.quantile(chosen.max(axis=1), _UNFAMILIAR)),
+        float(np.quantile(chosen.max(axis=1), _DISSIMILAR)),
     )
 
 
 def _temperature(cosines: Matrix, truth: NDArray[np.int64]) -> float:
-    """That by which the true labels are most probable (Guo et al., «On Calibration of Modern
-    Neural Networks», ICML 2017), by golden section on its logarithm."""
+    """That by which the true labels are most probable (Guo et al., "On Calibration of Modern
+    Neural Networks", ICML 2017), by golden section on its logarithm."""
 
     def loss(log_temperature: float) -> float:
         scores = cosines / np.exp(log_temperature)
@@ -202,16 +210,16 @@ def _temperature(cosines: Matrix, truth: NDArray[np.int64]) -> float:
 def fit(
     sums: Sums, labels: list[str], validation: Validation, views: int, sha256: str
 ) -> Classifier:
-    """The classifier of all photos, with what cross-validation found."""
-    found = _Discriminant.of(sums)
-    scales = found.scales(validation.shrinkage)
+    """The classifier of all photos, with the shrinkage and calibration of a cross-validation."""
+    fitted = _Discriminant.of(sums)
+    scales = fitted.scales(validation.shrinkage)
     return Classifier(
         tuple(labels),
-        found.mean.astype(np.float32),
-        (found.basis * scales).astype(np.float32),
-        unit(found.means * scales),
+        fitted.mean.astype(np.float32),
+        (fitted.basis * scales).astype(np.float32),
+        unit(fitted.means * scales),
         validation.temperature,
-        validation.min_familiarity,
+        validation.min_similarity,
         _MIN_PROBABILITY,
         views,
         sha256,
@@ -224,7 +232,7 @@ def sums_of(spark: "SparkSession", folder: Folder, files: Sequence[str], labels:
     # As many tasks as run side by side, within reason: each gives the driver 13 MB and more.
     slots = min(spark.sparkContext.defaultParallelism, 16)
     task = _SumsOfFiles(folder, labels)
-    first, *others = filter(None, tables.on_workers(spark, task, tables.dealt(files, slots)))
+    first, *others = filter(None, tables.on_workers(spark, task, tables.deal(files, slots)))
     return sum(others, first)
 
 
@@ -238,17 +246,17 @@ class _SumsOfFiles:
     def __call__(self, files: Sequence[str]) -> Sums | None:
         position = {label: i for i, label in enumerate(self.labels)}
         total: Sums | None = None
-        for table in tables.each(self.folder, files, ["label", "features"]):
-            label = np.array([position.get(each, -1) for each in table["label"].to_pylist()])
+        for table in tables.read_each(self.folder, files, ["label", "features"]):
+            label = np.array([position.get(name, -1) for name in table["label"].to_pylist()])
             rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-            some = Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position))
-            total = some if total is None else total + some
+            batch = Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position))
+            total = batch if total is None else total + batch
         return total
 
 
 def as_spark_ml(spark: "SparkSession", classifier: Classifier) -> "PipelineModel":
     """The same classifier as Spark ML has it: from a vector column `raw` to `probability`,
-    `prediction` and `answer`, the label. Only the JVM can make the models."""
+    `prediction` and `predicted_label`. Only the JVM can make the models."""
     from pyspark.ml import PipelineModel
     from pyspark.ml.classification import LogisticRegressionModel
     from pyspark.ml.common import _py2java
@@ -278,7 +286,9 @@ def as_spark_ml(spark: "SparkSession", classifier: Classifier) -> "PipelineModel
     )
     regression._resetUid("LogisticRegression")
     regression._set(featuresCol="direction")
-    names = IndexToString(inputCol="prediction", outputCol="answer", labels=list(classifier.labels))
+    names = IndexToString(
+        inputCol="prediction", outputCol="predicted_label", labels=list(classifier.labels)
+    )
     before = Normalizer(inputCol="raw", outputCol="unit", p=2.0)
     after = Normalizer(inputCol="whitened", outputCol="direction", p=2.0)
     return PipelineModel([before, scaler, whitening, after, regression, names])

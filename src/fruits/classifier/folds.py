@@ -1,11 +1,11 @@
-"""How photos are set apart for cross-validation: what is alike stays on one side.
+"""Grouped folds for cross-validation: photos that are alike are in the same fold.
 
 Photos of one label that show the same heap of fruit, or are copies of each other, differ less than
-the photos that a classifier will meet. To train on some of them and to measure on the others is to
-measure memory: on 1,142 photos of shops, whose every heap was photographed several times, random
-folds promise 95 % where photos of other shops give 65 %. So the photos of each label are parted by
-their looks (k-means on their features), and each fold holds out whole looks; photos whose names
-tell that they are one photo (copies, crops, turned ones) always stay together.
+the photos that a classifier will meet. To train on some of them and to test on the others is to
+measure memory: on 1,142 photos of shops, where every heap was photographed several times, random
+folds promise 95% where photos of other shops give 65%. So the photos of each label are clustered
+(k-means on their features), and each fold holds out whole clusters; photos whose names tell that
+they are one photo (copies, crops, rotations) always stay together.
 """
 
 import re
@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FOLDS = 4
-"""Looks of a label, and so folds: with fewer, more is held out at a time. With four, a linear head
-on raw features is right on 69 % of photos of shops; on those of other shops it is on 65 %."""
+"""Clusters of a label, and so folds: with fewer, more is held out at a time. With four, a linear
+head on raw features is right on 69% of the photos of shops; on those of other shops, on 65%."""
 _ROUNDS = 25
 
 # What programs and people append to the name of a photo that they copy, edit or turn.
@@ -37,28 +37,29 @@ def original(path: str) -> str:
     return f"{folder}/{stem}"
 
 
-def looks(
+def clusters(
     paths: list[str], labels: NDArray[np.int64], features: NDArray[np.float32]
 ) -> NDArray[np.int64]:
-    """[n] the look of each photo, `label * FOLDS + k`: photos of a label with equal k are alike.
+    """[n] the cluster of each photo, `label * FOLDS + k`: photos of a label with equal k are alike.
 
-    `labels` are small numbers, `features` [n, d] of length 1. The same input gives the same looks.
+    `labels` are small numbers, `features` [n, d] of length 1. The same input gives the same
+    clusters.
     """
-    found = np.empty(len(paths), np.int64)
+    cluster = np.empty(len(paths), np.int64)
     for label in np.unique(labels):
         rows = np.flatnonzero(labels == label)
         _, photo = np.unique([original(paths[row]) for row in rows], return_inverse=True)
         count = np.bincount(photo)
         centres = np.zeros((len(count), features.shape[1]))
         np.add.at(centres, photo, features[rows])
-        found[rows] = label * FOLDS + _k_means(centres / count[:, None], FOLDS)[photo]
-    return found
+        cluster[rows] = label * FOLDS + _k_means(centres / count[:, None], FOLDS)[photo]
+    return cluster
 
 
-def folds(looks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """[n] the fold in [0, FOLDS) that holds out each photo, from the looks."""
-    label, look = np.divmod(looks, FOLDS)
-    return (label + look) % FOLDS
+def folds(clusters: NDArray[np.int64]) -> NDArray[np.int64]:
+    """[n] the fold in [0, FOLDS) that holds out each photo, from the clusters."""
+    label, k = np.divmod(clusters, FOLDS)
+    return (label + k) % FOLDS
 
 
 def _k_means(points: NDArray[np.float64], k: int) -> NDArray[np.int64]:
@@ -75,7 +76,7 @@ def _k_means(points: NDArray[np.float64], k: int) -> NDArray[np.int64]:
         centres = np.concatenate([centres, points[[chosen]]])
     nearest = _squared(points, centres).argmin(axis=1)
     for _ in range(_ROUNDS):
-        members = [points[nearest == each] for each in range(len(centres))]
+        members = [points[nearest == i] for i in range(len(centres))]
         centres = np.stack(
             [m.mean(axis=0) if len(m) else c for m, c in zip(members, centres, strict=True)]
         )

@@ -1,4 +1,4 @@
-"""How right a classifier is: each measure with its 95 % interval."""
+"""Metrics of a classifier, each with its 95% interval."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,107 +12,115 @@ _BINS = 10
 
 
 @dataclass(frozen=True)
-class Judged:
-    """n photos with what they show and what was said of them, as positions among the labels."""
+class LabelledPredictions:
+    """Of n photos; labels are positions among all labels."""
 
-    truth: NDArray[np.int64]  # [n]
+    truth: NDArray[np.int64]  # [n] the true label
     top: NDArray[np.int64]  # [n, up to 5]
     probability: NDArray[np.float64]  # [n] of the first
-    sure: NDArray[np.bool_]  # [n]
-    group: NDArray[np.int64]  # [n] photos that are alike, and are drawn together by the bootstrap
+    confident: NDArray[np.bool_]  # [n]
+    cluster: NDArray[np.int64]  # [n] photos that are alike; the bootstrap draws them together
 
-    def at(self, rows: NDArray[np.int64]) -> "Judged":
+    def at(self, rows: NDArray[np.int64]) -> "LabelledPredictions":
         """Some of them, maybe repeatedly."""
-        return Judged(
+        return LabelledPredictions(
             self.truth[rows],
             self.top[rows],
             self.probability[rows],
-            self.sure[rows],
-            self.group[rows],
+            self.confident[rows],
+            self.cluster[rows],
         )
 
 
-Measure = Callable[[Judged], float]
+Metric = Callable[[LabelledPredictions], float]
 
 
-def accuracy(judged: Judged) -> float:
+def accuracy(predictions: LabelledPredictions) -> float:
     """The share of photos whose label was named first."""
-    return float((judged.top[:, 0] == judged.truth).mean())
+    return float((predictions.top[:, 0] == predictions.truth).mean())
 
 
-def top5(judged: Judged) -> float:
+def top5(predictions: LabelledPredictions) -> float:
     """The share of photos whose label is among the first five."""
-    return float((judged.top == judged.truth[:, None]).any(axis=1).mean())
+    return float((predictions.top == predictions.truth[:, None]).any(axis=1).mean())
 
 
-def macro_f1(judged: Judged) -> float:
+def macro_f1(predictions: LabelledPredictions) -> float:
     """The mean of the labels' F1, over labels that occur; each counts the same, however rare."""
-    return float(np.mean(per_label(judged)["f1"]))
+    return float(np.mean(per_label(predictions)["f1"]))
 
 
-def calibration_error(judged: Judged) -> float:
-    """The expected calibration error (Guo et al., «On Calibration of Modern Neural Networks», ICML
+def calibration_error(predictions: LabelledPredictions) -> float:
+    """The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", ICML
     2017): how far probabilities are from the share that is right, over ten equally filled bins."""
-    right = judged.top[:, 0] == judged.truth
-    order = np.argsort(judged.probability, kind="stable")
+    right = predictions.top[:, 0] == predictions.truth
+    order = np.argsort(predictions.probability, kind="stable")
     gaps = [
-        len(bin) * abs(right[bin].mean() - judged.probability[bin].mean())
+        len(bin) * abs(right[bin].mean() - predictions.probability[bin].mean())
         for bin in np.array_split(order, min(_BINS, len(order)))
     ]
     return float(sum(gaps) / len(order))
 
 
-def answered(judged: Judged) -> float:
-    """The share of photos that get an answer rather than «not sure»."""
-    return float(judged.sure.mean())
+def coverage(predictions: LabelledPredictions) -> float:
+    """The share of photos with a confident prediction."""
+    return float(predictions.confident.mean())
 
 
-def accuracy_of_answered(judged: Judged) -> float:
-    """The accuracy on the photos that get an answer; NaN where none does."""
-    return accuracy(judged.at(np.flatnonzero(judged.sure))) if judged.sure.any() else float("nan")
+def selective_accuracy(predictions: LabelledPredictions) -> float:
+    """The accuracy on photos with a confident prediction; NaN where there is none."""
+    return (
+        accuracy(predictions.at(np.flatnonzero(predictions.confident)))
+        if predictions.confident.any()
+        else float("nan")
+    )
 
 
-MEASURES: dict[str, Measure] = {
+METRICS: dict[str, Metric] = {
     "accuracy": accuracy,
     "top5": top5,
     "macro_f1": macro_f1,
     "calibration_error": calibration_error,
-    "answered": answered,
-    "accuracy_of_answered": accuracy_of_answered,
+    "coverage": coverage,
+    "selective_accuracy": selective_accuracy,
 }
 
 
-def per_label(judged: Judged) -> dict[str, NDArray[Any]]:
+def per_label(predictions: LabelledPredictions) -> dict[str, NDArray[Any]]:
     """Of each label that occurs: `label` (its position), `photos`, and `precision`, `recall` and
     `f1`, 0 where one is not defined."""
-    said, size = judged.top[:, 0], int(max(judged.truth.max(), judged.top[:, 0].max())) + 1
-    hits = np.bincount(judged.truth[said == judged.truth], minlength=size)
-    there, named = np.bincount(judged.truth, minlength=size), np.bincount(said, minlength=size)
-    (label,) = there.nonzero()
+    predicted = predictions.top[:, 0]
+    size = int(max(predictions.truth.max(), predicted.max())) + 1
+    hits = np.bincount(predictions.truth[predicted == predictions.truth], minlength=size)
+    photos = np.bincount(predictions.truth, minlength=size)
+    times_predicted = np.bincount(predicted, minlength=size)
+    (label,) = photos.nonzero()
     return {
         "label": label,
-        "photos": there[label],
-        "precision": hits[label] / named[label].clip(min=1),
-        "recall": hits[label] / there[label],
-        "f1": 2 * hits[label] / (there + named)[label],
+        "photos": photos[label],
+        "precision": hits[label] / times_predicted[label].clip(min=1),
+        "recall": hits[label] / photos[label],
+        "f1": 2 * hits[label] / (photos + times_predicted)[label],
     }
 
 
 def with_intervals(
-    judged: Judged, measures: dict[str, Measure]
+    predictions: LabelledPredictions, metrics: dict[str, Metric]
 ) -> tuple[dict[str, float | None], dict[str, list[float] | None]]:
-    """Each measure's value, and its 95 % interval: that of a percentile bootstrap over groups
-    (Efron & Tibshirani, «An Introduction to the Bootstrap», 1993), seeded. None: not defined."""
+    """Each metric's value, and its 95% interval: that of a percentile bootstrap over clusters
+    (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993), seeded. None: not defined."""
     random = np.random.default_rng(0)
-    groups, of_row = np.unique(judged.group, return_inverse=True)
-    rows = np.split(np.argsort(of_row, kind="stable"), np.cumsum(np.bincount(of_row))[:-1])
-    drawn: dict[str, list[float]] = {name: [] for name in measures}
+    clusters, cluster_of_row = np.unique(predictions.cluster, return_inverse=True)
+    rows = np.split(
+        np.argsort(cluster_of_row, kind="stable"), np.cumsum(np.bincount(cluster_of_row))[:-1]
+    )
+    drawn: dict[str, list[float]] = {name: [] for name in metrics}
     for _ in range(_RESAMPLES):
-        chosen = random.integers(len(groups), size=len(groups))
-        sample = judged.at(np.concatenate([rows[each] for each in chosen]))
-        for name, measure in measures.items():
-            drawn[name].append(measure(sample))
-    values = {name: measure(judged) for name, measure in measures.items()}
+        chosen = random.integers(len(clusters), size=len(clusters))
+        sample = predictions.at(np.concatenate([rows[cluster] for cluster in chosen]))
+        for name, metric in metrics.items():
+            drawn[name].append(metric(sample))
+    values = {name: metric(predictions) for name, metric in metrics.items()}
     return (
         {name: value if np.isfinite(value) else None for name, value in values.items()},
         {

@@ -1,4 +1,4 @@
-"""What a classifier says of each photo of a folder, on Spark."""
+"""Predictions for each photo of a folder, on Spark."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fruits.classifier.baselines import nearest_label
 from fruits.classifier.classifier import Classifier, unit
-from fruits.classifier.evaluate import nearest_label
 from fruits.classifier.fit import Examples
-from fruits.classifier.predictor import as_made
 from fruits.errors import PhotosError
-from fruits.features.extract import featurize
+from fruits.features.extract import Extraction, featurize
+from fruits.features.provenance import load_model_of
 from fruits.photos.listing import Listing, list_photos
 from fruits.progress import Progress
 from fruits.results.store import Results
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 SCHEMA = pa.schema(
     [
         *((name, pa.string()) for name in ("path", "label", "reason")),
-        ("answers", pa.list_(pa.string())),
+        ("predictions", pa.list_(pa.string())),
         ("probabilities", pa.list_(pa.float64())),
-        ("sure", pa.bool_()),
+        ("confident", pa.bool_()),
         ("neighbour", pa.string()),
     ]
 )
-"""A photo: what it is called, the label of its folder, why there is no answer; or the top five
-labels, the most probable first, whether to rely on them, and what its nearest examples are."""
+"""A photo: its path, the label of its folder, why there is no prediction; or the top five labels,
+the most probable first, whether to rely on them, and the label of its nearest examples."""
 
 
-def answer(
+def predict_folder(
     spark: "SparkSession",
     store: Results,
     classifier: Classifier,
@@ -58,49 +58,52 @@ def answer(
         raise PhotosError(f"there is no photo in {folder.address} ({listing.ignored} other files)")
     done = spark.sparkContext.accumulator(0)
     with progress.step("predict", keys.num_rows, lambda: int(done.value)):
-        model, settings = as_made(store.current(), settings)
-        views = classifier.views
-        then = _Answers(classifier.to_bytes(), examples)
-        said = featurize(spark, keys, folder, model, settings, then, views=views, done=done)
-    return pa.concat_tables(said).sort_by("path"), listing
+        model, settings = load_model_of(store.current(), settings)
+        extraction = Extraction(folder, model, settings, classifier.views)
+        predict = _Predict(classifier.to_bytes(), examples)
+        parts = featurize(spark, keys, extraction, predict, done=done)
+    return pa.concat_tables(parts).sort_by("path"), listing
 
 
 @dataclass(frozen=True)
-class _Answers:
+class _Predict:
     """Rows of `featurize.SCHEMA` -> rows of SCHEMA; travels to workers."""
 
     classifier: bytes
     examples: Examples | None
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> pa.Table:
-        return pa.Table.from_batches(self._answered(batches), SCHEMA)
+        return pa.Table.from_batches(self._predicted(batches), SCHEMA)
 
-    def _answered(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    def _predicted(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         classifier = Classifier.from_bytes(self.classifier)
         names = np.array(classifier.labels, object)
-        known, labels = None, np.array([], object)
+        neighbours, labels = None, np.array([], object)
         if self.examples:
-            known, labels = unit(self.examples.features), np.array(self.examples.labels, object)
+            neighbours = unit(self.examples.features)
+            labels = np.array(self.examples.labels, object)
         for batch in batches:
-            good = batch.filter(pc.is_valid(batch["features"]))
-            if good.num_rows:
-                features = good["features"].flatten().to_numpy().reshape(good.num_rows, -1)
-                said = classifier.answers(features)
+            usable = batch.filter(pc.is_valid(batch["features"]))
+            if usable.num_rows:
+                features = usable["features"].flatten().to_numpy().reshape(usable.num_rows, -1)
+                predictions = classifier.predict(features)
                 yield _batch(
-                    good,
-                    names[said.top].tolist(),
-                    said.probabilities.tolist(),
-                    said.sure.tolist(),
-                    None if known is None else nearest_label(known, labels, unit(features)),
+                    usable,
+                    names[predictions.top].tolist(),
+                    predictions.probabilities.tolist(),
+                    predictions.confident.tolist(),
+                    None
+                    if neighbours is None
+                    else nearest_label(neighbours, labels, unit(features)),
                 )
-            bad = batch.filter(pc.is_null(batch["features"]))
-            if bad.num_rows:
-                yield _batch(bad)
+            rejects = batch.filter(pc.is_null(batch["features"]))
+            if rejects.num_rows:
+                yield _batch(rejects)
 
 
-def _batch(rows: pa.RecordBatch, *said: list[Any] | None) -> pa.RecordBatch:
-    """Rows with what is said of them; None, or nothing: nothing."""
-    there = [rows[name] for name in ("path", "label", "reason")]
-    columns = [*there, *said, *[None] * (len(SCHEMA) - len(there) - len(said))]
-    nothing = [None] * rows.num_rows
-    return pa.record_batch([nothing if each is None else each for each in columns], SCHEMA)
+def _batch(rows: pa.RecordBatch, *columns: list[Any] | None) -> pa.RecordBatch:
+    """Rows with the other columns of SCHEMA; one that is None or left out is null."""
+    given = [*(rows[name] for name in ("path", "label", "reason")), *columns]
+    given += [None] * (len(SCHEMA) - len(given))
+    nulls = [None] * rows.num_rows
+    return pa.record_batch([nulls if column is None else column for column in given], SCHEMA)

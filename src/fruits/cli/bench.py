@@ -18,7 +18,7 @@ from fruits.errors import FruitsError
 @click.argument("photos")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def bench(photos: str, options: tuple[str, ...]) -> None:
-    """Measure this pipeline against the public notebooks' way and against no Spark at all.
+    """Metric this pipeline against the public notebooks' way and against no Spark at all.
 
     It takes about half an hour. Its own options: `fruits bench PHOTOS -- --help`.
     """

@@ -17,7 +17,7 @@ from fruits.terminal import echo
 @click.argument("results")
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
 @click.option("--refit", is_flag=True, help="Fit the PCA and the classifier anew on what is left.")
-@settings_of(*SPARK)
+@settings_of("max_megapixels", *SPARK)
 def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings) -> None:
     """Remove photos, and all that was made from them, from RESULTS.
 
@@ -26,14 +26,15 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings
     will read them again.
     """
     progress = new_progress()
-    done = erasing.erase(new_session(settings, progress, results), results, photos, refit, progress)
+    spark = new_session(settings, progress, results)
+    done = erasing.erase(spark, results, photos, refit, settings, progress)
     echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
     for name in done.unmatched:
-        echo(f"No photo in these results is named by {name}")
+        echo(f"No photo in these results matches {name}")
     if done.models:
         echo(
-            f"These fitted models had seen them and still stand: {', '.join(done.models)}. "
-            f"Refit them by `fruits reduce {results}`"
+            f"These models were fitted with them and are still in use: {', '.join(done.models)}. "
+            f"To fit them again, run `fruits pca {results}`"
             f"{f' and `fruits train {results}`' if 'classifier' in done.models else ''}."
         )
-    echo("The photos themselves were not touched: delete them at their source too.")
+    echo("The photos themselves were not deleted: delete them at their source, too.")

@@ -1,13 +1,11 @@
 """How right the classifier is."""
 
-import json
-
 import click
 
 from fruits import classify
-from fruits.classifier.predictor import load_classifier, read_measures
+from fruits.classifier.stored import load_classifier, read_validation
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
-from fruits.cli.summary import print_measures
+from fruits.cli.summary import print_evaluation
 from fruits.results import open_results
 from fruits.settings import Settings
 
@@ -21,20 +19,20 @@ from fruits.settings import Settings
     "--photos",
     metavar="FOLDER",
     help="Photos that training never saw, in folders named by label. Default: what "
-    "cross-validation said in training.",
+    "those of the cross-validation in training.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
 @settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
 def evaluate(results: str, photos: str | None, as_json: bool, settings: Settings) -> None:
-    """How often the classifier is right, with 95 % intervals and two baselines."""
+    """Metrics of the classifier, with 95% intervals and two baselines."""
     load_classifier(store := open_results(results))
     if photos:
         progress = new_progress()
         spark = new_session(settings, progress, results, photos)
-        measures = classify.evaluate(spark, results, photos, settings, progress).measures
+        evaluation = classify.evaluate(spark, results, photos, settings, progress).evaluation
     else:
-        measures = read_measures(store, photos=False) or {}
+        evaluation = read_validation(store)
     if as_json:
-        click.echo(json.dumps(measures, indent=2))
+        click.echo(evaluation.to_json())
     else:
-        print_measures(measures)
+        print_evaluation(evaluation)

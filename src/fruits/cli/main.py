@@ -13,17 +13,20 @@ from fruits.terminal import echo
 VERBS = {
     "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
     "featurize": "Photos -> features and rejects: the first step of `run` alone.",
-    "reduce": "Stored features -> PCA, CSV and report, fitted anew: the second half of `run`.",
-    "train": "Stored features -> a classifier of the labels, judged by cross-validation.",
-    "evaluate": "How often the classifier is right, with 95 % intervals and two baselines.",
-    "predict": "Which fruit photos show.",
+    "pca": "Stored features -> PCA, CSV and report, fitted anew: the second half of `run`.",
+    "train": "Stored features -> a classifier of the labels, evaluated by cross-validation.",
+    "evaluate": "Metrics of the classifier, with 95% intervals and two baselines.",
+    "predict": "Predict which fruit photos show.",
     "report": "Write report.html anew: variance, labels, scatter, sample photos, rejects.",
     "erase": "Remove photos, and all that was made from them, from RESULTS.",
     "upload": "Copy the photos of a folder to S3; those that are there with the same size stay.",
     "weights": "Download, check and export weights now, so that later runs need no network.",
-    "bench": "Measure this pipeline against the public notebooks' way and against no Spark at all.",
+    "bench": "Metric this pipeline against the public notebooks' way and against no Spark at all.",
 }
 """Each verb with the first sentence of its help, as the list of verbs shows it."""
+
+
+_FORMER = {"reduce": "pca"}  # names that verbs had in version 0.1.0
 
 
 class _Verbs(click.Group):
@@ -33,6 +36,9 @@ class _Verbs(click.Group):
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _FORMER:
+            echo(f"`fruits {cmd_name}` is now called `fruits {_FORMER[cmd_name]}`.", err=True)
+            cmd_name = _FORMER[cmd_name]
         if cmd_name not in VERBS:
             return None
         verb: click.Command = getattr(import_module(f"fruits.cli.{cmd_name}"), cmd_name)

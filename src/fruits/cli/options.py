@@ -71,7 +71,7 @@ FEATURIZE = (
     *("weights", "engine", "precision", "decode"),
     *("max_megapixels", "reads_in_flight", "cache"),
 )
-REDUCE = ("variance", "components")
+PCA = ("variance", "components")
 
 
 def settings_of(*names: str) -> Callable[[F], F]:

@@ -1,4 +1,4 @@
-"""Which fruit photos show."""
+"""Predict which fruit photos show."""
 
 import io
 import json
@@ -8,7 +8,8 @@ import sys
 import click
 import pyarrow.csv
 
-from fruits.classifier.predictor import Recogniser, load_classifier
+from fruits.classifier.predictor import Predictor
+from fruits.classifier.stored import load_classifier
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
 from fruits.errors import FruitsError, PhotoError
 from fruits.photos.decode import MAX_BYTES, is_photo
@@ -21,19 +22,23 @@ from fruits.terminal import echo
 @click.command(
     cls=Verb,
     example="fruits predict results/ IMG_0412.jpg IMG_0413.heic\n"
-    "fruits predict results/ s3://bucket/new --csv answers.csv",
+    "fruits predict results/ s3://bucket/new --csv predictions.csv",
 )
 @click.argument("results")
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...|FOLDER")
-@click.option("--csv", metavar="FILE", help="Where the answers for a folder go. Default: printed.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a photo, a line each.")
+@click.option(
+    "--csv",
+    metavar="FILE",
+    help="Write the predictions for a folder here. Default: print them.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
 @settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
 def predict(
     results: str, photos: tuple[str, ...], csv: str | None, as_json: bool, settings: Settings
 ) -> None:
-    """Which fruit photos show. Photos at once; a folder or S3 prefix on Spark, to CSV.
+    """Predict which fruit photos show. Photos at once; a folder or S3 prefix on Spark, to CSV.
 
-    A photo that can't be read gets a line that says why, and exit code 1 in the end.
+    A photo that can't be read gets a line that says why; the exit code is then 1.
     """
 
     def is_folder(name: str) -> bool:
@@ -43,7 +48,7 @@ def predict(
     if not folders:
         _predict_photos(results, photos, settings, as_json)
     elif len(photos) > 1 or as_json:
-        raise FruitsError("give photos, or one folder (its answers are a CSV: --csv FILE)")
+        raise FruitsError("give photos, or one folder (whose predictions are a CSV: --csv FILE)")
     else:
         _predict_folder(results, photos[0], settings, csv)
 
@@ -51,10 +56,10 @@ def predict(
 def _predict_photos(
     results: str, photos: tuple[str, ...], settings: Settings, as_json: bool
 ) -> None:
-    recogniser, failed = Recogniser(results, settings), False
+    predictor, failed = Predictor(results, settings), False
     for photo in photos:
         try:
-            answer = recogniser.answer(_read(photo))
+            prediction = predictor.predict(_read(photo))
         except PhotoError as error:
             failed = True
             echo(
@@ -63,12 +68,13 @@ def _predict_photos(
             )  # fmt: skip
             continue
         if as_json:
-            top = [{"label": label, "probability": round(p, 6)} for label, p in answer.top]
-            echo(json.dumps({"path": photo, "sure": answer.sure, **top[0], "top": top}))
+            top = [{"label": label, "probability": round(p, 6)} for label, p in prediction.top]
+            confident = prediction.confident
+            echo(json.dumps({"path": photo, "confident": confident, **top[0], "top": top}))
         else:
-            first, *rest = (f"{label} {p:.1%}" for label, p in answer.top)
-            found = first if answer.sure else f"not sure; perhaps {first}"
-            echo(f"{photo}: {found} ({', '.join(rest)})")
+            first, *rest = (f"{label} {p:.1%}" for label, p in prediction.top)
+            label = first if prediction.confident else f"not sure; perhaps {first}"
+            echo(f"{photo}: {label} ({', '.join(rest)})")
     if failed:
         sys.exit(1)
 
@@ -88,7 +94,7 @@ def _read(photo: str) -> bytes:
 
 
 def _predict_folder(results: str, photos: str, settings: Settings, csv: str | None) -> None:
-    from fruits import classify  # what a single photo needs not, and would wait for
+    from fruits import classify  # which takes time, and single photos do without
 
     load_classifier(open_results(results))
     progress = new_progress()
@@ -105,6 +111,6 @@ def _predict_folder(results: str, photos: str, settings: Settings, csv: str | No
         raise FruitsError(f"can't write {csv}: {error}") from None
     failed = table.num_rows - table["reason"].null_count
     if csv:
-        echo(f"{table.num_rows - failed} answers, {failed} rejects: {csv}")
+        echo(f"{table.num_rows - failed} predictions, {failed} rejects: {csv}")
     if failed:
         sys.exit(1)

@@ -5,7 +5,7 @@ import click
 from fruits import pipeline
 from fruits.cli.options import (
     FEATURIZE,
-    REDUCE,
+    PCA,
     SPARK,
     Verb,
     new_progress,
@@ -26,7 +26,7 @@ from fruits.settings import Settings
     is_flag=True,
     help="Project new photos by the PCA that stands, rather than fit it anew.",
 )
-@settings_of(*FEATURIZE, *REDUCE, *SPARK)
+@settings_of(*FEATURIZE, *PCA, *SPARK)
 def run(photos: str, results: str, keep_pca: bool, settings: Settings) -> None:
     """Photos -> features, PCA, CSV and report: all steps, for new and changed photos only."""
     progress = new_progress()

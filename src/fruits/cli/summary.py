@@ -1,9 +1,8 @@
 """The tables that commands print when they end."""
 
-from typing import Any
-
 from rich.table import Table
 
+from fruits.classifier.evaluate import Evaluation, Interval
 from fruits.progress import Progress
 from fruits.results.manifest import Manifest
 from fruits.terminal import echo, echo_table
@@ -31,25 +30,27 @@ def print_summary(manifest: Manifest, results: str, progress: Progress) -> None:
         echo(f"Report  {where}/report.html")
 
 
-def print_measures(measures: dict[str, Any]) -> None:
-    """The measures, as a short table."""
+def print_evaluation(evaluation: Evaluation) -> None:
+    """The metrics, as a short table."""
 
     def share(value: float | None) -> str:
         return "not defined" if value is None else f"{value:.1%}"
 
-    def between(interval: list[float] | None) -> str:
+    def between(interval: Interval) -> str:
         return f"{interval[0]:.1%} to {interval[1]:.1%}" if interval else ""
 
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row("photos", f"{measures['photos']}", measures["how"])
-    for name, interval in measures["intervals"].items():
-        table.add_row(name.replace("_", " "), share(measures[name]), between(interval))
-    for name, baseline in measures["baselines"].items():
-        value, interval = baseline["accuracy"], baseline["interval"]
-        table.add_row(f"accuracy of {name.replace('_', ' ')}", share(value), between(interval))
-    if measures.get("rejects"):
-        table.add_row("rejects", f"{measures['rejects']}", "")
-    if measures.get("other_photos"):
-        not_sure = share(measures["other_photos_not_sure"])
-        table.add_row("of other kinds", f"{measures['other_photos']}", f"not sure: {not_sure}")
+    table.add_row("photos", f"{evaluation.photos}", evaluation.how)
+    for name, interval in evaluation.intervals.items():
+        value = evaluation.metrics[name]
+        table.add_row(name.replace("_", " "), share(value), between(interval))
+    for name, baseline in evaluation.baselines.items():
+        shown = f"accuracy of {name.replace('_', ' ')}"
+        table.add_row(shown, share(baseline.accuracy), between(baseline.interval))
+    if evaluation.on_photos:
+        if rejects := evaluation.on_photos.rejects:
+            table.add_row("rejects", f"{rejects}", "")
+        if others := evaluation.on_photos.other_photos:
+            not_confident = share(evaluation.on_photos.other_photos_not_confident)
+            table.add_row("of other labels", f"{others}", f"not confident: {not_confident}")
     echo_table(table)

@@ -3,9 +3,9 @@
 import click
 
 from fruits import classify
-from fruits.classifier.predictor import read_measures
+from fruits.classifier.stored import read_validation
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
-from fruits.cli.summary import print_measures
+from fruits.cli.summary import print_evaluation
 from fruits.results import open_results
 from fruits.settings import Settings
 from fruits.terminal import echo
@@ -21,12 +21,12 @@ from fruits.terminal import echo
 )
 @settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
 def train(results: str, views: str | None, settings: Settings) -> None:
-    """Stored features -> a classifier of the labels, judged by cross-validation."""
+    """Stored features -> a classifier of the labels, evaluated by cross-validation."""
     progress = new_progress()
     spark = new_session(settings, progress, results)
     manifest = classify.train(spark, results, settings, int(views) if views else None, progress)
-    facts = manifest.classifier or {}
-    how = "the stored features" if facts["views"] == 1 else f"{facts['views']} views each"
-    echo(f"Trained on {facts['photos']} photos of {facts['labels']} labels ({how}).")
-    print_measures(read_measures(open_results(results), photos=False) or {})
+    if training := manifest.classifier:
+        how = "the stored features" if training.views == 1 else f"{training.views} views each"
+        echo(f"Trained on {training.photos} photos of {training.labels} labels ({how}).")
+    print_evaluation(read_validation(open_results(results)))
     echo(f"Report  {results.rstrip('/')}/report.html")

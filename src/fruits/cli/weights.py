@@ -16,5 +16,5 @@ from fruits.terminal import echo
 def weights(name: str | None, settings: Settings) -> None:
     """Download, check and export weights now, so that later runs need no network."""
     model = load_model(name or settings.weights, settings.cache, say=new_progress().say)
-    for fact, value in model.facts.items():
-        echo(f"{fact:<8}{value}")
+    for key, value in model.metadata.items():
+        echo(f"{key:<8}{value}")

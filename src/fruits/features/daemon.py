@@ -1,7 +1,7 @@
 """Spark's Python daemon, from which workers are forked, with all that they import imported already.
 
-Spark starts it by `spark.python.daemon.module` (see `session.py`). Its own one imports pyspark from
-an archive, so compiles it at each start, and leaves every other import to each of the workers.
+Spark starts it by `spark.python.daemon.module` (see `session/start.py`). Its own daemon imports
+pyspark from an archive, so compiles it at each start, and leaves other imports to each worker.
 """
 
 import gc

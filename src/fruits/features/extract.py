@@ -5,9 +5,10 @@ folder itself, many at a time, while it decodes and infers, and writes their row
 """
 
 import itertools
+import json
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -19,7 +20,7 @@ from fruits.errors import PhotoError
 from fruits.model.engine import Engine, engine_of_this_process
 from fruits.model.load import FEATURES, Model
 from fruits.photos.decode import MAX_BYTES, prepare_views
-from fruits.results.manifest import REJECTS
+from fruits.results.manifest import MADE_WITH, REJECTS
 from fruits.results.tables import Writer, on_workers
 from fruits.settings import Settings
 from fruits.storage import Folder
@@ -56,25 +57,40 @@ starts of tasks, 60 ms each with large photos; fewer: longer waits for the last 
 _BATCH = 64  # rows in an Arrow batch: 320 KB of features
 
 
+@dataclass(frozen=True)
+class Extraction:
+    """How features are made."""
+
+    folder: Folder  # that holds the photos
+    model: Model
+    settings: Settings  # decode is not None
+    views: int = 1  # whose features' mean is taken (see `decode.prepare_views`)
+
+    def provenance(self) -> bytes:
+        """All that features depend on beside their photo; files of features carry it."""
+        metadata = {"model": self.model.metadata, "views": self.views}
+        metadata.update((name, getattr(self.settings, name)) for name in MADE_WITH)
+        return json.dumps(metadata, sort_keys=True).encode()
+
+
 def featurize(
     spark: "SparkSession",
     photos: pa.Table,
-    folder: Folder,
-    model: Model,
-    settings: Settings,
+    extraction: Extraction,
     then: Callable[[Iterator[pa.RecordBatch]], R],
     *,
-    views: int = 1,
     done: "Accumulator[int] | None" = None,
 ) -> list[R]:
-    """Featurizes photos (rows of `listing.SCHEMA`) in tasks of about equal work; returns what
-    `then` makes, on the worker, of the rows of each task: batches of SCHEMA, a row a photo.
+    """Featurizes photos, rows of `listing.SCHEMA`, in tasks that end at about the same time.
 
-    The features are the mean of those of so many `views` of the photo (see `photo.prepare_views`).
+    Returns what `then` makes, on the worker, of the rows of each task: batches of SCHEMA, a row a
+    photo.
+
     `done` grows by the photos of each task that ends.
     """
+    model = extraction.model
     files = spark.sparkContext.broadcast(model.files)
-    work = _Work(folder, files, model.facts, settings, views, done, then)
+    work = _Task(replace(extraction, model=replace(model, files={})), files, done, then)
     tasks = partition(photos, spark.sparkContext.defaultParallelism)
     return on_workers(spark, work, tasks)
 
@@ -112,17 +128,13 @@ class Store:
 def store(
     spark: "SparkSession",
     photos: pa.Table,
-    folder: Folder,
-    model: Model,
-    settings: Settings,
+    extraction: Extraction,
     writer: Writer,
     *,
-    views: int = 1,
     done: "Accumulator[int] | None" = None,
 ) -> Stored:
     """Featurizes photos into files of a table, a file or more a task."""
-    then = Store(writer)
-    parts = featurize(spark, photos, folder, model, settings, then, views=views, done=done)
+    parts = featurize(spark, photos, extraction, Store(writer), done=done)
     return Stored(
         [file for part in parts for file in part.files],
         sum(part.rows for part in parts),
@@ -153,14 +165,11 @@ def partition(photos: pa.Table, slots: int) -> list[pa.Table]:
 
 
 @dataclass(frozen=True)
-class _Work(Generic[R]):
+class _Task(Generic[R]):
     """What a worker does with a part of the keys; travels to it with the task."""
 
-    folder: Folder
+    extraction: Extraction  # whose model comes without its files
     files: "Broadcast[dict[str, bytes]]"
-    facts: dict[str, str]
-    settings: Settings
-    views: int
     done: "Accumulator[int] | None"
     then: Callable[[Iterator[pa.RecordBatch]], R]
 
@@ -169,36 +178,38 @@ class _Work(Generic[R]):
 
     def rows(self, keys: pa.Table) -> Iterator[pa.RecordBatch]:
         """A row of SCHEMA a photo; a batch holds either features or reasons."""
+        model, settings = self.extraction.model, self.extraction.settings
         engine = engine_of_this_process(
-            self.settings.engine,
-            self.settings.precision,
-            self.facts["sha256"],
-            lambda: Model(**self.facts, files=self.files.value),
+            settings.engine,
+            settings.precision,
+            model.sha256,
+            lambda: replace(model, files=self.files.value),
         )
         rows = (row for batch in keys.to_batches(max_chunksize=_BATCH) for row in batch.to_pylist())
-        for some in _chunks(self._prepared(rows), max(1, _BATCH // self.views)):
-            good = [(row, result) for row, result in some if isinstance(result, np.ndarray)]
-            bad = [(row, result) for row, result in some if isinstance(result, PhotoError)]
-            if good:
-                features = mean_features(engine, np.stack([views for _, views in good]))
-                yield _batch([row for row, _ in good], features=features)
-            if bad:
-                yield _batch([row for row, _ in bad], reasons=[str(error) for _, error in bad])
+        for chunk in _chunks(self._prepared(rows), max(1, _BATCH // self.extraction.views)):
+            usable = [(row, pixels) for row, pixels in chunk if isinstance(pixels, np.ndarray)]
+            rejects = [(row, error) for row, error in chunk if isinstance(error, PhotoError)]
+            if usable:
+                features = mean_features(engine, np.stack([pixels for _, pixels in usable]))
+                yield _batch([row for row, _ in usable], features=features)
+            if rejects:
+                reasons = [str(error) for _, error in rejects]
+                yield _batch([row for row, _ in rejects], reasons=reasons)
             if self.done is not None:
-                self.done.add(len(some))
+                self.done.add(len(chunk))
 
     def _prepared(
         self, rows: Iterator[_Row]
     ) -> Iterator[tuple[_Row, NDArray[np.float32] | PhotoError]]:
-        exact = self.settings.decode == "exact"
-        max_pixels = self.settings.max_megapixels * 1_000_000
-        in_flight = self.settings.reads_in_flight
-        read = read_ahead(self._read, rows, itemgetter("size"), in_flight)
+        settings, views = self.extraction.settings, self.extraction.views
+        exact = settings.decode == "exact"
+        max_pixels = settings.max_megapixels * 1_000_000
+        read = read_ahead(self._read, rows, itemgetter("size"), settings.reads_in_flight)
         for row, data in read:
             try:
                 if isinstance(data, PhotoError):
                     raise data
-                yield row, prepare_views(data, max_pixels, self.views, exact=exact)
+                yield row, prepare_views(data, max_pixels, views, exact=exact)
             except PhotoError as error:
                 yield row, error
 
@@ -207,7 +218,7 @@ class _Work(Generic[R]):
             raise PhotoError(row["problem"])
         if row["size"] > MAX_BYTES:
             raise PhotoError(f"a file of more than {MAX_BYTES // 2**20} MB is not read as a photo")
-        return self.folder.read(row["path"])
+        return self.extraction.folder.read(row["path"])
 
 
 def mean_features(engine: Engine, photos: NDArray[np.float32]) -> NDArray[np.float32]:

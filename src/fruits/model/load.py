@@ -27,7 +27,7 @@ class Model:
     files: dict[str, bytes]
 
     @property
-    def facts(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         """What the manifest says of it."""
         return {"name": self.name, "sha256": self.sha256, "source": self.source}
 

@@ -1,5 +1,5 @@
 """Features -> principal components."""
 
-from fruits.pca.fit import Reduction, fit, fit_stored, load, project, transform
+from fruits.pca.fit import FittedPCA, fit, load, transform
 
-__all__ = ["Reduction", "fit", "fit_stored", "load", "project", "transform"]
+__all__ = ["FittedPCA", "fit", "load", "transform"]

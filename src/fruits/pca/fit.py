@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from fruits.errors import ReduceError
+from fruits.errors import PCAError
 from fruits.pca import spark_ml
 from fruits.results import tables
 from fruits.storage import Folder
@@ -29,7 +29,7 @@ more digits, and to scale it up would be to fit rounding errors."""
 
 
 @dataclass(frozen=True)
-class Reduction:
+class FittedPCA:
     """A fitted scaler and PCA: (x - mean) / deviation, projected on the loadings."""
 
     mean: NDArray[np.float64]  # [d]
@@ -57,20 +57,20 @@ class Reduction:
         )
 
 
-def load(folder: Folder, path: str) -> Reduction:
-    """What `Reduction.save` wrote."""
+def load(folder: Folder, path: str) -> FittedPCA:
+    """What `FittedPCA.save` wrote."""
     scaler, pca = (spark_ml.load(folder, f"{path}/{name}") for name in ("scaler", "pca"))
-    return Reduction(scaler["mean"], scaler["std"], pca["pc"], pca["explainedVariance"])
+    return FittedPCA(scaler["mean"], scaler["std"], pca["pc"], pca["explainedVariance"])
 
 
-def fit(features: "DataFrame", variance: float = 0.95, components: int | None = None) -> Reduction:
+def fit(features: "DataFrame", variance: float = 0.95, components: int | None = None) -> FittedPCA:
     """The reduction that keeps `components`, or as few as explain `variance` (in (0, 1]).
 
     `features` has a column `features` array<float>. Each component's sign is fixed: its largest
     loading, by absolute value, is positive.
 
     Raises:
-        ReduceError: fewer than two rows, no feature that varies, or fewer components to be had
+        PCAError: fewer than two rows, no feature that varies, or fewer components to be had
             than were asked for.
     """
     return _fitted(_moments(features), variance, components)
@@ -82,17 +82,17 @@ def fit_stored(
     files: Sequence[str],
     variance: float,
     components: int | None,
-) -> Reduction:
+) -> FittedPCA:
     """As `fit`, on the features in these files, which workers read themselves."""
     # As many tasks as run side by side, within reason: each gives the driver 13 MB.
     slots = min(spark.sparkContext.defaultParallelism, 32)
-    parts = tables.on_workers(spark, _MomentsOfFiles(folder), tables.dealt(files, slots))
+    parts = tables.on_workers(spark, _MomentsOfFiles(folder), tables.deal(files, slots))
     return _fitted(sum(parts, _NONE), variance, components)
 
 
-def _fitted(moments: "_Moments", variance: float, components: int | None) -> Reduction:
+def _fitted(moments: "_Moments", variance: float, components: int | None) -> FittedPCA:
     if moments.count < 2:
-        raise ReduceError(
+        raise PCAError(
             f"a PCA needs at least two photos and there is {moments.count or 'none'}: "
             "add photos, or stop at the features (fruits featurize)"
         )
@@ -101,9 +101,9 @@ def _fitted(moments: "_Moments", variance: float, components: int | None) -> Red
     varying = deviation > 0
     rank = min(moments.count - 1, int(varying.sum()))
     if rank == 0:
-        raise ReduceError("all photos have the same features: a PCA needs photos that differ")
+        raise PCAError("all photos have the same features: a PCA needs photos that differ")
     if components is not None and components > rank:
-        raise ReduceError(
+        raise PCAError(
             f"{components} components can't be had: {moments.count} photos give at most {rank}; "
             "ask for fewer, or use --variance"
         )
@@ -116,10 +116,10 @@ def _fitted(moments: "_Moments", variance: float, components: int | None) -> Red
     loadings = loadings[:, :k]
     largest = np.abs(loadings).argmax(axis=0)
     loadings = loadings * np.sign(loadings[largest, np.arange(k)])
-    return Reduction(moments.mean, deviation, loadings, explained[:k])
+    return FittedPCA(moments.mean, deviation, loadings, explained[:k])
 
 
-def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
+def transform(reduction: FittedPCA, features: "DataFrame") -> "DataFrame":
     """The columns but `features`, and `components` array<float>, of any rows with features."""
     from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
@@ -129,7 +129,7 @@ def transform(reduction: Reduction, features: "DataFrame") -> "DataFrame":
 
 
 def project(
-    spark: "SparkSession", folder: Folder, reduction: Reduction, files: Sequence[str]
+    spark: "SparkSession", folder: Folder, reduction: FittedPCA, files: Sequence[str]
 ) -> list[str]:
     """Writes path, label, components of the rows of each of these files of features to a file of
     its own; returns their names."""
@@ -146,7 +146,7 @@ class _Projection:
     weights: NDArray[np.float64]  # [d, k]
 
     @staticmethod
-    def of(reduction: Reduction) -> "_Projection":
+    def of(reduction: FittedPCA) -> "_Projection":
         deviation = reduction.deviation
         inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 0)
         return _Projection(reduction.mean, reduction.loadings * inverse[:, None])
@@ -231,7 +231,7 @@ class _MomentsOfFiles:
         return sum(
             (
                 _moments_of_batches(rows.to_batches(max_chunksize=_ROWS))
-                for rows in tables.each(self.folder, files, ["features"])
+                for rows in tables.read_each(self.folder, files, ["features"])
             ),
             _NONE,
         )

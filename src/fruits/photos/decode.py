@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pi_heif import register_heif_opener
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
-from fruits.errors import PhotoError
+from fruits.errors import PhotoError, PhotoTooLarge
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
@@ -111,12 +111,12 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
         except UnidentifiedImageError:
             raise PhotoError("the file is not an image, or of a kind that is not read") from None
         except Image.DecompressionBombError:
-            raise PhotoError(f"more than {max_pixels / 1e6:g} megapixels") from None
+            raise PhotoTooLarge(f"more than {max_pixels / 1e6:g} megapixels") from None
         except Exception as error:  # decoders raise anything: struct.error, SyntaxError, KeyError…
             raise PhotoError(f"the file is damaged ({_words(error)})") from None
         if image.width * image.height > max_pixels:
             size = f"{image.width} x {image.height} pixels"
-            raise PhotoError(f"{size} are more than {max_pixels / 1e6:g} megapixels")
+            raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
         try:
             if at_least and image.format in ("JPEG", "MPO"):
                 image.draft(None, (at_least, at_least))

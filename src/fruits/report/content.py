@@ -8,13 +8,15 @@ from zlib import crc32
 
 import pyarrow.compute as pc
 
-from fruits.classifier.predictor import read_measures
+from fruits.classifier.evaluate import Evaluation
+from fruits.classifier.stored import read_evaluation, read_validation
 from fruits.errors import FruitsError, PhotoError
 from fruits.photos.decode import thumbnail
 from fruits.report.render import ReportContent, SamplePhoto, ScatterPoint
 from fruits.results import tables
 from fruits.results.manifest import Manifest
 from fruits.results.store import Results
+from fruits.settings import Settings
 from fruits.storage import open_folder
 from fruits.storage.read_ahead import read_ahead
 
@@ -22,21 +24,27 @@ _POINTS = 4_000
 _LABELS = 60
 _SAMPLES_A_LABEL = 6
 _THUMBNAIL = 96  # pixels
-_MAX_PIXELS = 100_000_000
 
 
-def gather(store: Results) -> ReportContent:
-    """What `report.render` takes. Photos that can't be read any more are left out."""
+def gather(store: Results, settings: Settings) -> ReportContent:
+    """What `render` takes. Photos that can't be read any more are left out."""
     manifest = store.current()
-
     counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
     return ReportContent(
         manifest=asdict(manifest),
         scatter=_scatter(store, manifest),
-        samples=_samples(store, manifest),
+        samples=_samples(store, manifest, settings.max_megapixels * 1_000_000),
         rejects={reason["values"]: reason["counts"] for reason in counted},
-        evaluation=read_measures(store, photos=True) or read_measures(store, photos=False),
+        training=manifest.classifier,
+        evaluation=_evaluation(store, manifest),
     )
+
+
+def _evaluation(store: Results, manifest: Manifest) -> Evaluation | None:
+    """The last one on photos, or else the cross-validation in training."""
+    if "classifier" not in manifest.models:
+        return None
+    return read_evaluation(store) or read_validation(store)
 
 
 def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
@@ -55,7 +63,9 @@ def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
     return [point for _, point in points]
 
 
-def _samples(store: Results, manifest: Manifest) -> dict[str | None, list[SamplePhoto]]:
+def _samples(
+    store: Results, manifest: Manifest, max_pixels: int
+) -> dict[str | None, list[SamplePhoto]]:
     """The first few photos of each label, as thumbnails."""
     keys = store.read(manifest.features, ["path", "label"])
     chosen: list[dict[str, Any]] = []
@@ -72,7 +82,7 @@ def _samples(store: Results, manifest: Manifest) -> dict[str | None, list[Sample
             if isinstance(data, PhotoError):
                 continue
             try:
-                picture = thumbnail(data, _THUMBNAIL, _MAX_PIXELS)
+                picture = thumbnail(data, _THUMBNAIL, max_pixels)
             except PhotoError:  # changed since, or larger than a report is worth
                 continue
             samples[row["label"]].append(SamplePhoto(row["path"], picture))

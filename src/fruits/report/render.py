@@ -7,6 +7,7 @@ hostile: the template is rendered with autoescape on, and none of them reaches C
 
 import base64
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,8 @@ from typing import Any
 
 from jinja2 import Template
 
+from fruits.classifier.evaluate import Confusion, Evaluation
+from fruits.results.manifest import Training
 from fruits.templates import environment
 
 MAX_BARS = 40
@@ -57,8 +60,8 @@ class ReportContent:
     scatter: Sequence[ScatterPoint]
     samples: Mapping[str | None, Sequence[SamplePhoto]]
     rejects: Mapping[str, int]
-    evaluation: Mapping[str, Any] | None = None
-    """What `classify.evaluate` measured, or else the cross-validation in training."""
+    training: Training | None = None
+    evaluation: Evaluation | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def render(content: ReportContent) -> str:
         rate=(counts.get("featurized") or 0) / (seconds.get("featurize") or math.inf),
         variance=_variance(manifest.get("explained_variance", ()), manifest.get("variance")),
         scatter=_scatter(content.scatter),
-        recognition=_recognition(manifest.get("classifier"), content.evaluation),
+        recognition=_recognition(content.training, content.evaluation),
         labels=_bars(labels),
         samples=_samples(content.samples),
         sample_labels=max(len(labels), len(content.samples)),
@@ -197,52 +200,45 @@ def _axis_around(values: Sequence[float]) -> Axis:
     return Axis(low - margin, high + margin)
 
 
-def _recognition(
-    classifier: Mapping[str, Any] | None, found: Mapping[str, Any] | None
-) -> dict[str, Any] | None:
-    if not classifier or not found:
+def _recognition(training: Training | None, evaluation: Evaluation | None) -> dict[str, Any] | None:
+    if not training or not evaluation:
         return None
-    others = found.get("other_photos")
-    wrong = {
-        f"{pair['label']} taken for {pair['answer']}": pair["photos"]
-        for pair in found["confusion"]
-        if pair["label"] != pair["answer"]
+    mistakes = {
+        f"{pair.label} taken for {pair.predicted}": pair.photos
+        for pair in evaluation.confusion
+        if pair.label != pair.predicted
     }
     return {
-        "trained": classifier,
-        "how": found["how"],
-        "photos": found["photos"],
-        "cross_validated": classifier["accuracy"] if "rejects" in found else None,
-        "measures": [
-            (name.replace("_", " "), found[name], interval)
-            for name, interval in found["intervals"].items()
+        "training": training,
+        "evaluation": evaluation,
+        "metrics": [
+            (name.replace("_", " "), evaluation.metrics[name], interval)
+            for name, interval in evaluation.intervals.items()
         ],
         "baselines": [
-            (name.replace("_", " "), baseline["accuracy"], baseline["interval"])
-            for name, baseline in found["baselines"].items()
+            (name.replace("_", " "), baseline.accuracy, baseline.interval)
+            for name, baseline in evaluation.baselines.items()
         ],
-        "others": (others, found["other_photos_not_sure"]) if others else None,
-        "labels": found["labels"],
-        "matrix": _matrix(found["confusion"]),
-        "confused": _bars(wrong)[:10],
+        "matrix": _matrix(evaluation.confusion),
+        "mistakes": _bars(mistakes)[:10],
     }
 
 
-def _matrix(confusion: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
+def _matrix(confusion: Sequence[Confusion]) -> dict[str, Any] | None:
     """Its labels, and (down, across, share of the row, words) of each cell that isn't empty."""
-    names = sorted({pair[side] for pair in confusion for side in ("label", "answer")})
+    names = sorted({name for pair in confusion for name in (pair.label, pair.predicted)})
     if len(names) > MAX_MATRIX_LABELS:
         return None
-    at = {name: i for i, name in enumerate(names)}
-    total: dict[str, int] = {}
+    position = {name: i for i, name in enumerate(names)}
+    total: Counter[str] = Counter()
     for pair in confusion:
-        total[pair["label"]] = total.get(pair["label"], 0) + pair["photos"]
+        total[pair.label] += pair.photos
     cells = [
         (
-            at[pair["label"]],
-            at[pair["answer"]],
-            pair["photos"] / total[pair["label"]],
-            f"{pair['label']} → {pair['answer']}: {pair['photos']} of {total[pair['label']]}",
+            position[pair.label],
+            position[pair.predicted],
+            pair.photos / total[pair.label],
+            f"{pair.label} → {pair.predicted}: {pair.photos} of {total[pair.label]}",
         )
         for pair in confusion
     ]

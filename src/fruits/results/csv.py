@@ -16,12 +16,12 @@ _ONE_FILE_VALUES = 16 * 2**20
 """It is one file up to so many numbers (64 MB of float32), then a folder."""
 
 
-def make_csv(spark: "SparkSession", store: Results, draft: Manifest) -> bytes | str:
-    """The CSV of the draft's reduced rows, for `Results.commit`: the bytes of a file, or, past
-    16 Mi numbers, a staged folder of parts, each with the header."""
-    files, components = draft.reduced or [], len(draft.explained_variance or [])
+def make_csv(spark: "SparkSession", store: Results, pending: Manifest) -> bytes | str:
+    """The CSV of the pending manifest's reduced rows, for `Results.commit`: a file's bytes; past
+    16 Mi numbers a staged folder of parts, each with the header."""
+    files, components = pending.reduced or [], len(pending.explained_variance or [])
     names = [f"pc_{i + 1}" for i in range(components)]
-    if draft.counts["features"] * components > _ONE_FILE_VALUES:
+    if pending.counts["features"] * components > _ONE_FILE_VALUES:
         staged = new_name("csv")
         rows = store.table(spark, files)
         values = (rows["components"][i].alias(name) for i, name in enumerate(names))

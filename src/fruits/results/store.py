@@ -7,23 +7,19 @@ leaves the former results as they were. What the manifest before the current one
 the next commit, for readers at work on it.
 """
 
-import fcntl
 import json
 import re
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pyarrow as pa
 
-from fruits.results import tables
 from fruits.errors import ResultsError
-from fruits.results.manifest import KEYS, MADE_WITH, MANIFEST, REJECTS, TABLES, FORMAT, Manifest, OlderFormat, parse
+from fruits.results import tables
+from fruits.results.manifest import MANIFEST, TABLES, Manifest, parse
 from fruits.storage import Folder, open_folder
 from fruits.storage.local import LocalFolder
 
@@ -46,10 +42,6 @@ _STAGED = re.compile(r"\.(manifest\.json|results\.csv|report\.html)\.[0-9a-f]{8}
 """The names that `new_name` and `LocalFolder.write` give: nothing else is ever removed."""
 _OTHERS_RUN = timedelta(days=1)
 """In S3, where nothing can be locked, what is younger may belong to another run at work."""
-
-
-
-
 
 
 @dataclass
@@ -132,7 +124,7 @@ class Results:
         names = filter(_FILE.fullmatch, self.folder.names(table))
         return [file for name in names if (file := f"{table}/{name}") not in named]
 
-    def _is_nobodys(self, name: str) -> bool:
+    def _is_abandoned(self, name: str) -> bool:
         """Whether no other run can be at work on what no manifest names."""
         if isinstance(self.folder, LocalFolder):
             return True  # whoever asks holds the lock
@@ -170,51 +162,13 @@ class Results:
         for folder in _FOLDERS:
             for name in filter(_OURS.fullmatch, self.folder.names(folder)):
                 path = f"{folder}/{name}"
-                if path not in named and (anyones or self._is_nobodys(name)):
+                if path not in named and (anyones or self._is_abandoned(name)):
                     found.append(path)
         return found
 
     def _delete(self, paths: Iterable[str]) -> None:
         for path in paths:
             self.folder.delete(path)
-
-
-@contextmanager
-def locked(folder: Folder) -> Iterator[None]:
-    """Keeps a second run out of a local results folder; the lock goes with the process.
-
-    Raises:
-        ResultsError: another run holds it.
-        StorageError: nothing can be written there.
-    """
-    if not isinstance(folder, LocalFolder):
-        folder.check_writable()
-        yield
-        return
-    place = Path(folder.address)
-    is_new = not place.exists()
-    folder.check_writable()
-    try:
-        with _lock_file(place) as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ResultsError(
-                    f"another run is writing in {place}: wait until it has ended"
-                ) from None
-            yield
-    finally:
-        if is_new and not any(p.is_file() and p.name != ".lock" for p in place.rglob("*")):
-            shutil.rmtree(place)  # nothing came of it
-
-
-def _lock_file(place: Path) -> IO[str]:
-    try:
-        return open(place / ".lock", "w")
-    except OSError as error:
-        raise ResultsError(
-            f"can't lock {place} ({error.strerror}): is it a colleague's? Give another folder"
-        ) from None
 
 
 def open_results(address: str) -> Results:
@@ -229,5 +183,3 @@ def open_results(address: str) -> Results:
         return Results(folder, None)
     data, state = found
     return Results(folder, parse(data, folder.address), state)
-
-

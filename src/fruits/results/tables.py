@@ -30,7 +30,7 @@ _MANY_SMALL = 64
 _FILE_ROWS = 4_096
 """A file holds about so many rows at most: 20 MB of features."""
 _READS = 16  # files read side by side: S3 answers each request in tens of milliseconds
-_MADE = b"fruits"  # the entry in a file's metadata that says what its rows were made with
+_PROVENANCE = b"fruits"  # the entry in a file's metadata that says what its rows were made with
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -52,33 +52,33 @@ def new_file(table: str) -> str:
     return f"{new_name(table)}.parquet"
 
 
-def write(folder: Folder, name: str, rows: pa.Table, made: bytes = b"") -> None:
-    """`made` says what the rows were made with: see `made_with`."""
+def write(folder: Folder, name: str, rows: pa.Table, provenance: bytes = b"") -> None:
+    """`provenance` says what the rows were made with: see `provenance_of`."""
     out = pa.BufferOutputStream()
-    rows = rows.replace_schema_metadata({_MADE: made} if made else None)
+    rows = rows.replace_schema_metadata({_PROVENANCE: provenance} if provenance else None)
     # A dictionary of features, or of paths, is larger than they are.
     pq.write_table(rows, out, compression="zstd", use_dictionary=["label"])
     folder.write(name, out.getvalue().to_pybytes())
 
 
-def made_with(folder: Folder, name: str) -> bytes:
+def provenance_of(folder: Folder, name: str) -> bytes:
     """What a file's rows were made with, as `write` was told."""
     with folder.open(name) as source:
         metadata: dict[bytes, bytes] = pq.read_schema(source).metadata or {}
-    return metadata.get(_MADE, b"")
+    return metadata.get(_PROVENANCE, b"")
 
 
-def made_as(folder: Folder, files: Sequence[str], made: bytes) -> list[str]:
+def of_provenance(folder: Folder, files: Sequence[str], provenance: bytes) -> list[str]:
     """Those of the files whose rows were made so; a file that can't be read is none of them."""
 
-    def is_so(name: str) -> bool:
+    def matches(name: str) -> bool:
         try:
-            return made_with(folder, name) == made
+            return provenance_of(folder, name) == provenance
         except (OSError, pa.ArrowException):
             return False
 
     with ThreadPoolExecutor(_READS) as pool:
-        return [file for file, so in zip(files, pool.map(is_so, files), strict=True) if so]
+        return [file for file, yes in zip(files, pool.map(matches, files), strict=True) if yes]
 
 
 def read(
@@ -104,7 +104,7 @@ def read_file(folder: Folder, name: str, columns: Sequence[str] | None = None) -
         ) from None
 
 
-def each(
+def read_each(
     folder: Folder, files: Sequence[str], columns: Sequence[str] | None = None
 ) -> Iterator[pa.Table]:
     """The files one after the other, while the next one is read."""
@@ -119,7 +119,7 @@ def each(
             yield waiting.result()
 
 
-def dealt(files: Sequence[str], hands: int) -> list[Sequence[str]]:
+def deal(files: Sequence[str], hands: int) -> list[Sequence[str]]:
     """The files, dealt out into at most so many parts, none of them empty."""
     return [files[i::hands] for i in range(min(hands, len(files)))]
 
@@ -136,17 +136,17 @@ class Keys:
     def of(folder: Folder, files: Sequence[str], schema: pa.Schema) -> "Keys":
         """`schema` holds those of the columns that are wanted."""
         tables = read(folder, files, schema.names)
-        rows = pa.concat_tables([schema.empty_table(), *(each.cast(schema) for each in tables)])
-        return Keys(list(files), [len(each) for each in tables], rows)
+        rows = pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
+        return Keys(list(files), [len(table) for table in tables], rows)
 
     def read(self, folder: Folder, wanted: NDArray[np.bool_]) -> pa.Table:
         """These rows, with all their columns."""
         ends = np.cumsum([0, *self.lengths])
-        found = []
+        tables = []
         for i, file in enumerate(self.files):
-            if (some := wanted[ends[i] : ends[i + 1]]).any():
-                found.append(read_file(folder, file).filter(some))
-        return pa.concat_tables(found)
+            if (chosen := wanted[ends[i] : ends[i + 1]]).any():
+                tables.append(read_file(folder, file).filter(chosen))
+        return pa.concat_tables(tables)
 
     def keeping(self, wanted: NDArray[np.bool_]) -> Change:
         """The change that leaves these rows; small files are merged where they are many."""
@@ -202,7 +202,7 @@ class _Rewrite:
         for file, rows in parts:
             table = read_file(self.folder, file)
             tables.append(table if rows is None else table.take(rows))
-        write(self.folder, name, pa.concat_tables(tables), made_with(self.folder, parts[0][0]))
+        write(self.folder, name, pa.concat_tables(tables), provenance_of(self.folder, parts[0][0]))
 
 
 def on_workers(spark: "SparkSession", work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
@@ -218,7 +218,7 @@ class Writer:
 
     folder: Folder
     table: str
-    made: bytes
+    provenance: bytes
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, int]]:
         """Name and number of rows of each file, once it is written."""
@@ -234,5 +234,5 @@ class Writer:
     def _written(self, batches: list[pa.RecordBatch]) -> tuple[str, int]:
         rows = pa.Table.from_batches(batches)
         name = new_file(self.table)
-        write(self.folder, name, rows, self.made)
+        write(self.folder, name, rows, self.provenance)
         return name, len(rows)

@@ -1,15 +1,14 @@
 """Results of format 1, whose tables were folders, with versions of photos apart -> format 2."""
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fruits.results import tables
 from fruits.errors import ResultsError
-from fruits.results.manifest import FORMAT, KEYS, MANIFEST, Manifest
+from fruits.results import tables
+from fruits.results.manifest import FORMAT, KEYS, MANIFEST, from_keys
 from fruits.results.store import Results
 from fruits.storage import Folder
 
@@ -24,19 +23,18 @@ def upgraded(folder: Folder) -> Results:
         ResultsError: a file of theirs is gone.
     """
     data, state = folder.read_with_state(MANIFEST) or (b"{}", "")
-    facts: dict[str, Any] = json.loads(data)
-    sources = pa.concat_tables(tables.read(folder, _files(folder, facts.pop("sources"))))
+    keys: dict[str, Any] = json.loads(data)
+    sources = pa.concat_tables(tables.read(folder, _files(folder, keys.pop("sources"))))
     after: dict[str, list[str]] = {}
     for table in ("features", "rejects", "views", "examples"):
-        if (path := facts.get(table)) and path not in after:
+        if (path := keys.get(table)) and path not in after:
             after[path] = _rewritten(folder, table, path, sources)
     for table in ("features", "rejects", "views", "examples"):
-        facts[table] = after.get(facts.get(table) or "") or None
-    facts["features"] = facts["features"] or []
-    models = {name: path for name, path in facts["models"].items() if name == "classifier"}
-    facts |= {**dict.fromkeys(_DROPPED), "models": models, "format": FORMAT}
-    known = {field.name for field in fields(Manifest)}
-    return Results(folder, Manifest(**{k: v for k, v in facts.items() if k in known}), state)
+        keys[table] = after.get(keys.get(table) or "") or None
+    keys["features"] = keys["features"] or []
+    models = {name: path for name, path in keys["models"].items() if name == "classifier"}
+    keys |= {**dict.fromkeys(_DROPPED), "models": models, "format": FORMAT}
+    return Results(folder, from_keys(keys), state)
 
 
 def _rewritten(folder: Folder, table: str, path: str, sources: pa.Table) -> list[str]:

@@ -9,7 +9,6 @@ memory until they are answered; nothing of them is stored or logged.
 """
 
 import asyncio
-import base64
 import json
 import logging
 import os
@@ -22,22 +21,16 @@ from typing import Any
 from tornado.httpserver import HTTPServer
 from tornado.web import Application, RequestHandler, authenticated
 
-from fruits.classifier.predictor import Answer, Recogniser
-from fruits.errors import ClassifyError, FruitsError, PhotoError
-from fruits.photos.decode import thumbnail
+from fruits.errors import ClassifyError, FruitsError, PhotoError, PhotoTooLarge
 from fruits.results import open_results
 from fruits.settings import Settings
 from fruits.settings import load as load_settings
-from fruits.storage import open_folder
 from fruits.templates import environment
+from fruits.web.predictors import Predictors
 from fruits.web.texts import TEXTS
 
 MAX_BYTES = 30 * 2**20
 MAX_MEGAPIXELS = 60  # phones make up to 50
-_NEAREST = 4
-_SHOWN = 640  # pixels of the photo's side, as the page shows it
-_THUMBNAIL = 200
-_LOADED = 3  # classifiers kept in memory, 0.1 to 0.3 GB each
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -48,158 +41,126 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
-
-class Recognisers:
-    """The classifiers that were asked for last, each with all it needs; used by one thread."""
-
-    def __init__(self, settings: Settings):
-        self._settings = settings
-        self._loaded: dict[str, Recogniser] = {}
-
-    def get(self, results: str) -> Recogniser:
-        """The recogniser of a results folder as it is now."""
-        manifest = open_results(results).manifest
-        if manifest is None or "classifier" not in manifest.models:
-            raise ClassifyError(f"no classifier was trained in {results}")
-        found = self._loaded.pop(results, None)
-        if found is None or manifest != found.manifest:
-            found = Recogniser(results, self._settings)
-        self._loaded[results] = found
-        while len(self._loaded) > _LOADED:
-            self._loaded.pop(next(iter(self._loaded)))
-        return found
-
-    def answer(self, results: str, photo: bytes) -> dict[str, Any]:
-        """What the page shows of a photo."""
-        recogniser = self.get(results)
-        answer = recogniser.answer(photo)
-        shown = thumbnail(photo, _SHOWN, MAX_MEGAPIXELS * 1_000_000)
-        return {
-            "sure": answer.sure,
-            "familiar": answer.familiar,
-            "top": [{"label": label, "probability": p} for label, p in answer.top],
-            "photo": _data_uri(shown),
-            "nearest": _nearest(recogniser, answer),
-        }
+Sources = Callable[[str], dict[str, str]]
+"""A user's name -> the results folders whose classifiers they can use: {"mine": address, …}."""
 
 
-def _nearest(recogniser: Recogniser, answer: Answer) -> list[dict[str, str]]:
-    """The photos trained on that are most alike, as far as they can still be read."""
-    shown = []
-    try:
-        folder = open_folder(recogniser.manifest.photos)
-        for path, label in recogniser.nearest(answer, _NEAREST):
-            try:
-                picture = thumbnail(folder.read(path), _THUMBNAIL, MAX_MEGAPIXELS * 1_000_000)
-            except PhotoError:
-                continue
-            shown.append({"label": label, "photo": _data_uri(picture)})
-    except FruitsError:
-        pass  # they are out of reach from here; the answer is not
-    return shown
+class _Recognition:
+    """What the handlers share. An engine predicts one photo at a time, so it has one thread."""
+
+    def __init__(self, sources: Sources, settings: Settings):
+        self.sources = sources
+        self.predictors = Predictors(settings)
+        self._pool = ThreadPoolExecutor(1, "recognise")
+
+    async def call(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
 
 
-def _data_uri(jpeg: bytes) -> str:
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
+class _Handler(RequestHandler):
+    def set_default_headers(self) -> None:
+        for name, value in _HEADERS.items():
+            self.set_header(name, value)
+
+    @property
+    def recognition(self) -> _Recognition:
+        recognition: _Recognition = self.settings["recognition"]
+        return recognition
+
+    @property
+    def sources(self) -> dict[str, str]:
+        """Of this user."""
+        user = self.current_user
+        return self.recognition.sources(user["name"])
+
+
+class _Page(_Handler):
+    @authenticated
+    async def get(self) -> None:
+        trained, unreadable = await self.recognition.call(_trained, self.sources)
+        language = preferred_language(self.request.headers.get("Accept-Language", ""))
+        page = _template().render(
+            text=TEXTS[language],
+            language=language,
+            languages=TEXTS,
+            sources=trained,
+            empty="trouble" if unreadable else "none",
+            max_bytes=MAX_BYTES,
+            xsrf=self.xsrf_token.decode() if self.settings.get("xsrf_cookies") else "",
+        )
+        self.finish(page)
+
+
+class _Predict(_Handler):
+    @authenticated
+    async def post(self, source: str) -> None:
+        if source not in self.sources:
+            return self._refuse(404, "missing")
+        if len(self.request.body) > MAX_BYTES:
+            return self._refuse(413, "large")
+        recognition, results = self.recognition, self.sources[source]
+        try:
+            predict = recognition.predictors.predict
+            self.finish(await recognition.call(predict, results, self.request.body))
+        except PhotoTooLarge:
+            self._refuse(422, "large")
+        except PhotoError:
+            self._refuse(422, "broken")
+        except ClassifyError:
+            self._refuse(404, "missing")
+        except FruitsError as error:
+            logging.getLogger("fruits").warning("%s", error)
+            self._refuse(503, "trouble")
+
+    def _refuse(self, status: int, why: str) -> None:
+        self.set_status(status)
+        self.finish(json.dumps({"error": why}))
+
+
+class _Script(RequestHandler):
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        self.finish((files("fruits.web") / "page.js").read_bytes())
 
 
 def application(
     user_handler: type[RequestHandler],
     prefix: str,
-    places: Callable[[str], dict[str, str]],
+    sources: Sources,
     settings: Settings,
     **more: Any,
 ) -> Application:
-    """The page at `prefix`, for the users whom `user_handler` knows.
+    """The page at `prefix`, for the users whom `user_handler` knows: it makes the predictions of
+    the first source that has a classifier, unless the user chooses another one."""
 
-    `places` says for a user's name which results there may be: {"mine": address, …}; the first that
-    has a classifier is asked unless the page says otherwise.
-    """
-    pool = ThreadPoolExecutor(1, "recognise")  # an engine answers one photo at a time
-    recognisers = Recognisers(settings)
-
-    async def in_pool(work: Callable[..., Any], *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(pool, work, *args)
-
-    class Base(user_handler):  # type: ignore[misc, valid-type]
-        def set_default_headers(self) -> None:
-            for name, value in _HEADERS.items():
-                self.set_header(name, value)
-
-        @property
-        def places(self) -> dict[str, str]:
-            user = self.current_user
-            return places(user["name"])
-
-    class Page(Base):
-        @authenticated
-        async def get(self) -> None:
-            trained, unknown = await in_pool(_trained, self.places)
-            language = preferred_language(self.request.headers.get("Accept-Language", ""))
-            page = _template().render(
-                text=TEXTS[language],
-                language=language,
-                languages=TEXTS,
-                places=trained,
-                empty="trouble" if unknown else "none",
-                max_bytes=MAX_BYTES,
-                xsrf=self.xsrf_token.decode() if more.get("xsrf_cookies") else "",
-            )
-            self.finish(page)
-
-    class AnswerPhoto(Base):
-        @authenticated
-        async def post(self, place: str) -> None:
-            if place not in self.places:
-                self._refuse(404, "missing")
-            elif len(self.request.body) > MAX_BYTES:
-                self._refuse(413, "large")
-            else:
-                try:
-                    self.finish(
-                        await in_pool(recognisers.answer, self.places[place], self.request.body)
-                    )
-                except PhotoError as error:
-                    self._refuse(422, "large" if "megapixels" in str(error) else "broken")
-                except ClassifyError:
-                    self._refuse(404, "missing")
-                except FruitsError as error:
-                    logging.getLogger("fruits").warning("%s", error)
-                    self._refuse(503, "trouble")
-
-        def _refuse(self, status: int, why: str) -> None:
-            self.set_status(status)
-            self.finish(json.dumps({"error": why}))
-
-    class Script(RequestHandler):
-        def get(self) -> None:
-            self.set_header("Content-Type", "text/javascript; charset=utf-8")
-            self.finish((files("fruits.web") / "page.js").read_bytes())
+    def for_users(handler: type[_Handler]) -> type[RequestHandler]:
+        return type(handler.__name__, (handler, user_handler), {})
 
     return Application(
         [
-            (prefix, Page),
-            (f"{prefix}answer/([a-z]+)", AnswerPhoto),
-            (f"{prefix}page.js", Script),
+            (prefix, for_users(_Page)),
+            (f"{prefix}predict/([a-z]+)", for_users(_Predict)),
+            (f"{prefix}page.js", _Script),
         ],
         log_function=lambda _: None,
+        recognition=_Recognition(sources, settings),
         **more,
     )
 
 
-def _trained(places: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Of these places, those whose results have a classifier, and those that can't be read."""
-    found, unknown = [], []
-    for name, address in places.items():
+def _trained(sources: dict[str, str]) -> tuple[list[str], list[str]]:
+    """Of these sources, those that have a classifier, and those that can't be read."""
+    trained, unreadable = [], []
+    for name, address in sources.items():
         try:
             manifest = open_results(address).manifest
         except FruitsError as error:
             logging.getLogger("fruits").warning("%s", error)
-            unknown.append(name)
+            unreadable.append(name)
             continue
         if manifest and "classifier" in manifest.models:
-            found.append(name)
-    return found, unknown
+            trained.append(name)
+    return trained, unreadable
 
 
 def preferred_language(accepted: str) -> str:
@@ -241,7 +202,7 @@ async def main() -> None:
 
     bucket = os.environ["BUCKET"]
 
-    def places(user: str) -> dict[str, str]:
+    def sources(user: str) -> dict[str, str]:
         return {
             "mine": f"s3://{bucket}/users/{user}/results",
             "team": f"s3://{bucket}/results",
@@ -252,7 +213,7 @@ async def main() -> None:
     settings = load_settings({"max_megapixels": MAX_MEGAPIXELS})
     secret = os.urandom(32)
     app = application(
-        UserHandler, prefix, places, settings, cookie_secret=secret, xsrf_cookies=True
+        UserHandler, prefix, sources, settings, cookie_secret=secret, xsrf_cookies=True
     )
     app.add_handlers(".*", [(f"{prefix}oauth_callback", HubOAuthCallbackHandler)])
     serve(app, urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"]).port or 80)

@@ -1,11 +1,11 @@
-// Sends a photo, shows the answer. No library: the page is one form.
+// Sends a photo, shows the prediction. No library: the page is one form.
 "use strict";
 const own = document.currentScript;
 const texts = JSON.parse(own.dataset.texts);
 const maxBytes = Number(own.dataset.maxBytes);
 const at = (id) => document.getElementById(id);
 const percent = new Intl.NumberFormat(document.documentElement.lang, { style: "percent", maximumFractionDigits: 0 });
-let turn = 0; // the last photo that was sent: an earlier one's answer comes too late
+let turn = 0; // the last photo that was sent: an earlier one's prediction comes too late
 
 function say(text, isError = false) {
   at("status").textContent = text;
@@ -23,17 +23,17 @@ function share(probability) {
   return probability > 0 && probability < 0.005 ? `< ${percent.format(0.01)}` : percent.format(probability);
 }
 
-function show(answer) {
-  const [first, ...others] = answer.top;
-  at("photo").src = answer.photo;
-  at("result").classList.toggle("unsure", !answer.sure);
-  at("label").textContent = answer.sure ? first.label : texts.unsure;
-  at("sure").textContent = answer.sure
+function show(prediction) {
+  const [first, ...others] = prediction.top;
+  at("photo").src = prediction.photo;
+  at("result").classList.toggle("unsure", !prediction.confident);
+  at("label").textContent = prediction.confident ? first.label : texts.unsure;
+  at("sure").textContent = prediction.confident
     ? share(first.probability)
-    : `${answer.familiar ? texts.undecided : texts.unfamiliar} ${first.label}, ${share(first.probability)}`;
-  at("others-title").textContent = answer.sure ? texts.others : texts.all;
+    : `${prediction.in_distribution ? texts.undecided : texts.unfamiliar} ${first.label}, ${share(first.probability)}`;
+  at("others-title").textContent = prediction.confident ? texts.others : texts.all;
   at("others").replaceChildren(
-    ...(answer.sure ? others : answer.top).map(({ label, probability }) => {
+    ...(prediction.confident ? others : prediction.top).map(({ label, probability }) => {
       const row = element("li");
       const bar = element("span", "", "bar");
       const filled = element("i");
@@ -43,9 +43,9 @@ function show(answer) {
       return row;
     }),
   );
-  at("nearest-title").hidden = answer.nearest.length === 0;
+  at("nearest-title").hidden = prediction.nearest.length === 0;
   at("nearest").replaceChildren(
-    ...answer.nearest.map(({ label, photo }) => {
+    ...prediction.nearest.map(({ label, photo }) => {
       const figure = element("figure");
       const image = element("img");
       image.src = photo;
@@ -70,20 +70,20 @@ async function ask(file) {
   say(texts.working);
   let why = "trouble";
   try {
-    const answer = await fetch(`answer/${at("place").value}`, {
+    const response = await fetch(`predict/${at("source").value}`, {
       method: "POST",
       headers: { "X-XSRFToken": document.querySelector("meta[name=xsrf]").content, "Content-Type": "application/octet-stream" },
       body: file,
     });
     if (mine !== turn) return;
-    if (answer.ok) {
-      show(await answer.json());
+    if (response.ok) {
+      show(await response.json());
       say("");
       return;
     }
-    why = answer.status === 403 ? "login" : answer.status === 413 ? "large" : (await answer.json()).error;
+    why = response.status === 403 ? "login" : response.status === 413 ? "large" : (await response.json()).error;
   } catch {
-    // No network, or no answer that can be read.
+    // No network, or a response that is not JSON.
   }
   if (mine === turn) say(texts[why] || texts.trouble, true);
 }

@@ -40,10 +40,10 @@ def test_spark_sums_the_same_and_its_models_say_the_same(
     vectors = rows.withColumn("raw", array_to_vector(rows["features"]))
     said = as_spark_ml(spark, classifier).transform(vectors)
     chances = vector_to_array(said["probability"]).alias("p")
-    table = said.select("features", "answer", chances).toArrow()
+    table = said.select("features", "predicted_label", chances).toArrow()
     features = np.array(table["features"].to_pylist(), np.float32)
     scores = classifier.cosines(features) / classifier.temperature
     probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
     assert np.array(table["p"].to_pylist()) == pytest.approx(probabilities, abs=1e-3)
-    assert table["answer"].to_pylist() == [labels[i] for i in scores.argmax(axis=1)]
+    assert table["predicted_label"].to_pylist() == [labels[i] for i in scores.argmax(axis=1)]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 
-from fruits.errors import ReduceError
+from fruits.errors import PCAError
 from fruits.pca.fit import fit, fit_stored, load, project, transform
 from fruits.results import tables
 from fruits.storage.local import LocalFolder
@@ -116,7 +116,7 @@ def test_fewer_photos_than_features_still_give_a_right_answer(spark: "SparkSessi
 def test_what_can_not_be_reduced_is_told(
     spark: "SparkSession", rows: NDArray[np.float64], asked: int | None, message: str
 ) -> None:
-    with pytest.raises(ReduceError, match=message):
+    with pytest.raises(PCAError, match=message):
         fit(frame(spark, rows, 1), components=asked)
 
 

@@ -24,7 +24,7 @@ def site(classified: Path) -> Iterator[str]:
 def test_it_offers_the_classifiers_that_there_are(site: str) -> None:
     status, page = ask(site)
     assert status == 200
-    assert '<input type="hidden" id="place" value="team">' in page
+    assert '<input type="hidden" id="source" value="team">' in page
     assert TEXTS["en"]["choose"] in page
 
 
@@ -36,7 +36,7 @@ def test_it_speaks_the_browsers_language(site: str) -> None:
 
 def test_a_photo_gets_an_answer_with_its_like(site: str) -> None:
     photo = (SAMPLES / "Banana" / "banana_03.jpg").read_bytes()
-    status, said = ask(f"{site}answer/team", photo)
+    status, said = ask(f"{site}predict/team", photo)
     assert status == 200
     answer: dict[str, Any] = json.loads(said)
     assert answer["top"][0]["label"] == "Banana"
@@ -56,7 +56,7 @@ def test_a_photo_gets_an_answer_with_its_like(site: str) -> None:
     ],
 )
 def test_what_it_refuses(site: str, place: str, data: bytes, status: int, why: str) -> None:
-    assert ask(f"{site}answer/{place}", data) == (status, json.dumps({"error": why}))
+    assert ask(f"{site}predict/{place}", data) == (status, json.dumps({"error": why}))
 
 
 def test_it_loads_nothing_from_elsewhere(site: str) -> None:

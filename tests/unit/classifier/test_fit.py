@@ -30,13 +30,13 @@ def test_it_tells_what_can_be_told_and_doubts_what_it_has_never_seen() -> None:
     examples = blobs(6, 40)
     classifier, validation = trained(examples)
     assert (validation.cosines.argmax(axis=1) == validation.truth).mean() == 1
-    again = classifier.answers(examples.features)
+    again = classifier.predict(examples.features)
     names = np.array(classifier.labels)[again.top[:, 0]]
     assert (names == examples.labels).all()
     assert again.probabilities.sum(axis=1).max() <= 1 + 1e-6
-    assert again.sure.mean() > 0.8
+    assert again.confident.mean() > 0.8
     strangers = blobs(5, 40, seed=99)
-    assert classifier.answers(strangers.features).sure.mean() < 0.05
+    assert classifier.predict(strangers.features).confident.mean() < 0.05
 
 
 def test_the_same_input_gives_the_same_classifier() -> None:
@@ -54,7 +54,7 @@ def test_a_label_with_one_photo_is_learnt_though_it_can_not_be_judged() -> None:
     )
     classifier, validation = trained(both)
     assert len(validation.rows) == 60
-    answer = classifier.answers(lonely.features)
+    answer = classifier.predict(lonely.features)
     assert classifier.labels[answer.top[0, 0]] == "lonely"
 
 
@@ -71,7 +71,7 @@ def test_photos_that_can_not_be_held_out_are_an_error() -> None:
 
 def test_probabilities_are_honest_on_what_was_held_out() -> None:
     _, validation = trained(blobs(8, 60, spread=9.0))
-    judged = validation.judged
+    judged = validation.predictions
     right = (judged.top[:, 0] == judged.truth).mean()
     assert 0.2 < right < 0.95
     assert judged.probability.mean() == pytest.approx(right, abs=0.1)

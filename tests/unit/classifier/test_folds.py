@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from fruits.classifier.folds import FOLDS, folds, looks, original
+from fruits.classifier.folds import FOLDS, clusters, folds, original
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_photos_of_one_heap_share_a_fold() -> None:
     heaps = unit_rows(8)
     heap = np.repeat(np.arange(8), 10)  # four of each label, ten photos of each
     features = (heaps[heap] + 0.01 * unit_rows(80, seed=1)).astype(np.float32)
-    found = folds(looks([f"{i}.jpg" for i in range(80)], heap // 4, features))
+    found = folds(clusters([f"{i}.jpg" for i in range(80)], heap // 4, features))
     for each in range(8):
         assert len(set(found[heap == each])) == 1
     for label in range(2):
@@ -52,22 +52,24 @@ def test_photos_of_one_heap_share_a_fold() -> None:
 
 def test_copies_share_a_fold_however_different_they_look() -> None:
     names = [f"{i}.jpg" for i in range(20)] + [f"{i}_flip.jpg" for i in range(20)]
-    found = folds(looks(names, np.zeros(40, int), unit_rows(40)))
+    found = folds(clusters(names, np.zeros(40, int), unit_rows(40)))
     assert (found[:20] == found[20:]).all()
 
 
 def test_the_same_photos_give_the_same_folds() -> None:
     names, labels = [f"{i}.jpg" for i in range(50)], np.arange(50) % 3
-    one, other = (looks(names, labels, unit_rows(50)) for _ in range(2))
+    one, other = (clusters(names, labels, unit_rows(50)) for _ in range(2))
     assert (one == other).all()
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_few_photos_get_a_fold_each(count: int) -> None:
-    found = folds(looks([f"{i}.jpg" for i in range(count)], np.zeros(count, int), unit_rows(count)))
+    found = folds(
+        clusters([f"{i}.jpg" for i in range(count)], np.zeros(count, int), unit_rows(count))
+    )
     assert len(set(found)) == count
 
 
 def test_photos_that_are_all_the_same_are_one_look() -> None:
     same = np.repeat(unit_rows(1), 9, axis=0)
-    assert len(set(looks([f"{i}.jpg" for i in range(9)], np.zeros(9, int), same))) == 1
+    assert len(set(clusters([f"{i}.jpg" for i in range(9)], np.zeros(9, int), same))) == 1

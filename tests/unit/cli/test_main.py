@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -15,12 +16,17 @@ from fruits import __version__
 from fruits.cli.main import VERBS
 
 
+def unwrapped(text: str) -> str:
+    """In one line; words are also broken after hyphens."""
+    return re.sub(r"-\s+", "-", " ".join(text.split()))
+
+
 def test_the_version_is_the_package_s() -> None:
     assert fruits("--version").stdout == f"fruits {__version__}\n"
 
 
 def test_help_lists_every_verb() -> None:
-    listed = " ".join(fruits("--help").stdout.split()).replace("- ", "-")  # as lines are broken
+    listed = unwrapped(fruits("--help").stdout)
     assert all(f" {verb} {words}" in listed for verb, words in VERBS.items())
 
 
@@ -29,7 +35,7 @@ def test_every_verb_has_help_with_an_example(verb: str) -> None:
     done = fruits(verb, "--help")
     assert done.returncode == 0
     assert f"  fruits {verb}" in done.stdout.partition("Example:")[2]
-    assert VERBS[verb] in " ".join(done.stdout.split())
+    assert VERBS[verb] in unwrapped(done.stdout)
 
 
 def test_help_imports_nothing_heavy() -> None:
@@ -112,3 +118,9 @@ def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:
     assert "photos/s" in text
     assert "500/500" in text
     assert text.count("\r") > 3
+
+
+def test_a_former_name_of_a_verb_works_and_names_the_new_one(tmp_path: Path) -> None:
+    done = fruits("reduce", str(tmp_path))
+    assert done.stderr.startswith("`fruits reduce` is now called `fruits pca`.\n")
+    assert "there are no results in" in done.stderr

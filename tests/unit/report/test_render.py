@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from fruits.classifier.evaluate import Baseline, Confusion, Evaluation, LabelMetrics, OnPhotos
 from fruits.report.render import (
     MAX_BARS,
     MAX_SAMPLE_LABELS,
@@ -22,6 +23,7 @@ from fruits.report.render import (
     oklch,
     render,
 )
+from fruits.results.manifest import Training
 
 VOID = {"meta", "link", "img", "wbr"}
 JPEG = b"\xff\xd8\xff\xe0 a small picture \xff\xd9"
@@ -94,7 +96,7 @@ def manifest(**changes: Any) -> dict[str, Any]:
         "engine": "openvino",
         "precision": "float32",
         "versions": {"pyspark": "4.3.0"},
-        "seconds": {"featurize": 8.0, "reduce": 75.0},
+        "seconds": {"featurize": 8.0, "pca": 75.0},
         "erased": [{"when": "2024-11-20T10:00:00+00:00", "photos": 2}],
         **changes,
     }
@@ -431,7 +433,7 @@ def test_the_facts_of_the_run_are_shown() -> None:
         "Engine openvino",
         "Precision float32",
         "featurize 8.0 s",
-        "reduce 1 min 15 s",
+        "pca 1 min 15 s",
         "pyspark 4.3.0",
         "2024-11-20 10:00 UTC 2 photos",
     ):
@@ -497,37 +499,34 @@ def test_any_finite_point_lies_inside_the_plot(places: list[tuple[float, float]]
 HOSTILE = '<script>alert("x")</script>'
 
 
-def test_the_confusion_matrix_and_the_measures_are_shown_and_escaped() -> None:
-    evaluation = {
-        "how": "photos that were given",
-        "photos": 10,
-        "rejects": 0,
-        "other_photos": 4,
-        "other_photos_not_sure": 0.75,
-        "accuracy": 0.7,
-        "intervals": {"accuracy": [0.5, 0.9]},
-        "baselines": {"most_frequent": {"accuracy": 0.5, "interval": [0.2, 0.8]}},
-        "labels": [
-            {"label": HOSTILE, "photos": 10, "precision": 1.0, "recall": 0.7, "f1": 0.82},
-        ],
-        "confusion": [
-            {"label": HOSTILE, "answer": HOSTILE, "photos": 7},
-            {"label": HOSTILE, "answer": "Lime", "photos": 3},
-        ],
-    }
-    classifier = {"labels": 2, "photos": 40, "accuracy": 0.8}
-    page = render(
-        ReportContent(
-            manifest={"classifier": classifier},
-            scatter=[],
-            samples={},
-            rejects={},
-            evaluation=evaluation,
-        )
+def test_the_confusion_matrix_and_the_metrics_are_shown_and_escaped() -> None:
+    evaluation = Evaluation(
+        how="photos that were given",
+        photos=10,
+        on_photos=OnPhotos(rejects=0, ignored=0, other_photos=4, other_photos_not_confident=0.75),
+        metrics={"accuracy": 0.7},
+        intervals={"accuracy": [0.5, 0.9]},
+        baselines={"most_frequent": Baseline(0.5, [0.2, 0.8])},
+        labels=[LabelMetrics(HOSTILE, 10, precision=1.0, recall=0.7, f1=0.82)],
+        confusion=[Confusion(HOSTILE, HOSTILE, 7), Confusion(HOSTILE, "Lime", 3)],
     )
+    training = Training(
+        created="2024-11-22T21:53:07+00:00",
+        trained_on="features",
+        photos=40,
+        labels=2,
+        views=1,
+        shrinkage=0.1,
+        temperature=0.1,
+        min_similarity=0.2,
+        min_probability=0.5,
+        accuracy=0.8,
+        accuracy_interval=[0.7, 0.9],
+    )
+    page = render(ReportContent({}, [], {}, {}, training, evaluation))
     shown = Page(page).text("recognition")
     assert "accuracy 70.0% (50.0% to 90.0%)" in shown
-    assert "in cross-validation it was right on 80.0%" in shown
-    assert "of which «not sure» 75.0%" in shown
+    assert "the accuracy in cross-validation was 80.0%" in shown
+    assert "of which not confident 75.0%" in shown
     assert page.count('class="cell"') == 2
     assert HOSTILE not in page

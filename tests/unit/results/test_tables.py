@@ -43,7 +43,7 @@ def written(folder: Folder, *files: pa.Table, made: bytes = b"") -> list[str]:
 def test_a_file_is_read_as_it_was_written(folder: Folder) -> None:
     (name,) = written(folder, rows("x", "yy"), made=b"so")
     assert tables.read_file(folder, name).equals(rows("x", "yy"))
-    assert tables.made_with(folder, name) == b"so"
+    assert tables.provenance_of(folder, name) == b"so"
 
 
 def test_of_a_large_file_in_s3_only_the_keys_are_fetched(s3: str) -> None:

@@ -23,7 +23,7 @@ def test_both_languages_say_everything() -> None:
 
 def test_nobody_gets_no_answer() -> None:
     for site in serving(Nobody, {"team": "/nowhere"}):
-        assert ask(f"{site}answer/team", b"photo")[0] == 403
+        assert ask(f"{site}predict/team", b"photo")[0] == 403
 
 
 def test_without_a_classifier_it_says_what_to_do(tmp_path: Path) -> None:

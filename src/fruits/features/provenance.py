@@ -1,0 +1,63 @@
+"""Features of one results folder are all made in the same way: with the same weights, engine,
+precision and decoding."""
+
+from dataclasses import replace
+
+from fruits.errors import ResultsError
+from fruits.model.engine import FILES
+from fruits.model.load import Model, load_model
+from fruits.progress import Progress
+from fruits.results.manifest import MADE_WITH, Manifest
+from fruits.results.store import Results
+from fruits.settings import Settings
+
+
+def load_model_for(
+    store: Results, settings: Settings, progress: Progress
+) -> tuple[Model, Settings]:
+    """The model for features to add to these results, and `settings` completed by what they were
+    made with.
+
+    Raises:
+        WeightsError: the weights are not available.
+        ResultsError: the features would be mixed with features that were made in another way.
+    """
+    former = store.manifest
+    weights = settings.weights or (former.weights if former else None)
+    model = load_model(weights, settings.cache, FILES[settings.engine], progress.say)
+    decode = settings.decode or (former.decode if former else "scaled")
+    settings = replace(settings, decode=decode)
+    if former:
+        _check_same(store.folder.address, former, model, settings)
+    return model, settings
+
+
+def load_model_of(manifest: Manifest, settings: Settings) -> tuple[Model, Settings]:
+    """The model that results were made with, and `settings` with what else they were made with.
+
+    Raises:
+        WeightsError: its weights are not available.
+        ResultsError: the weights of that name are others now.
+    """
+    model = load_model(manifest.weights, settings.cache, FILES[manifest.engine], lambda _: None)
+    if model.sha256 != manifest.model["sha256"]:
+        raise ResultsError(
+            f"the weights {model.name} are not those that the results were made with "
+            f"(sha256 {manifest.model['sha256'][:12]}…): give the cache that holds them by --cache"
+        )
+    return model, replace(settings, **{name: getattr(manifest, name) for name in MADE_WITH})
+
+
+def _check_same(address: str, former: Manifest, model: Model, settings: Settings) -> None:
+    same_weights = former.model["sha256"] == model.sha256
+    choices = [("weights", former.model["name"], model.name, same_weights)]
+    for name in MADE_WITH:
+        old, new = getattr(former, name), getattr(settings, name)
+        choices.append((name, old, new, old == new))
+    for option, old, new, same in choices:
+        if not same:
+            content = " of another content" if old == new else ""
+            raise ResultsError(
+                f"{address} was made with --{option} {old}, not {new}{content}: "
+                f"give another results folder, or --{option} {old}"
+            )

@@ -1,0 +1,94 @@
+"""How a verb writes in a results folder: alone, and with one commit at its end."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from fruits.errors import ResultsError
+from fruits.progress import Progress
+from fruits.results.manifest import Manifest, OlderFormat
+from fruits.results.store import Results, open_results
+from fruits.results.upgrade import upgraded
+from fruits.session import versions
+from fruits.storage import Folder, open_folder
+from fruits.storage.local import LocalFolder
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@contextmanager
+def writing(address: str, *, create: bool = False, upgrade: bool = False) -> Iterator[Results]:
+    """The results folder, locked. With `create` there need be none yet; with either, they can be of
+    an older format."""
+
+    if not create and not upgrade:
+        open_results(address).current()  # or an error, before anything is made
+    folder = open_folder(address)
+    with locked(folder):
+        try:
+            store = open_results(address)
+        except OlderFormat:
+            store = upgraded(folder)
+        yield store
+
+
+def commit(
+    spark: "SparkSession",
+    store: Results,
+    pending: Manifest,
+    progress: Progress,
+    csv: bytes | str | None = None,
+    spent: str | None = None,
+) -> None:
+    """`Results.commit` of the pending manifest, completed by when and how it was made."""
+    manifest = replace(
+        pending,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        versions=versions(spark),
+        seconds=dict(progress.seconds),
+    )
+    store.commit(manifest, csv, spent)
+
+
+@contextmanager
+def locked(folder: Folder) -> Iterator[None]:
+    """Keeps a second run out of a local results folder; the lock goes with the process.
+
+    Raises:
+        ResultsError: another run holds it.
+        StorageError: nothing can be written there.
+    """
+    if not isinstance(folder, LocalFolder):
+        folder.check_writable()
+        yield
+        return
+    place = Path(folder.address)
+    is_new = not place.exists()
+    folder.check_writable()
+    try:
+        with _lock_file(place) as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ResultsError(
+                    f"another run is writing in {place}: wait until it has ended"
+                ) from None
+            yield
+    finally:
+        if is_new and not any(p.is_file() and p.name != ".lock" for p in place.rglob("*")):
+            shutil.rmtree(place)  # nothing came of it
+
+
+def _lock_file(place: Path) -> IO[str]:
+    try:
+        return open(place / ".lock", "w")
+    except OSError as error:
+        raise ResultsError(
+            f"can't lock {place} ({error.strerror}): is it a colleague's? Give another folder"
+        ) from None

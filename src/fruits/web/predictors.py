@@ -1,0 +1,69 @@
+"""Predictors of several results folders, and what the page shows of their predictions."""
+
+import base64
+from typing import Any
+
+from fruits.classifier.predictor import Prediction, Predictor
+from fruits.errors import ClassifyError, FruitsError, PhotoError
+from fruits.photos.decode import thumbnail
+from fruits.results import open_results
+from fruits.settings import Settings
+from fruits.storage import open_folder
+
+_NEAREST = 4
+_SHOWN = 640  # pixels of the photo's side, as the page shows it
+_THUMBNAIL = 200
+_LOADED = 3  # classifiers kept in memory, 0.1 to 0.3 GB each
+
+
+class Predictors:
+    """The classifiers that were used last, each with all it needs; used by one thread."""
+
+    def __init__(self, settings: Settings):
+        self._settings = settings
+        self._max_pixels = settings.max_megapixels * 1_000_000
+        self._loaded: dict[str, Predictor] = {}
+
+    def get(self, results: str) -> Predictor:
+        """The predictor of a results folder as it is now."""
+        manifest = open_results(results).manifest
+        if manifest is None or "classifier" not in manifest.models:
+            raise ClassifyError(f"no classifier was trained in {results}")
+        predictor = self._loaded.pop(results, None)
+        if predictor is None or manifest != predictor.manifest:
+            predictor = Predictor(results, self._settings)
+        self._loaded[results] = predictor
+        while len(self._loaded) > _LOADED:
+            self._loaded.pop(next(iter(self._loaded)))
+        return predictor
+
+    def predict(self, results: str, photo: bytes) -> dict[str, Any]:
+        """What the page shows of a photo."""
+        predictor = self.get(results)
+        prediction = predictor.predict(photo)
+        return {
+            "confident": prediction.confident,
+            "in_distribution": prediction.in_distribution,
+            "top": [{"label": label, "probability": p} for label, p in prediction.top],
+            "photo": _data_uri(thumbnail(photo, _SHOWN, self._max_pixels)),
+            "nearest": self._nearest(predictor, prediction),
+        }
+
+    def _nearest(self, predictor: Predictor, prediction: Prediction) -> list[dict[str, str]]:
+        """The examples that are most alike, as far as their photos can still be read."""
+        shown = []
+        try:
+            folder = open_folder(predictor.manifest.photos)
+            for path, label in predictor.nearest(prediction, _NEAREST):
+                try:
+                    picture = thumbnail(folder.read(path), _THUMBNAIL, self._max_pixels)
+                except PhotoError:
+                    continue
+                shown.append({"label": label, "photo": _data_uri(picture)})
+        except FruitsError:
+            pass  # they are out of reach from here; the prediction is not
+        return shown
+
+
+def _data_uri(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"
