@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What `make tunnel` calls: the pages of the cluster on this machine, through SSH, until Ctrl-C.
+# Called by `make tunnel`: opens the cluster's web pages on this machine through SSH, until Ctrl-C.
 # tunnel.sh [INVENTORY]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -9,10 +9,10 @@ if ! said=$(ansible-playbook ${1:+-i "$1"} ansible/tunnel.yml 2>&1); then
     exit 2
 fi
 cat <<TEXT
-JupyterHub      http://127.0.0.1:$hub    passwords in ansible/secrets/NAME
+JupyterHub      http://127.0.0.1:$hub    passwords are in ansible/secrets/NAME
 Spark master    http://127.0.0.1:$master
 Spark history   http://127.0.0.1:$history
-Open until you press Ctrl-C.
+Press Ctrl-C to close the tunnel.
 TEXT
 exec ssh -F ansible/secrets/ssh_config -N -o ExitOnForwardFailure=yes -o ServerAliveInterval=30 \
     -L "127.0.0.1:$hub:127.0.0.1:8000" \

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The cluster on this machine: what `make local-VERB` and `make images` call.
+# The cluster on this machine. Called by `make local-…` and `make images`.
 set -euo pipefail
 called_from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -15,25 +15,25 @@ hub() { compose exec -T jupyterhub "$@"; }
 random() { head -c "$1" /dev/urandom | base64 | tr -d '\n/+='; }
 
 check_engine() {
-    command -v docker >/dev/null || fail "There is no Docker here: install it, or on Debian say \`make engine\`."
+    command -v docker >/dev/null || fail "Docker is not installed: install it, or on Debian run \`make engine\`."
     local said
     said=$(docker info 2>&1) || case "$said" in
-        *"permission denied"*) fail "You may not use Docker's engine: join its group (sudo usermod -aG docker $USER) and log in again." ;;
-        *) fail "Docker's engine doesn't answer: start it (sudo systemctl start docker, or Docker Desktop)." ;;
+        *"permission denied"*) fail "You do not have permission to use Docker: join the docker group (sudo usermod -aG docker $USER) and log in again." ;;
+        *) fail "Docker is not responding: start it (sudo systemctl start docker, or Docker Desktop)." ;;
     esac
-    compose version >/dev/null 2>&1 || fail "Docker has no Compose v2: install its plugin (Debian: docker-compose), or say \`make engine\`."
+    compose version >/dev/null 2>&1 || fail "Docker Compose v2 is not installed: install the plugin (Debian: docker-compose), or run \`make engine\`."
 }
 
-# What is built, in an order in which each finds what it builds on.
+# Builds the images in dependency order.
 images() {
     check_engine
     check_room
-    docker buildx version >/dev/null 2>&1 || fail "Docker has no buildx: install its plugin (Debian: docker-buildx), or say \`make engine\`."
+    docker buildx version >/dev/null 2>&1 || fail "Docker buildx is not installed: install the plugin (Debian: docker-buildx), or run \`make engine\`."
     local said tag version revision
     said=$(mktemp -d) tag=$(setting TAG)
     version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' ../src/fruits/__init__.py)
     revision=$(git describe --always --dirty --exclude '*' --abbrev=40 2>/dev/null || echo unknown)
-    build() { # NAME DOCKERFILE [OPTION…]; a label on what others are built from would build those anew
+    build() { # NAME FOLDER [OPTION…]; build-* images get no labels, as new labels would rebuild what uses them
         local labels=()
         [[ $1 == build-* ]] || labels=(
             --label org.opencontainers.image.title=fruits
@@ -47,11 +47,11 @@ images() {
     }
     build_failed() { # LOG
         tail -n 30 "$1" >&2
-        ! grep -q "no space left" "$1" || fail "The disk is full: free some (docker system prune)."
-        fail "The image could not be built: the lines above are Docker's, all of them are in $1."
+        ! grep -q "no space left" "$1" || fail "The disk is full: free some space (docker system prune)."
+        fail "The image could not be built: see Docker's last lines above, and its full output in $1."
     }
-    echo "Building what changed (the first time takes some minutes) …"
-    # It shares nothing with the others, computes where they download, and takes as long as they.
+    echo "Building what changed (takes a few minutes the first time) …"
+    # Built in parallel: it shares nothing with the others, and compiles while they download.
     build object-store object-store &
     build build-uv base --target uv
     build build-keras base --target keras
@@ -67,16 +67,16 @@ check_room() {
     local memory root free
     memory=$(docker info --format '{{.MemTotal}}')
     [ "$memory" -ge 7000000000 ] \
-        || fail "Docker has $((memory / 1000000)) MB of memory, and the cluster needs 8 GB: give it more (Docker Desktop: Settings, Resources)."
+        || fail "Docker has $((memory / 1000000)) MB of memory, but the cluster needs 8 GB: give it more (Docker Desktop: Settings, Resources)."
     root=$(docker info --format '{{.DockerRootDir}}')
     if [ -d "$root" ]; then
         free=$(df -Pm "$root" | awk 'NR == 2 { print $4 }')
         [ "$free" -ge 2000 ] \
-            || fail "The disk of $root has $free MB left: free some (docker system prune), the images alone take 6 GB."
+            || fail "The disk of $root has only $free MB left: free some space (docker system prune); the images alone need 6 GB."
     fi
 }
 
-# Files in a folder of one's own, readable in the containers, whose users are others than here.
+# The folder is private; the files are world-readable because containers run with other user IDs.
 make_secrets() {
     mkdir -p "$secrets" && chmod 700 "$secrets"
     [ -s "$secrets/spark" ] || (umask 022 && random 48 >"$secrets/spark")
@@ -84,22 +84,22 @@ make_secrets() {
         "fruits$(random 12)" "$(random 36)" >"$secrets/s3")
 }
 
-explain() { # what compose said
+explain() { # LOG: turns the output of a failed compose into a message
     local taken
     taken=$(sed -nE 's/.*(127\.0\.0\.1:[0-9]+).*(already allocated|address already in use).*/\1/p' "$1" | head -n 1)
     if [ -n "$taken" ]; then
-        fail "Another program uses the port $taken: stop it, or change that port in compose/.env."
+        fail "Port $taken is already in use: stop the program that uses it, or change the port in compose/.env."
     elif grep -q "no space left" "$1"; then
-        fail "The disk is full: free some (docker system prune) and say \`make local-up\` again."
+        fail "The disk is full: free some space (docker system prune) and run \`make local-up\` again."
     elif grep -qi "unhealthy\|exited\|timeout" "$1"; then
         compose ps --all --format 'table {{.Service}}\t{{.Status}}' >&2
-        fail "Not everything became healthy: \`docker compose -f compose/compose.yaml logs SERVICE\` tells why."
+        fail "Some services did not become healthy: see \`docker compose -f compose/compose.yaml logs SERVICE\`."
     fi
     tail -n 3 "$1" >&2
-    fail "The cluster could not be started: the lines above are Docker's."
+    fail "The cluster could not be started: see Docker's messages above."
 }
 
-set_password() { # NAME: makes it, gives it to the Hub, prints it; the first user's is kept
+set_password() { # NAME: generates a password, sets it in the Hub and prints it; saves the first user's
     local password
     password=$(random 15)
     echo "$password" | hub hub-user set "$1" >&2 || return 2
@@ -116,8 +116,8 @@ up() {
     trap 'rm -f "$said"' EXIT
     compose up --detach --wait --wait-timeout 300 --remove-orphans 2>&1 | tee "$said" || explain "$said"
     user=$(setting HUB_USER)
-    users=$(hub hub-user list) || fail "The Hub doesn't answer: say \`make local-logs\`."
-    # A user who is there without a password on file: the secrets were lost, the volumes were not.
+    users=$(hub hub-user list) || fail "The Hub is not responding: see \`make local-logs\`."
+    # If the user exists without a saved password, the secrets were lost but the volumes were not.
     if ! grep -qx "$user" <<<"$users" || [ ! -s "$secrets/hub-password" ]; then
         set_password "$user" >/dev/null
     fi
@@ -130,18 +130,18 @@ S3              http://127.0.0.1:$(setting S3_PORT)    keys in $secrets/s3, buck
 TEXT
 }
 
-run() { # [FOLDER]: photos of this machine; else the samples, apart from them
+run() { # [FOLDER]: photos on this machine; without it the samples, stored separately
     check_engine
-    [ -n "$(compose ps --quiet --status running jupyterhub)" ] || fail "The cluster isn't running: say \`make local-up\` first."
+    [ -n "$(compose ps --quiet --status running jupyterhub)" ] || fail "The cluster is not running: run \`make local-up\` first."
     local user place photos=/opt/fruits/photos
     user=$(setting HUB_USER) place=s3://$(setting BUCKET)
     as() { hub as-user "$user" "$@"; }
     if [ -n "${1:-}" ]; then
         local folder uploads
         folder=$(cd "$called_from" && realpath -m "$1")
-        [ -d "$folder" ] || fail "There is no folder $folder."
+        [ -d "$folder" ] || fail "The folder $folder does not exist."
         uploads=$(as mktemp -d "/home/$user/.upload-XXXXXX")
-        # shellcheck disable=SC2064 # as it is now
+        # shellcheck disable=SC2064 # expand now
         trap "docker compose exec -T jupyterhub as-user '$user' rm -rf '$uploads'" EXIT
         tar -C "$folder" -ch --mode=u+rwX --ignore-failed-read . | as tar -x -C "$uploads"
         photos=$uploads
@@ -149,23 +149,23 @@ run() { # [FOLDER]: photos of this machine; else the samples, apart from them
         place=$place/samples
     fi
     as fruits upload "$photos" "$place/photos"
-    # Ctrl-C ends only what is seen of a run here.
+    # Ctrl-C only stops the output here; the run continues.
     as flock --nonblock --conflict-exit-code 75 .local-run.lock \
         fruits run "$place/photos" "$place/results" || case $? in
-        75) fail "Another \`make local-run\` is still going on: \`make local-logs\`, or wait for its end." ;;
+        75) fail "Another \`make local-run\` is in progress: wait until it ends, or watch it with \`make local-logs\`." ;;
         *) exit 2 ;;
     esac
 }
 
 user() {
     check_engine
-    [ -n "${1:-}" ] || fail "Whom? Say \`make local-user NAME=alice\`."
+    [ -n "${1:-}" ] || fail "NAME is missing: run \`make local-user NAME=alice\`."
     local password
     password=$(set_password "$1")
-    echo "The password of $1, shown this once: $password"
+    echo "Password of $1 (shown only once): $password"
 }
 
-down() { # containers go, with the scratch space of their own; the named volumes stay
+down() { # removes the containers and their anonymous volumes; keeps the named volumes
     check_engine
     compose rm --stop --force --volumes
     compose down --remove-orphans
@@ -174,8 +174,8 @@ down() { # containers go, with the scratch space of their own; the named volumes
 clean() {
     check_engine
     if [ "${YES:-}" != 1 ]; then
-        read -rp "Delete the local bucket, all users' notebooks, and compose/secrets with all keys? [y/N] " answer
-        [ "$answer" = y ] || fail "Nothing was deleted."
+        read -rp "Delete the local bucket, all users and their notebooks, and all keys in compose/secrets? [y/N] " answer
+        [ "$answer" = y ] || fail "Cancelled, nothing was deleted."
     fi
     compose down --volumes --remove-orphans
     rm -f "$secrets"/{spark,s3,hub-password}
@@ -184,5 +184,5 @@ clean() {
 case "${1:-}" in
 images | up | run | user | down | clean) "$@" ;;
 logs) check_engine && compose logs --follow --tail 100 ;;
-*) fail "local.sh images|up|run [FOLDER]|user NAME|logs|down|clean" ;;
+*) fail "usage: local.sh images|up|run [FOLDER]|user NAME|logs|down|clean" ;;
 esac

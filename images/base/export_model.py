@@ -1,7 +1,7 @@
-"""Exports the model into FOLDER and checks it: export_model.py FOLDER PHOTOS [WEIGHTS]
+"""Export the model into FOLDER and check it: export_model.py FOLDER PHOTOS [WEIGHTS]
 
-Leaves FOLDER/cache, and FOLDER/fruits.toml, which tells the package to use it. The check: the
-engine that workers use says the same of PHOTOS as Keras itself, within 1e-3.
+Creates FOLDER/cache, and FOLDER/fruits.toml, which tells the package to use it. The check compares
+the features of PHOTOS from the workers' engine with those from Keras; they must agree within 1e-3.
 """
 
 import sys
@@ -26,10 +26,10 @@ def main(folder: Path, photos: Path, weights: str = "") -> None:
     found = OpenVINO(model, "float32", 1).features(batch)
     wanted = TensorFlow(model, 1).features(batch)
     worst = float(np.abs(found - wanted).max())
-    print(f"{model.name}: the engines differ by {worst:.1e} at most on {len(batch)} photos")
+    print(f"{model.name}: the engines differ by at most {worst:.1e} on {len(batch)} photos")
     if not worst < _TOLERANCE or not wanted.any():
-        sys.exit("the exported model is not the one that Keras computes")
-    # Named, so that no run in the image looks for a download.
+        sys.exit("the exported model does not produce the same features as Keras")
+    # The weights are named explicitly so that no run in the image tries to download any.
     (folder / "fruits.toml").write_text(f'weights = "{weights or model.name}"\ncache = "{cache}"\n')
 
 

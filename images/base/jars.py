@@ -1,10 +1,10 @@
-"""The jars that S3A needs beside those that pyspark carries, pinned by sha256 in jars.lock.
+"""Lock and install the jars that S3A needs besides pyspark's, pinned by SHA-256 in jars.lock.
 
     python images/base/jars.py lock >images/base/jars.lock
     python images/base/jars.py install FOLDER <images/base/jars.lock
 
-Spark itself resolves and fetches them, as it does where a run outside an image writes to S3. Each
-line of the lock is `SHA256  JAR`.
+Spark itself resolves and downloads them, as it does for a run outside an image that uses S3. Each
+line of the lock file is `SHA256  JAR`.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ def main(verb: str, folder: str = "") -> None:
         for line in sys.stdin:
             sha256, name = line.split()
             if name not in jars or _sha256(jars[name]) != sha256:
-                sys.exit(f"{name} is not what jars.lock pins")
+                sys.exit(f"{name} is missing or its checksum is not the one in jars.lock")
             shutil.copy(jars[name], folder)
     else:
         shipped = {_artifact(path.name) for path in (Path(pyspark.__path__[0]) / "jars").iterdir()}
@@ -42,7 +42,7 @@ def _sha256(path: Path) -> str:
 
 
 def _artifact(jar: str) -> str:
-    """The jar's name without version: `netty-common` of `netty-common-4.2.3.Final.jar`."""
+    """Return the jar's name without version: `netty-common` for `netty-common-4.2.3.Final.jar`."""
     parts = jar.removesuffix(".jar").split("-")
     version = next((i for i, part in enumerate(parts) if part[:1].isdigit()), len(parts))
     return "-".join(parts[:version])

@@ -1,4 +1,4 @@
-"""JupyterHub: accounts that `hub-user` makes, each user's server under an account of its own."""
+"""Configure JupyterHub: `hub-user` manages accounts; each server runs as its user."""
 
 import os
 
@@ -8,13 +8,13 @@ c.JupyterHub.bind_url = f"http://{os.environ.get('HUB_ADDRESS', '')}:8000"
 c.JupyterHub.db_url = "sqlite:////srv/jupyterhub/state/jupyterhub.sqlite"
 c.JupyterHub.cookie_secret_file = "/srv/jupyterhub/state/cookie_secret"  # noqa: S105 - a path
 c.ConfigurableHTTPProxy.pid_file = "/run/fruits/proxy.pid"
-# All that comes from outside passes through the proxy: it runs as nobody in particular.
+# The proxy handles all traffic from outside, so it runs as an unprivileged user.
 c.ConfigurableHTTPProxy.command = [
     *("setpriv", "--reuid=hub-proxy", "--regid=hub-proxy", "--clear-groups"),
     "configurable-http-proxy",
 ]
 
-# Whoever has a password; there is no sign-up, and nobody may look into another's server.
+# Everyone with a password may log in. There is no sign-up, and no access to other users' servers.
 c.JupyterHub.authenticator_class = "pam"
 c.PAMAuthenticator.service = "jupyterhub"
 c.Authenticator.allow_all = True
@@ -25,7 +25,7 @@ c.Spawner.default_url = "/lab"
 c.Spawner.notebook_dir = "~"
 c.Spawner.start_timeout = 120
 c.Spawner.http_timeout = 120
-# What the container says of the cluster reaches each user's server as it stands.
+# The container's settings for the cluster are passed on unchanged to each user's server.
 kept = [
     *("PATH", "LANG", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV"),
     "OPENBLAS_NUM_THREADS",
@@ -37,8 +37,8 @@ kept = [
 ]
 c.Spawner.env_keep = kept
 
-# The page that tells which fruit a photo shows, for every user who is logged in. It holds no
-# secret, and what comes to it are strangers' files: it runs as nobody in particular.
+# The page that recognises the fruit in a photo, for all logged-in users. It needs no secrets and
+# handles untrusted files, so it runs as an unprivileged user.
 c.JupyterHub.services = [
     {
         "name": "recognise",

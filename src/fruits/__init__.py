@@ -34,7 +34,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Imports a name of the public API when it is used: the command needs few of them."""
+    """Imports public names lazily, as the command needs only a few of them."""
     if name not in _HOMES:
         raise AttributeError(f"module 'fruits' has no attribute {name!r}")
     module, attribute = _HOMES[name]

@@ -1,4 +1,4 @@
-"""Train, evaluate and predict: the verbs that turn stored features into labels."""
+"""Train, evaluate and predict: the commands that turn stored features into labels."""
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -32,16 +32,17 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _VIEWS_UP_TO = 5_000
-"""Up to so many photos, views are worth their time unasked: a minute or two on two cores."""
+"""The maximum number of photos for which views are used by default: they take a minute or two on
+two cores."""
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """An evaluation, and what it was made of."""
+    """An evaluation and the predictions it was computed from."""
 
     evaluation: Evaluation
     photos: pa.Table
-    """path, label, predictions, probabilities, confident, reason of each photo."""
+    """One row per photo: path, label, predictions, probabilities, confident, reason."""
 
 
 def train(
@@ -51,19 +52,20 @@ def train(
     views: int | None = None,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Stored features -> a classifier, evaluated by cross-validation, and the report.
+    """Trains a classifier on stored features, cross-validates it, and writes the report.
 
-    `views` 1 trains on the stored features; 6 on the mean over the whole photo, its corners and its
-    middle, for which the photos are read once more (and kept: the next training takes only new
-    ones). None: 6 for up to 5,000 photos that can be read, else 1.
+    With `views` 1, it trains on the stored features. With 6, it trains on the mean over the whole
+    photo, its corners and its centre, for which the photos are read again; these features are
+    stored, so the next training only reads new photos. None means 6 for up to 5,000 photos that
+    can be read, else 1.
 
     Raises:
-        FruitsError: what the user can put right; what stood in `results` before is untouched.
+        FruitsError: an error that the user can fix; `results` is left unchanged.
     """
     progress = progress or Progress()
     with writing(results) as store, spark_errors():
         pending = store.current()
-        labels_to_tell_apart(pending)  # or an error, before photos are read
+        labels_to_tell_apart(pending)  # fail before photos are read
         pending, views = _with_views(spark, store, pending, settings, views, progress)
         with progress.step("train"):
             pending = train_on_results(spark, store, pending, views)
@@ -79,13 +81,13 @@ def evaluate(
     settings: Settings = Settings(),
     progress: Progress | None = None,
 ) -> Evaluated:
-    """Evaluates the classifier on a folder of photos that it has not seen; kept for the report.
+    """Evaluates the classifier on a folder of unseen photos, and stores this for the report.
 
-    A photo's true label is the folder it is in. Photos in folders that the classifier doesn't know
-    are counted apart: their predictions should not be confident.
+    The true label of a photo is the folder it is in. Photos with labels that the classifier
+    doesn't know are counted separately: their predictions should not be confident.
 
     Raises:
-        FruitsError: there is no classifier, or no photo in a folder that it knows.
+        FruitsError: there is no classifier, or no photo with a label that it knows.
     """
     progress = progress or Progress()
     with writing(results) as store, spark_errors():
@@ -111,11 +113,13 @@ def predict(
     settings: Settings = Settings(),
     progress: Progress | None = None,
 ) -> pa.Table:
-    """Predictions for each photo of a folder: path, reason (why there is none), confident, and the
-    top five as label_1, probability_1 …, sorted by path.
+    """Predictions for each photo of a folder, sorted by path.
+
+    The columns are path, reason (why there is no prediction), confident, and the top five labels
+    as label_1, probability_1 …
 
     Raises:
-        FruitsError: there is no classifier, or no photo.
+        FruitsError: there is no classifier, or there are no photos.
     """
     store = open_results(results)
     classifier = load_classifier(store)
@@ -130,8 +134,9 @@ def predict(
 
 
 def cross_validate(results: str) -> Evaluated:
-    """The cross-validation of training once more, photo by photo, without Spark: predictions for
-    each photo by a classifier that was fitted without its cluster.
+    """Repeats the cross-validation of training without Spark, with predictions for each photo.
+
+    Each photo is predicted by a classifier that was fitted without the photo's cluster.
 
     Raises:
         FruitsError: there is no classifier.
@@ -163,7 +168,7 @@ def _with_views(
     views: int | None,
     progress: Progress,
 ) -> tuple[Manifest, int]:
-    """The pending manifest with views of all labelled photos, and how many to train on."""
+    """The pending manifest with views of all labelled photos, and the number of views to use."""
     labelled = sum(count for label, count in pending.labels.items() if label)
     if views == 1 or (views is None and labelled > _VIEWS_UP_TO):
         return pending, 1

@@ -1,6 +1,6 @@
-"""Removes photos from the results, and all that was made from them (GDPR, article 17).
+"""Removes photos, and everything computed from them, from the results (GDPR, article 17).
 
-The photos themselves belong to whoever keeps the folder: they are not touched.
+The photos themselves are not deleted; that is up to the owner of their folder.
 """
 
 import os
@@ -42,8 +42,8 @@ class Erasure:
 
     photos: int
     rows: int  # in all tables together
-    unmatched: list[str]  # of the names given, those that name no photo in the results
-    models: list[str]  # fitted models that had seen the photos, and still stand
+    unmatched: list[str]  # given names that match no photo in the results
+    models: list[str]  # models fitted on the photos that are still in use
 
 
 def erase(
@@ -54,30 +54,31 @@ def erase(
     settings: Settings = Settings(),
     progress: Progress | None = None,
 ) -> Erasure:
-    """Removes every row made from these photos, everywhere, older copies too.
+    """Removes all rows computed from these photos, including older copies.
 
     `photos` are paths as in the results or below the folder of photos, folders or prefixes of
-    such paths, or local text files that list them, a line each. `refit` fits the PCA and the
-    classifier anew on what is left. The manifest keeps how many were removed and when, not which.
+    such paths, or local text files that list them, one per line. With `refit`, the PCA and the
+    classifier are refitted on the remaining photos. The manifest records how many photos were
+    removed and when, but not which.
 
     Raises:
-        ResultsError: none of the names names a photo in the results; nothing is changed.
-        PCAError: too little is left to refit the PCA on; nothing is changed.
+        ResultsError: no name matches a photo in the results; nothing is changed.
+        PCAError: too few photos are left to refit the PCA; nothing is changed.
     """
     progress = progress or Progress()
     with writing(results, upgrade=True) as store, spark_errors():
         if store.manifest is None:
-            store.purge()  # of what a first run that was killed left
+            store.purge()  # remove what a killed first run left behind
         former = store.current()
         with progress.step("find"):
             both = [*former.features, *former.rejects]
             known = store.read(both, ["path"])["path"]
             known = known.combine_chunks()
-            doomed, unmatched = _match(known, _names(photos, known), former.photos)
+            doomed, unmatched = _match(known, _names(photos), former.photos)
         if not len(doomed):
-            store.purge()  # of what a killed run, or a killed erasure, may have left
+            store.purge()  # a killed run or erasure may have left files of these photos
             raise ResultsError(
-                f"nothing was erased: no photo in {store.folder.address} is named by "
+                f"nothing was erased: no photo in {store.folder.address} matches "
                 f"{', '.join(photos)[:200]}"
             )
         with progress.step("erase"):
@@ -105,18 +106,18 @@ def erase(
 def _without(
     spark: "SparkSession", store: Results, former: Manifest, doomed: pa.Array
 ) -> tuple[Manifest, int]:
-    """A pending manifest without the doomed photos, and how many rows it leaves out."""
+    """A pending manifest without the doomed photos, and the number of removed rows."""
     after: dict[str, Any] = {}
     removed: dict[str, int] = {}
     for table in TABLES:
         files = getattr(former, table)
         same = [other for other in after if getattr(former, other) == files]
-        if files is None or same:  # examples are features or views, unless these are many
+        if files is None or same:  # unless sampled, examples share the files of features or views
             after[table] = after[same[0]] if same else None
             continue
         paths = Keys.of(store.folder, files, _PATH)
         wanted = pc.invert(pc.is_in(paths.rows["path"], doomed)).to_numpy()
-        # Features, rejects and what is reduced are always there, the others where they have rows.
+        # Features, rejects and reduced always have a file; views and examples only if not empty.
         change = paths.keeping(wanted) or ([] if table in ("views", "examples") else EMPTY)
         after[table] = tables.changed(spark, store.folder, table, files, change) or None
         removed[table] = int((~wanted).sum())
@@ -141,7 +142,7 @@ def _refitted(spark: "SparkSession", store: Results, pending: Manifest) -> Manif
 
 
 def _retrained(spark: "SparkSession", store: Results, pending: Manifest, views: int) -> Manifest:
-    """The pending manifest with a classifier of what is left, or without one."""
+    """The pending manifest with a classifier of the remaining photos, or without one."""
     try:
         return train_on_results(spark, store, pending, views)
     except ClassifyError:
@@ -151,15 +152,15 @@ def _retrained(spark: "SparkSession", store: Results, pending: Manifest, views: 
         )
 
 
-def _names(given: Sequence[str], known: pa.Array) -> list[str]:
-    """The names, with those that lie in a local text file in its place."""
+def _names(given: Sequence[str]) -> list[str]:
+    """The names, with local text files replaced by the names they list."""
     names: list[str] = []
     for name in given:
         if os.path.isfile(name) and not is_photo(name):
             try:
                 lines = Path(name).read_text("utf-8-sig").splitlines()
             except (OSError, UnicodeDecodeError):
-                raise ResultsError(f"nothing was erased: {name} is no list of photos") from None
+                raise ResultsError(f"nothing was erased: {name} is not a list of photos") from None
             names += [line for line in lines if line.strip()]
         else:
             names.append(name)
@@ -167,9 +168,9 @@ def _names(given: Sequence[str], known: pa.Array) -> list[str]:
 
 
 def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, list[str]]:
-    """The known paths that are named, and the names that name none.
+    """The known paths that match a name, and the names that match none.
 
-    A name is a path; or a folder, and all below it; or else a prefix of paths.
+    A name is a path; or a folder, which matches everything below it; or else a prefix of paths.
     """
     exact = set(known.to_pylist())
     doomed: set[str] = set()
@@ -180,17 +181,17 @@ def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, 
             doomed.add(relative)
             continue
         folder = relative.rstrip("/") + "/"
-        found = {path for path in exact if path.startswith(folder)}
-        if not found and relative and not name.endswith("/"):
-            found = {path for path in exact if path.startswith(relative)}
-        doomed |= found
-        if not found:
+        matches = {path for path in exact if path.startswith(folder)}
+        if not matches and relative and not name.endswith("/"):
+            matches = {path for path in exact if path.startswith(relative)}
+        doomed |= matches
+        if not matches:
             unmatched.append(name)
     return pa.array(sorted(doomed), pa.string()), unmatched
 
 
 def _relative(name: str, root: str) -> str:
-    """A name as the results have it, whether it is given so or as the address of the photo."""
+    """A name relative to the folder of photos, given as such or as the address of the photo."""
     if "://" in name:
         address = name.replace("s3://", "s3a://", 1).removeprefix("file://")
     else:

@@ -1,16 +1,16 @@
 """The errors that a user can cause.
 
 Each message is one line that says what is wrong and what to do next; the `fruits` command prints
-it and ends with exit code 2. Anything else that is raised is a bug of ours and shows a traceback.
+it and exits with code 2. Any other exception is a bug in this package and shows a traceback.
 """
 
 
 class FruitsError(Exception):
-    """Something the user can put right; the message says how."""
+    """An error that the user can fix; the message says how."""
 
 
 class SettingsError(FruitsError):
-    """A setting has a value that it can't have."""
+    """A setting is unknown or has an invalid value."""
 
 
 class StorageError(FruitsError):
@@ -18,32 +18,32 @@ class StorageError(FruitsError):
 
 
 class PhotosError(FruitsError):
-    """There is no usable photo to work on."""
+    """There are no usable photos."""
 
 
 class WeightsError(FruitsError):
-    """Weights can't be had, are damaged, or are not those of a MobileNetV2."""
+    """Weights are not available, are damaged, or are not those of a MobileNetV2."""
 
 
 class EngineError(FruitsError):
-    """The inference engine can't do what was asked on this machine."""
+    """The inference engine does not support the requested settings on this machine."""
 
 
 class PCAError(FruitsError):
-    """The features do not allow the PCA that was asked for."""
+    """The requested PCA is not possible with these features."""
 
 
 class ClassifyError(FruitsError):
-    """The features do not allow a classifier, or there is none."""
+    """A classifier is not possible with these features, or there is none."""
 
 
 class ResultsError(FruitsError):
-    """The results folder is not usable for what was asked."""
+    """The results folder is missing, damaged or not usable for this operation."""
 
 
 class PhotoError(Exception):
-    """One photo can't be used; the message is the reason, in words, that goes to the rejects."""
+    """One photo can't be used; the message is the reason recorded in the rejects."""
 
 
 class PhotoTooLarge(PhotoError):
-    """A photo has more pixels than are decoded."""
+    """A photo has more pixels than the limit."""

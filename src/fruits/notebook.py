@@ -1,5 +1,8 @@
-"""What notebooks show of results. Labels, paths and reasons are a stranger's text: all of it passes
-through the template, which escapes it."""
+"""Displays results in notebooks.
+
+Labels, paths and reasons are untrusted text: all of it passes through the template, which escapes
+it.
+"""
 
 import base64
 from collections import Counter
@@ -21,7 +24,7 @@ from fruits.templates import environment
 
 @dataclass(frozen=True)
 class Html:
-    """Markup, as a notebook shows it."""
+    """HTML markup that a notebook displays."""
 
     data: str
 
@@ -30,7 +33,7 @@ class Html:
 
 
 def show_report(results: str, height: int = 900) -> Html:
-    """The report of a results folder, in a frame of so many pixels.
+    """The report of a results folder, in a frame `height` pixels high.
 
     Raises:
         FruitsError: there are no results, or they can't be read.
@@ -38,13 +41,15 @@ def show_report(results: str, height: int = 900) -> Html:
     store = open_results(results)
     store.current()
     page = (store.folder.read_if_there(REPORT) or b"<p>There is no report yet.</p>").decode()
-    # In a frame, neither the page's styles nor anything in it touch the notebook's.
+    # The frame isolates the styles and scripts of the report from the notebook.
     return _html("report", page, height)
 
 
 def show_confusion(evaluation: Evaluation) -> Html:
-    """The confusion matrix: how many photos of each label (rows) were predicted to have which label
-    (columns). The darker, the larger the share of the row."""
+    """The confusion matrix: counts of photos by true label (rows) and predicted label (columns).
+
+    Darker cells have a larger share of their row.
+    """
     counts = Counter({(pair.label, pair.predicted): pair.photos for pair in evaluation.confusion})
     labels, predicted = (sorted({key[i] for key in counts}) for i in (0, 1))
     rows = []
@@ -56,7 +61,7 @@ def show_confusion(evaluation: Evaluation) -> Html:
 
 
 def _shade(share: float) -> str:
-    """The style of a table's cell: the green of a share in [0, 1], with text that stands out."""
+    """The style of a table cell: green in proportion to a share in [0, 1], with legible text."""
     return (
         f"background: rgba(0, 109, 44, {share:.2f}); color: {'white' if share > 0.5 else 'inherit'}"
     )
@@ -65,9 +70,10 @@ def _shade(share: float) -> str:
 def show_mistakes(
     results: str, photos: pa.Table, count: int = 10, settings: Settings | None = None
 ) -> Html:
-    """The photos with a wrong prediction, of the `classify.Evaluated.photos` of the results' own
-    photos, the most probable ones first: each beside the most similar example of the predicted
-    label.
+    """The photos with a wrong prediction, those predicted with the highest probability first.
+
+    Each is shown next to the most similar example of the predicted label. `photos` is the
+    `classify.Evaluated.photos` of an evaluation on the photos of the results.
 
     Raises:
         FruitsError: there is no classifier, or the photos can't be read.
@@ -99,7 +105,7 @@ def show_mistakes(
 
 
 def _picture(folder: Folder, path: str, max_pixels: int) -> dict[str, str]:
-    """A photo's thumbnail, or the reason why there is none."""
+    """The thumbnail of a photo, or the reason why there is none."""
     try:
         jpeg = thumbnail(folder.read(path), 120, max_pixels)
     except PhotoError as error:

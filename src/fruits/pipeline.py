@@ -1,10 +1,10 @@
-"""The pipeline, step by step: each function is a verb of the `fruits` command.
+"""The steps of the pipeline: each public function is a verb of the `fruits` command.
 
-    spark = start_session(s3=True)  # as Spark is to write in S3
+    spark = start_session(s3=True)  # Spark writes to S3
     run(spark, "s3://bucket/photos", "s3://bucket/results")
 
-What it leaves is described in `results/`.
-A step that writes holds the results folder's lock, and commits once, at its end.
+See `results/` for the output format. Each function holds the lock of the results folder while it
+runs, and commits once, at the end.
 """
 
 from contextlib import nullcontext
@@ -38,10 +38,11 @@ def run(
 ) -> Manifest:
     """Photos -> features, PCA, CSV and report. Only new and changed photos are featurized.
 
-    `keep_pca`: project them with the PCA that there is, if any, instead of fitting it anew.
+    With `keep_pca`, new photos are projected with the existing PCA, if any, instead of refitting
+    it.
 
     Raises:
-        FruitsError: what the user can fix; what was in `results` before is unchanged.
+        FruitsError: an error that the user can fix; `results` is left unchanged.
     """
     progress = progress or Progress()
     with writing(results, create=True) as store:
@@ -61,7 +62,7 @@ def featurize(
     settings: Settings = Settings(),
     progress: Progress | None = None,
 ) -> Manifest:
-    """Photos -> features and rejects. Where the features change, a PCA of the former ones goes.
+    """Photos -> features and rejects. If features change, an existing PCA is dropped.
 
     Raises:
         FruitsError: as `run`.
@@ -79,7 +80,7 @@ def pca(
     settings: Settings = Settings(),
     progress: Progress | None = None,
 ) -> Manifest:
-    """Stored features -> PCA, CSV and report, fitted anew.
+    """Stored features -> new PCA, CSV and report.
 
     Raises:
         FruitsError: as `run`.
@@ -93,7 +94,7 @@ def pca(
 
 
 def report(results: str, settings: Settings = Settings(), progress: Progress | None = None) -> str:
-    """Writes `report.html` anew, without Spark; returns its address.
+    """Rewrites `report.html`, without Spark; returns its address.
 
     Raises:
         FruitsError: as `run`.
@@ -102,7 +103,7 @@ def report(results: str, settings: Settings = Settings(), progress: Progress | N
         return write_report(store, settings, progress or Progress())
 
 
-# The steps -----------------------------------------------------------------------------------
+# Steps ---------------------------------------------------------------------------------------
 
 
 def _updated(
@@ -114,8 +115,10 @@ def _updated(
     *,
     keep_pca: bool = False,
 ) -> Manifest:
-    """A pending manifest with the features of `photos`. It has the PCA that there is if no feature
-    changed, or with `keep_pca`."""
+    """A pending manifest with the features of `photos`.
+
+    It keeps the existing PCA if no features changed, or with `keep_pca`.
+    """
     updated = update_features(spark, open_folder(photos), store, settings, progress)
     former, pending = store.manifest, updated.pending
     if former is None or former.reduced is None or not (updated.same or keep_pca):
@@ -135,10 +138,10 @@ def _reduced(
     again: bool = False,
     keep_pca: bool = False,
 ) -> tuple[Manifest, bytes | str | None]:
-    """The pending manifest with a PCA of its features, and the CSV (None: there are both already).
+    """The pending manifest with a PCA of its features, and the CSV; None if both already exist.
 
-    `again`: fit it even then, as the models may have seen photos that were erased since.
-    `keep_pca`: keep as many components as there are, whatever `settings` say.
+    `again` refits the PCA even then, as it may have been fitted on photos that were erased since.
+    `keep_pca` keeps the current number of components, regardless of `settings`.
     """
     wanted = (None, settings.components) if settings.components else (settings.variance, None)
     there_are = ((pending.variance, None), (None, len(pending.explained_variance or [])))

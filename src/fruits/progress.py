@@ -1,4 +1,4 @@
-"""What a person sees while the work is going on: one line a step."""
+"""Progress display: one line per step."""
 
 import math
 import sys
@@ -11,26 +11,29 @@ from typing import TextIO
 from fruits.terminal import printable
 
 _POLL_S = 0.25
-_PLAIN_EVERY_S = 10  # between the lines of a step, where there is no terminal to redraw
+_PLAIN_EVERY_S = 10  # interval between lines of a step if the output is not a terminal
 
 
 class Progress:
-    """On a terminal a live line a step (photos done, photos a second, time left); elsewhere plain
-    lines, now and then. `seconds` holds how long each step took."""
+    """Shows and times the steps of a run.
+
+    On a terminal, each step has a live line (photos done, photos per second, time left); elsewhere,
+    plain lines are printed periodically. `seconds` holds the duration of each step.
+    """
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self.stream = sys.stderr if stream is None else stream
         self.seconds: dict[str, float] = {}
 
     def say(self, line: str) -> None:
-        """A line that stays."""
+        """Prints a permanent line."""
         print(printable(line), file=self.stream, flush=True)
 
     @contextmanager
     def step(
         self, name: str, total: int | None = None, done: Callable[[], int] | None = None
     ) -> Iterator[None]:
-        """Times a step and shows it; `done` tells how many of `total` photos are finished."""
+        """Times and shows a step; `done` returns how many of the `total` photos are finished."""
         start = time.perf_counter()
         try:
             with self._shown(name, total, done):
@@ -98,7 +101,7 @@ class Progress:
     @contextmanager
     def _plain(self, name: str, total: int | None) -> Iterator[Callable[[int], None]]:
         start = time.perf_counter()
-        last = -math.inf  # how fast it goes is said as soon as the first photos are done
+        last = -math.inf  # the first line is printed as soon as some photos are done
         self.say(f"{name}: {total} photos" if total else f"{name} …")
 
         def update(count: int) -> None:
@@ -115,7 +118,7 @@ class Progress:
 
 
 class Silent(Progress):
-    """Times the steps and shows nothing."""
+    """Times the steps without showing them."""
 
     def say(self, line: str) -> None:
         pass

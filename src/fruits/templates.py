@@ -1,10 +1,10 @@
-"""The pages' templates: what they are given is text, and never markup, unless they say so."""
+"""Jinja templates, with autoescaping: values are text, not markup, unless a template says so."""
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 
 def environment() -> Environment:
-    """Where the package's templates are found; what a template misses is an error."""
+    """The Jinja environment of the package's templates; undefined variables are errors."""
     return Environment(
         loader=PackageLoader("fruits", "."),
         autoescape=True,

@@ -1,5 +1,7 @@
-"""What the `fruits` command prints. Names of photos and labels are a stranger's text: in a terminal
-it is shown, and does nothing."""
+"""Safe output of the `fruits` command.
+
+Paths and labels are untrusted text, so control characters are escaped before printing.
+"""
 
 import sys
 import unicodedata
@@ -10,13 +12,13 @@ import click
 if TYPE_CHECKING:
     from rich.table import Table
 
-# Overrides and isolates of the direction of writing (UAX #9): they make a name read as another.
+# Bidirectional overrides and isolates (UAX #9), which can disguise a name as another.
 _DIRECTION = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # controls, lone surrogates, ends of lines and paragraphs
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # controls, lone surrogates, line and paragraph separators
 
 
 def printable(line: str) -> str:
-    r"""The line with a visible escape (`\x1b`) for each character that would act on a terminal."""
+    r"""The line with terminal control characters replaced by visible escapes, such as `\x1b`."""
     return "".join(
         c.encode("unicode_escape").decode("ascii")
         if c in _DIRECTION or unicodedata.category(c) in _UNPRINTABLE
@@ -31,7 +33,7 @@ def echo(line: str, *, err: bool = False) -> None:
 
 
 def echo_table(table: "Table") -> None:
-    """Prints a table of text, which is no markup."""
+    """Prints a table, without interpreting its text as markup."""
     from rich.console import Console
 
     Console(file=sys.stdout, highlight=False, markup=False).print(table)

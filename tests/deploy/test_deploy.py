@@ -274,7 +274,7 @@ def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(
     assert run.returncode == 0, said
     assert len(_rows(_results(whole, "of-many"))) - 1 == many
     said = whole.playbook("status")
-    assert re.search(r"worker-2 .*does not answer", said)
+    assert re.search(r"worker-2 .*does not respond", said)
     assert "1 of 2 registered" in said
 
 

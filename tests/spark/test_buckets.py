@@ -77,7 +77,9 @@ def test_of_two_runs_at_once_one_ends_with_a_line_and_loses_nothing(
 
     def both_at_once() -> None:
         monkeypatch.setattr("fruits.pipeline.make_csv", while_another_runs)
-        with pytest.raises(ResultsError, match=r"another run has written .* meanwhile: run this"):
+        with pytest.raises(
+            ResultsError, match=r"another run has changed .* in the meantime: run this"
+        ):
             run()
 
     both_at_once()  # the first results, and
@@ -104,8 +106,8 @@ def test_an_erasure_that_finds_nothing_keeps_a_run_at_work_from_naming_what_it_r
     with pytest.raises(ResultsError, match="nothing was erased"):
         erase(spark, address, ["never-was.jpg"], progress=Silent())
     assert file not in at_work.orphans("features")
-    with pytest.raises(ResultsError, match=f"lacks {file}, .* another run has removed it"):
+    with pytest.raises(ResultsError, match=f"{file} is missing in .* another run has removed it"):
         at_work.commit(replace(at_work.current(), features=[file]))
-    with pytest.raises(ResultsError, match="another run has written"):
+    with pytest.raises(ResultsError, match="another run has changed"):
         at_work.commit(at_work.current())
     assert open_results(address).current().features != [file]

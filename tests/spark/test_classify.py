@@ -201,7 +201,7 @@ def test_too_little_left_leaves_no_classifier(spark: "SparkSession", home: Path)
     [
         (["Lime/a.png", "Lime/b.png"], "at least two labels, and there is only Lime"),
         (["a.png", "b.png"], "at least two labels, and there is none"),
-        (["Lime/a.png", "Lemon/b.png"], "at least two photos that differ"),
+        (["Lime/a.png", "Lemon/b.png"], "at least two different photos"),
     ],
 )
 def test_what_can_not_be_learnt_is_said(
@@ -331,7 +331,7 @@ def test_evaluate_json_is_one_object(home: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("predict", "RESULTS", "PHOTO", "FOLDER"), "give photos, or one folder"),
+        (("predict", "RESULTS", "PHOTO", "FOLDER"), "pass photos, or one folder"),
         (("predict", "EMPTY", "PHOTO"), "there are no results in"),
         (("train", "EMPTY"), "there are no results in"),
         (("evaluate", "EMPTY"), "there are no results in"),

@@ -344,7 +344,7 @@ def test_a_run_that_can_not_be_leaves_everything_as_it_was(
     other = Settings(weights=settings.weights, engine="tensorflow")
     bf16 = Settings(weights=settings.weights, precision="bf16")
     for folder, with_settings, error, words in (
-        (empty, settings, PhotosError, "there is no photo in"),
+        (empty, settings, PhotosError, "there are no photos in"),
         (tmp_path / "nowhere", settings, StorageError, "there is no folder"),
         (bad, settings, PhotosError, "none of the 1 photos"),
         (photos, Settings(components=13), PCAError, "ask for at most 12"),
@@ -394,7 +394,7 @@ def test_photos_are_decoded_as_they_were_for_the_results(
 
 def test_results_where_nothing_can_be_written_are_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match=r"can't write in .*: give another results folder"):
+    with pytest.raises(StorageError, match=r"can't write in .*: use another results folder"):
         run(str(tmp_path / "file" / "results"))
 
 
@@ -436,7 +436,9 @@ def test_results_of_format_1_are_taken_over(
     csv = (results / "results.csv").read_bytes()
     before = table(results, "features").set_index("path")["features"]
     as_format_1(results)
-    with pytest.raises(ResultsError, match=r"an older version: `fruits run PHOTOS .*` brings it"):
+    with pytest.raises(
+        ResultsError, match=r"an older version: run `fruits run PHOTOS .*` to update it"
+    ):
         pipeline.pca(spark, str(results), Settings(), Silent())
     facts = run()
     assert facts["counts"]["featurized"] == 0

@@ -46,18 +46,18 @@ esac
 @pytest.mark.parametrize(
     ("docker", "wanted"),
     [
-        (None, "There is no Docker here"),
-        ("echo Cannot connect to the Docker daemon >&2; exit 1", "doesn't answer: start it"),
+        (None, "Docker is not installed"),
+        ("echo Cannot connect to the Docker daemon >&2; exit 1", "is not responding: start it"),
         ("echo permission denied while trying >&2; exit 1", "usermod -aG docker ada"),
-        ('[ "$1" != compose ]', "Docker has no Compose v2"),
+        ('[ "$1" != compose ]', "Docker Compose v2 is not installed"),
         ('case "$*" in *MemTotal*) echo 4000000000 ;; esac', "4000 MB of memory"),
         (
             _WELL % "echo 'Bind for 127.0.0.1:8000 failed: port is already allocated'; exit 1",
-            "Another program uses the port 127.0.0.1:8000",
+            "Port 127.0.0.1:8000 is already in use",
         ),
         (
             _WELL % "echo 'listen tcp4 127.0.0.1:7070: bind: address already in use'; exit 1",
-            "Another program uses the port 127.0.0.1:7070",
+            "Port 127.0.0.1:7070 is already in use",
         ),
         (
             _WELL % "echo 'write /x: no space left on device'; exit 1",
@@ -65,7 +65,7 @@ esac
         ),
         (
             _WELL % "echo 'container fruits-history-1 is unhealthy'; exit 1",
-            "Not everything became healthy",
+            "Some services did not become healthy",
         ),
     ],
     ids=lambda value: value.split(":")[0][:30] if isinstance(value, str) else "none",

@@ -33,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def refused(name: str, wanted: str) -> Any:
     flag = f"--{name.replace('_', '-')}"
-    return pytest.raises(SettingsError, match=f"^{flag} can't be .*: it must be {wanted}$")
+    return pytest.raises(SettingsError, match=f"^{flag} must be {wanted}, not ")
 
 
 # Where a value comes from --------------------------------------------------------------------
@@ -166,7 +166,7 @@ def test_the_reference_engine_has_one_precision() -> None:
 
 @pytest.mark.parametrize("variable", ["FRUITS_VARIANCE", "FRUITS_COMPONENTS"])
 def test_a_wrong_variable_is_refused_too(variable: str) -> None:
-    with pytest.raises(SettingsError, match="can't be 'many': it must be a"):
+    with pytest.raises(SettingsError, match=r"must be a (whole )?number, not 'many'"):
         load(environ={variable: "many"})
 
 
@@ -206,7 +206,9 @@ def test_an_unknown_name_is_told_with_those_that_are_known(here: Path, name: str
     (here / "fruits.toml").write_text(f"{name} = 1" if name != "fruits" else "[fruits]")
     with pytest.raises(SettingsError) as caught:
         load(environ={})
-    assert str(caught.value).startswith(f"unknown setting '{name}' in the TOML file; known are ")
+    assert str(caught.value).startswith(
+        f"unknown setting '{name}' in the TOML file; the settings are "
+    )
     assert all(known in str(caught.value) for known in EVERY)
 
 

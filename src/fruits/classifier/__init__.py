@@ -1,1 +1,1 @@
-"""A classifier on stored features: fitted, measured, asked."""
+"""A classifier on stored features: training, evaluation and prediction."""

@@ -1,4 +1,4 @@
-"""What any classifier must beat."""
+"""Baselines that any classifier must beat."""
 
 from collections import Counter
 from typing import Any
@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NEIGHBOURS = 5
-_ROWS = 256  # compared at a time: 20 MB of cosines with 20,000 examples
+_ROWS = 256  # rows per block: 20 MB of cosines with 20,000 examples
 
 
 def nearest_label(
     examples: NDArray[np.float32], labels: NDArray[Any], features: NDArray[np.float32]
 ) -> list[str]:
-    """k-nearest neighbours: the label that most of the five nearest examples have, or the nearest
-    one of those that are equally frequent.
+    """k-nearest neighbours: the most frequent label among the five nearest examples.
 
-    `examples` [m, d] and `features` [n, d] have rows of length 1; `labels` [m] are the examples'.
+    Ties go to the label of the nearest example. `examples` [m, d] and `features` [n, d] have rows
+    of length 1; `labels` [m] are the labels of the examples.
     """
     nearest = []
     for start in range(0, len(features), _ROWS):
@@ -27,5 +27,5 @@ def nearest_label(
 
 
 def most_frequent_label(labels: list[str]) -> str:
-    """The label that most examples have."""
+    """The most frequent label among the examples."""
     return Counter(labels).most_common(1)[0][0]

@@ -1,7 +1,7 @@
 """A trained classifier: features -> labels, their probabilities, and whether to rely on them.
 
-All of it is numpy, the same in a Spark worker, in the command and in the page's server. How it is
-trained: `fit.py`.
+It is pure numpy, so it runs the same in a Spark worker, the command and the web server. See
+`fit.py` for training.
 """
 
 import io
@@ -15,47 +15,49 @@ from numpy.typing import NDArray
 from fruits.errors import ResultsError
 
 TOP = 5
-"""How many labels a prediction names."""
+"""Number of labels in a prediction."""
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of n photos; the most probable label comes first."""
+    """Predictions for n photos, with the most probable label first."""
 
     top: NDArray[np.int64]  # [n, up to 5] positions in `Classifier.labels`
     probabilities: NDArray[np.float64]  # [n, up to 5]
     similarity: NDArray[np.float64]  # [n] the cosine to the nearest label
-    confident: NDArray[np.bool_]  # [n] whether to rely on it
+    confident: NDArray[np.bool_]  # [n] whether to rely on the prediction
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """The cosine, in a space where photos of one label vary alike in all directions, between a
-    photo and the mean of each label."""
+    """Scores each label by the cosine between a photo and the label's mean in whitened space.
+
+    In that space, photos of one label vary equally in all directions.
+    """
 
     labels: tuple[str, ...]
-    mean: NDArray[np.float32]  # [d] of the labels' means, of features of length 1
+    mean: NDArray[np.float32]  # [d] mean of the label means, for features of length 1
     whitening: NDArray[np.float32]  # [d, d]
-    directions: NDArray[np.float32]  # [labels, d] of length 1: the labels' means, whitened
-    temperature: float  # what cosines are divided by, so that probabilities are honest
-    min_similarity: float  # with less, the photo is like nothing that was trained on
-    min_probability: float  # with less, the labels are too close to each other
-    views: int  # of each photo, whose mean the features are
-    sha256: str  # of the weights that the features were made with
+    directions: NDArray[np.float32]  # [labels, d] whitened label means, of length 1
+    temperature: float  # divides the cosines, to calibrate the probabilities
+    min_similarity: float  # below this, the photo is unlike any training photo
+    min_probability: float  # below this, the top labels are too close to call
+    views: int  # number of views per photo that the features are averaged over
+    sha256: str  # of the weights that the features were computed with
 
     def cosines(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
-        """[n, d] -> [n, labels]; the softmax of these by `temperature` is the probabilities."""
+        """[n, d] -> [n, labels]; their softmax with `temperature` gives the probabilities."""
         whitened = unit((unit(features) - self.mean) @ self.whitening)
         return np.asarray(whitened @ self.directions.T, np.float64)
 
     def predict(self, features: NDArray[np.floating[Any]]) -> Predictions:
-        """Of n photos with features [n, d]."""
+        """Predictions for n photos with features [n, d]."""
         return predictions_of(
             self.cosines(features), self.temperature, self.min_similarity, self.min_probability
         )
 
     def to_bytes(self) -> bytes:
-        """For `from_bytes`: an .npz without pickles."""
+        """Serializes to an .npz file without pickles; the inverse of `from_bytes`."""
         out = io.BytesIO()
         metadata = {
             name: getattr(self, name)
@@ -79,7 +81,11 @@ class Classifier:
 
     @staticmethod
     def from_bytes(data: bytes) -> "Classifier":
-        """Raises ResultsError where the bytes are not those of `to_bytes`."""
+        """Deserializes the output of `to_bytes`.
+
+        Raises:
+            ResultsError: the bytes are damaged.
+        """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as file:
                 metadata = json.loads(file["facts"].tobytes())
@@ -93,7 +99,7 @@ class Classifier:
 
 
 def unit(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """[n, d] -> the same rows, of length 1."""
+    """[n, d] -> the same rows, scaled to length 1."""
     length = np.linalg.norm(features, axis=1, keepdims=True)
     return np.asarray(features / np.maximum(length, 1e-12), np.float32)
 
@@ -104,7 +110,7 @@ def predictions_of(
     min_similarity: float,
     min_probability: float,
 ) -> Predictions:
-    """[n, labels] cosines -> the predictions of n photos."""
+    """[n, labels] cosines -> predictions for n photos."""
     scores = cosines / temperature
     top = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
     total = log_sum_exp(scores)[:, None]
@@ -115,7 +121,7 @@ def predictions_of(
 
 
 def log_sum_exp(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """[n, labels] -> [n], without overflow."""
+    """[n, labels] -> [n], computed without overflow."""
     largest = scores.max(axis=1)
     total: NDArray[np.float64] = largest + np.log(np.exp(scores - largest[:, None]).sum(axis=1))
     return total

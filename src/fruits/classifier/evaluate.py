@@ -1,4 +1,4 @@
-"""The metrics of a classifier beside two baselines, as `fruits evaluate --json` prints them."""
+"""Metrics of a classifier and of two baselines, as printed by `fruits evaluate --json`."""
 
 import json
 from collections import Counter
@@ -25,12 +25,12 @@ from fruits.errors import PhotosError
 from fruits.photos.listing import Listing
 
 Interval = list[float] | None
-"""Low and high end of a 95% interval; None where the metric is not defined."""
+"""Lower and upper bound of a 95% interval; None if the metric is not defined."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A way to predict that needs no training."""
+    """The accuracy of a prediction method that needs no training."""
 
     accuracy: float | None
     interval: Interval
@@ -38,7 +38,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class LabelMetrics:
-    """Of the photos of one label."""
+    """Metrics for the photos of one label."""
 
     label: str
     photos: int
@@ -49,7 +49,7 @@ class LabelMetrics:
 
 @dataclass(frozen=True)
 class Confusion:
-    """How many photos of `label` were predicted to be `predicted`."""
+    """Number of photos of `label` that were predicted as `predicted`."""
 
     label: str
     predicted: str
@@ -58,12 +58,12 @@ class Confusion:
 
 @dataclass(frozen=True)
 class OnPhotos:
-    """What only an evaluation on a folder of photos has."""
+    """Additional figures of an evaluation on a folder of photos."""
 
     rejects: int
-    ignored: int  # files that are no photos
-    other_photos: int  # in folders that the classifier doesn't know
-    other_photos_not_confident: float | None  # the share of these; None: there are none
+    ignored: int  # files that are not photos
+    other_photos: int  # photos whose label the classifier doesn't know
+    other_photos_not_confident: float | None  # share of other_photos; None if there are none
 
 
 @dataclass(frozen=True)
@@ -72,15 +72,15 @@ class Evaluation:
 
     how: str
     photos: int
-    on_photos: OnPhotos | None  # None: of cross-validation
-    metrics: dict[str, float | None]  # those of `metrics.METRICS`, maybe coarse_accuracy
+    on_photos: OnPhotos | None  # None for cross-validation
+    metrics: dict[str, float | None]  # `metrics.METRICS` and, for nested folders, coarse_accuracy
     intervals: dict[str, Interval]
     baselines: dict[str, Baseline]
     labels: Sequence[LabelMetrics]
-    confusion: Sequence[Confusion]  # only pairs that occur: a thousand labels have a million pairs
+    confusion: Sequence[Confusion]  # only pairs that occur, as 1,000 labels make a million pairs
 
     def to_json(self) -> str:
-        """One object: metrics are its keys, beside their `intervals`."""
+        """Serializes to one JSON object, with the metrics as top-level keys."""
         return json.dumps(
             {
                 "how": self.how,
@@ -97,7 +97,7 @@ class Evaluation:
 
     @staticmethod
     def from_json(data: bytes) -> "Evaluation":
-        """What `to_json` gave, in this version or in 0.1.0."""
+        """Parses the output of `to_json`, from this version or from 0.1.0."""
         keys = _renamed(json.loads(data))
         intervals = _renamed(keys["intervals"])
         on_photos: dict[str, Any] = {name: keys.get(name) for name in OnPhotos.__dataclass_fields__}
@@ -128,7 +128,7 @@ def _renamed(keys: dict[str, Any]) -> dict[str, Any]:
 def evaluate_validation(
     examples: Examples, validation: Validation, labels: list[str]
 ) -> Evaluation:
-    """The evaluation on the photos of held-out clusters, of a cross-validation in training."""
+    """The evaluation by cross-validation, on the photos of held-out clusters."""
     features = unit(examples.features)
     fold = validation.fold
     names = np.array(examples.labels, object)
@@ -152,10 +152,10 @@ def evaluate_validation(
 def evaluate_photos(
     predicted: pa.Table, classifier: Classifier, examples: Examples, photos: str, listing: Listing
 ) -> Evaluation:
-    """The evaluation on a folder of photos, from the rows of `predict.SCHEMA` of all of them.
+    """The evaluation on a folder of photos, given their predictions as rows of `predict.SCHEMA`.
 
     Raises:
-        PhotosError: no photo is in a folder that the classifier knows.
+        PhotosError: no photo has a label that the classifier knows.
     """
     labels = list(classifier.labels)
     usable = predicted.filter(predicted["reason"].is_null())
@@ -198,8 +198,8 @@ def _evaluation(
     outer = _outer_folders(examples)
     if any(name != label for label, name in outer.items()):
         _, coarse = np.unique([outer.get(label, label) for label in labels], return_inverse=True)
-        metrics["coarse_accuracy"] = lambda some: float(
-            (coarse[some.top[:, 0]] == coarse[some.truth]).mean()
+        metrics["coarse_accuracy"] = lambda drawn: float(
+            (coarse[drawn.top[:, 0]] == coarse[drawn.truth]).mean()
         )
     values, intervals = with_intervals(predictions, metrics)
     most_frequent = labels.index(most_frequent_label(examples.labels))
@@ -236,7 +236,7 @@ def _baseline(predictions: LabelledPredictions, predicted: NDArray[np.int64]) ->
 
 
 def _outer_folders(examples: Examples) -> dict[str, str]:
-    """The folder around each label's folder, where folders are nested; else the label itself."""
+    """The parent folder of each label's folder if folders are nested, else the label itself."""
     outer: dict[str, Counter[str]] = {}
     for path, label in zip(examples.paths, examples.labels, strict=True):
         parts = path.split("/")

@@ -1,14 +1,17 @@
 """Stored features -> a classifier, on Spark.
 
-Features are whitened by the covariance that photos of one label have, drawn towards a multiple of
-the identity by a share that cross-validation chooses (Friedman, "Regularized Discriminant
-Analysis", JASA 1989), and a photo is compared with the mean of each label by the cosine (as voices
-are with speakers: Dehak et al., "Cosine Similarity Scoring without Score Normalization Techniques",
-Odyssey 2010). So training is one pass over the features, in which each task sums its rows by label,
-and the algebra of one 1280 x 1280 matrix on the driver. Cosines, unlike the scores of a linear
-head, mean the same however much was trained on, so that what held-out photos teach (probabilities,
-confidence) holds for the classifier of all; docs/recognition.md compares. What is kept is a
-pipeline of Spark ML's own models and the same as numpy (`Classifier`).
+Features are whitened by the within-label covariance, shrunk towards a multiple of the identity by
+an amount chosen by cross-validation (Friedman, "Regularized Discriminant Analysis", JASA 1989).
+A photo is then compared with the mean of each label by cosine similarity, as in speaker
+verification (Dehak et al., "Cosine Similarity Scoring without Score Normalization Techniques",
+Odyssey 2010).
+
+Training therefore takes one pass over the features, in which each task sums its rows by label,
+followed by the decomposition of a 1280 x 1280 matrix on the driver. Unlike the scores of a linear
+head, cosines do not depend on the number of training photos, so the calibration of probabilities
+and confidence on held-out photos also holds for the classifier trained on all photos (see
+docs/recognition.md for a comparison). The classifier is stored both as a pipeline of Spark ML
+models and as numpy arrays (`Classifier`).
 """
 
 import functools
@@ -34,14 +37,14 @@ if TYPE_CHECKING:
 
 _SHRINKAGES = (0.05, 0.1, 0.2, 0.4, 0.7)
 _DISSIMILAR = 0.15
-"""The share of photos of known kinds that may be taken for photos of other things."""
-_MIN_PROBABILITY = 0.5  # below, the prediction is more often wrong than right
+"""The share of photos of known labels that may be treated as unlike any training photo."""
+_MIN_PROBABILITY = 0.5  # below this, a prediction is wrong more often than right
 Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Photos with labels, in memory: all that are trained on, or an even sample of them."""
+    """Labelled photos in memory: all training photos, or a balanced sample of them."""
 
     paths: list[str]
     labels: list[str]
@@ -49,7 +52,7 @@ class Examples:
 
     @staticmethod
     def of(table: pa.Table) -> "Examples":
-        """From rows path, label, features, sorted by path; rows without label are left out."""
+        """From a table of path, label, features; sorts by path and drops rows without a label."""
         table = table.filter(table["label"].is_valid()).sort_by("path").combine_chunks()
         features = table["features"].combine_chunks().flatten().to_numpy()
         features = features.reshape(len(table), -1 if len(table) else FEATURES)
@@ -58,8 +61,10 @@ class Examples:
 
 @dataclass(frozen=True)
 class Sums:
-    """What training needs to know of n photos: counts [labels], sums [labels, d] and the matrix
-    of products [d, d] of features of length 1."""
+    """Sufficient statistics of n photos, over features of length 1.
+
+    These are counts [labels], sums [labels, d] and the matrix of products [d, d].
+    """
 
     counts: Matrix
     sums: Matrix
@@ -72,7 +77,7 @@ class Sums:
 
     @staticmethod
     def of(features: NDArray[np.float32], label: NDArray[np.int64], labels: int) -> "Sums":
-        """Of n rows of length 1, whose labels are positions in [0, labels)."""
+        """Sums over n rows of length 1, whose labels are integers in [0, labels)."""
         rows = features.astype(np.float64)
         sums = np.zeros((labels, rows.shape[1]))
         np.add.at(sums, label, rows)
@@ -82,27 +87,27 @@ class Sums:
 
 @dataclass(frozen=True)
 class _Discriminant:
-    """Decomposed sums, from which the classifier of any shrinkage follows at once."""
+    """Decomposed sums, from which a classifier with any shrinkage is cheap to compute."""
 
-    labels: NDArray[np.int64]  # those that have photos
-    mean: Matrix  # [d] of their means: however rare, a label counts as much as any other
-    means: Matrix  # [labels, d], from that mean, in the basis below
-    values: Matrix  # [d] eigenvalues of the covariance within labels
-    basis: Matrix  # [d, d] its eigenvectors
+    labels: NDArray[np.int64]  # labels that have photos
+    mean: Matrix  # [d] mean of the label means, so that rare labels count as much as others
+    means: Matrix  # [labels, d] label means relative to `mean`, in `basis`
+    values: Matrix  # [d] eigenvalues of the within-label covariance
+    basis: Matrix  # [d, d] eigenvectors of the within-label covariance
 
     @staticmethod
     def of(sums: Sums) -> "_Discriminant":
         (labels,) = sums.counts.nonzero()
         counts, means = sums.counts[labels], sums.sums[labels] / sums.counts[labels, None]
-        # Rows have length 1, so these products lose no digits that matter in float64.
+        # Rows have length 1, so float64 is precise enough for this subtraction.
         within = sums.products - (means * counts[:, None]).T @ means
         values, basis = np.linalg.eigh(within / counts.sum())
         mean = means.mean(axis=0)
         return _Discriminant(labels, mean, (means - mean) @ basis, values.clip(min=0), basis)
 
     def scales(self, shrinkage: float) -> Matrix:
-        """[d] what whitens in that basis."""
-        # Where no label has two photos that differ, there is nothing to whiten.
+        """[d] factors that whiten features in `basis`."""
+        # If no label has two different photos, there is nothing to whiten.
         spread = self.values.mean() or 1.0
         scales: Matrix = ((1 - shrinkage) * self.values + shrinkage * spread) ** -0.5
         return scales
@@ -110,11 +115,11 @@ class _Discriminant:
 
 @dataclass(frozen=True)
 class Validation:
-    """Cross-validation: predictions for photos of clusters that were held out."""
+    """Cross-validation: predictions for the photos of held-out clusters."""
 
-    fold: NDArray[np.int64]  # [examples] which of the folds held each out
-    rows: NDArray[np.int64]  # of the examples: those whose label has photos in other folds too
-    cosines: Matrix  # [rows, labels]; -inf: not trained on
+    fold: NDArray[np.int64]  # [examples] the fold that held out each example
+    rows: NDArray[np.int64]  # indices of examples whose label also has photos in other folds
+    cosines: Matrix  # [rows, labels]; -inf for labels without photos in the other folds
     truth: NDArray[np.int64]
     cluster: NDArray[np.int64]
     shrinkage: float
@@ -123,7 +128,7 @@ class Validation:
 
     @property
     def predictions(self) -> LabelledPredictions:
-        """For `metrics`."""
+        """The predictions, in the form that `metrics` takes."""
         predicted = predictions_of(
             self.cosines, self.temperature, self.min_similarity, _MIN_PROBABILITY
         )
@@ -137,7 +142,7 @@ class Validation:
 
 
 def validate(examples: Examples, labels: list[str]) -> Validation:
-    """Chooses the shrinkage of the highest accuracy, and calibrates probabilities and confidence.
+    """Chooses the shrinkage with the highest accuracy; calibrates probabilities and confidence.
 
     Raises:
         ClassifyError: no label has two photos, so nothing can be held out.
@@ -169,7 +174,7 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
     (rows,) = known.nonzero()
     if not len(rows):
         raise ClassifyError(
-            "a classifier needs two labels or more with at least two photos that differ: "
+            "a classifier needs at least two labels, with at least two different photos: "
             "add photos (a photo's label is the folder it is in)"
         )
     truth = label[rows]
@@ -189,8 +194,11 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
 
 
 def _temperature(cosines: Matrix, truth: NDArray[np.int64]) -> float:
-    """That by which the true labels are most probable (Guo et al., "On Calibration of Modern
-    Neural Networks", ICML 2017), by golden section on its logarithm."""
+    """The temperature that maximizes the likelihood of the true labels.
+
+    See Guo et al., "On Calibration of Modern Neural Networks", ICML 2017. Found by golden-section
+    search on its logarithm.
+    """
 
     def loss(log_temperature: float) -> float:
         scores = cosines / np.exp(log_temperature)
@@ -210,7 +218,7 @@ def _temperature(cosines: Matrix, truth: NDArray[np.int64]) -> float:
 def fit(
     sums: Sums, labels: list[str], validation: Validation, views: int, sha256: str
 ) -> Classifier:
-    """The classifier of all photos, with the shrinkage and calibration of a cross-validation."""
+    """The classifier for all photos, with shrinkage and calibration from cross-validation."""
     fitted = _Discriminant.of(sums)
     scales = fitted.scales(validation.shrinkage)
     return Classifier(
@@ -227,9 +235,11 @@ def fit(
 
 
 def sums_of(spark: "SparkSession", folder: Folder, files: Sequence[str], labels: list[str]) -> Sums:
-    """In one pass on Spark, of files of rows with `label` and `features`; other labels are left
-    out."""
-    # As many tasks as run side by side, within reason: each gives the driver 13 MB and more.
+    """Sums over files with columns `label` and `features`, computed in one pass on Spark.
+
+    Rows with a label that is not in `labels` are skipped.
+    """
+    # One task per slot, up to 16, as each sends 13 MB or more to the driver.
     slots = min(spark.sparkContext.defaultParallelism, 16)
     task = _SumsOfFiles(folder, labels)
     first, *others = filter(None, tables.on_workers(spark, task, tables.deal(files, slots)))
@@ -255,8 +265,11 @@ class _SumsOfFiles:
 
 
 def as_spark_ml(spark: "SparkSession", classifier: Classifier) -> "PipelineModel":
-    """The same classifier as Spark ML has it: from a vector column `raw` to `probability`,
-    `prediction` and `predicted_label`. Only the JVM can make the models."""
+    """The same classifier as a Spark ML pipeline.
+
+    It maps a vector column `raw` to `probability`, `prediction` and `predicted_label`. The models
+    can only be created in the JVM.
+    """
     from pyspark.ml import PipelineModel
     from pyspark.ml.classification import LogisticRegressionModel
     from pyspark.ml.common import _py2java

@@ -1,4 +1,4 @@
-"""Metrics of a classifier, each with its 95% interval."""
+"""Metrics of a classifier, each with a 95% interval."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ _BINS = 10
 
 @dataclass(frozen=True)
 class LabelledPredictions:
-    """Of n photos; labels are positions among all labels."""
+    """Predictions for n photos with known labels; labels are indices into all labels."""
 
     truth: NDArray[np.int64]  # [n] the true label
-    top: NDArray[np.int64]  # [n, up to 5]
-    probability: NDArray[np.float64]  # [n] of the first
+    top: NDArray[np.int64]  # [n, up to 5] predicted labels, the most probable first
+    probability: NDArray[np.float64]  # [n] of the first label
     confident: NDArray[np.bool_]  # [n]
-    cluster: NDArray[np.int64]  # [n] photos that are alike; the bootstrap draws them together
+    cluster: NDArray[np.int64]  # [n] cluster of similar photos; the bootstrap resamples clusters
 
     def at(self, rows: NDArray[np.int64]) -> "LabelledPredictions":
-        """Some of them, maybe repeatedly."""
+        """The predictions in these rows, which may repeat."""
         return LabelledPredictions(
             self.truth[rows],
             self.top[rows],
@@ -36,23 +36,26 @@ Metric = Callable[[LabelledPredictions], float]
 
 
 def accuracy(predictions: LabelledPredictions) -> float:
-    """The share of photos whose label was named first."""
+    """The share of photos whose label was predicted first."""
     return float((predictions.top[:, 0] == predictions.truth).mean())
 
 
 def top5(predictions: LabelledPredictions) -> float:
-    """The share of photos whose label is among the first five."""
+    """The share of photos whose label is among the first five predicted."""
     return float((predictions.top == predictions.truth[:, None]).any(axis=1).mean())
 
 
 def macro_f1(predictions: LabelledPredictions) -> float:
-    """The mean of the labels' F1, over labels that occur; each counts the same, however rare."""
+    """The unweighted mean F1 over all labels that occur."""
     return float(np.mean(per_label(predictions)["f1"]))
 
 
 def calibration_error(predictions: LabelledPredictions) -> float:
-    """The expected calibration error (Guo et al., "On Calibration of Modern Neural Networks", ICML
-    2017): how far probabilities are from the share that is right, over ten equally filled bins."""
+    """The expected calibration error: mean gap between probability and accuracy.
+
+    Computed over ten bins with equal numbers of photos. See Guo et al., "On Calibration of Modern
+    Neural Networks", ICML 2017.
+    """
     right = predictions.top[:, 0] == predictions.truth
     order = np.argsort(predictions.probability, kind="stable")
     gaps = [
@@ -68,7 +71,7 @@ def coverage(predictions: LabelledPredictions) -> float:
 
 
 def selective_accuracy(predictions: LabelledPredictions) -> float:
-    """The accuracy on photos with a confident prediction; NaN where there is none."""
+    """The accuracy on photos with a confident prediction; NaN if there are none."""
     return (
         accuracy(predictions.at(np.flatnonzero(predictions.confident)))
         if predictions.confident.any()
@@ -87,8 +90,10 @@ METRICS: dict[str, Metric] = {
 
 
 def per_label(predictions: LabelledPredictions) -> dict[str, NDArray[Any]]:
-    """Of each label that occurs: `label` (its position), `photos`, and `precision`, `recall` and
-    `f1`, 0 where one is not defined."""
+    """Columns with one row per label that occurs.
+
+    `label` (its index), `photos`, `precision`, `recall` and `f1`; undefined values are 0.
+    """
     predicted = predictions.top[:, 0]
     size = int(max(predictions.truth.max(), predicted.max())) + 1
     hits = np.bincount(predictions.truth[predicted == predictions.truth], minlength=size)
@@ -107,8 +112,11 @@ def per_label(predictions: LabelledPredictions) -> dict[str, NDArray[Any]]:
 def with_intervals(
     predictions: LabelledPredictions, metrics: dict[str, Metric]
 ) -> tuple[dict[str, float | None], dict[str, list[float] | None]]:
-    """Each metric's value, and its 95% interval: that of a percentile bootstrap over clusters
-    (Efron & Tibshirani, "An Introduction to the Bootstrap", 1993), seeded. None: not defined."""
+    """The value of each metric and its 95% interval; None where a metric is not defined.
+
+    Intervals come from a seeded percentile bootstrap over clusters (Efron & Tibshirani, "An
+    Introduction to the Bootstrap", 1993).
+    """
     random = np.random.default_rng(0)
     clusters, cluster_of_row = np.unique(predictions.cluster, return_inverse=True)
     rows = np.split(

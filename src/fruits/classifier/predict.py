@@ -32,8 +32,9 @@ SCHEMA = pa.schema(
         ("neighbour", pa.string()),
     ]
 )
-"""A photo: its path, the label of its folder, why there is no prediction; or the top five labels,
-the most probable first, whether to rely on them, and the label of its nearest examples."""
+"""One row per photo: its path, the label of its folder, and either the reason why there is no
+prediction, or the top five labels with their probabilities (the most probable first), whether the
+prediction is confident, and the label of its nearest examples."""
 
 
 def predict_folder(
@@ -45,17 +46,21 @@ def predict_folder(
     progress: Progress,
     examples: Examples | None = None,
 ) -> tuple[pa.Table, Listing]:
-    """Rows of SCHEMA sorted by path, and what the folder holds; `neighbour` only with `examples`.
+    """Predictions as rows of SCHEMA, sorted by path, and the listing of the folder.
+
+    `neighbour` is only filled in if `examples` are given.
 
     Raises:
-        FruitsError: there is no photo, or the results' weights can't be had.
+        FruitsError: there are no photos, or the weights of the results are not available.
     """
     folder = open_folder(photos)
     with progress.step("list"):
         listing = list_photos(folder)
     keys = listing.table
     if not keys.num_rows:
-        raise PhotosError(f"there is no photo in {folder.address} ({listing.ignored} other files)")
+        raise PhotosError(
+            f"there are no photos in {folder.address} ({listing.ignored} other files)"
+        )
     done = spark.sparkContext.accumulator(0)
     with progress.step("predict", keys.num_rows, lambda: int(done.value)):
         model, settings = load_model_of(store.current(), settings)
@@ -67,7 +72,7 @@ def predict_folder(
 
 @dataclass(frozen=True)
 class _Predict:
-    """Rows of `featurize.SCHEMA` -> rows of SCHEMA; travels to workers."""
+    """Rows of `extract.SCHEMA` -> rows of SCHEMA; pickled and sent to workers."""
 
     classifier: bytes
     examples: Examples | None
@@ -102,7 +107,7 @@ class _Predict:
 
 
 def _batch(rows: pa.RecordBatch, *columns: list[Any] | None) -> pa.RecordBatch:
-    """Rows with the other columns of SCHEMA; one that is None or left out is null."""
+    """Adds the other columns of SCHEMA to rows; columns that are None or missing become null."""
     given = [*(rows[name] for name in ("path", "label", "reason")), *columns]
     given += [None] * (len(SCHEMA) - len(given))
     nulls = [None] * rows.num_rows

@@ -1,4 +1,7 @@
-"""One photo at a time, in this process, without Spark: for the command and the page."""
+"""Predictions for one photo at a time, in this process and without Spark.
+
+Used by the command and the web page.
+"""
 
 import os
 from dataclasses import dataclass, replace
@@ -19,32 +22,32 @@ from fruits.settings import Settings, load
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a photo shows, as far as the classifier can tell."""
+    """The prediction for one photo."""
 
-    top: list[tuple[str, float]]  # labels with their probability, the most probable first
-    confident: bool  # False: not to be relied on
-    in_distribution: bool  # False: the photo is like nothing that was trained on
+    top: list[tuple[str, float]]  # labels with their probabilities, the most probable first
+    confident: bool  # whether to rely on the prediction
+    in_distribution: bool  # False if the photo is unlike any training photo
     features: NDArray[np.float32]  # [1280], for `Predictor.nearest`
 
     @property
     def label(self) -> str:
-        """The most probable one."""
+        """The most probable label."""
         return self.top[0][0]
 
     @property
     def probability(self) -> float:
-        """Of `label`."""
+        """The probability of `label`."""
         return self.top[0][1]
 
 
 class Predictor:
-    """A classifier with all it needs, loaded once; not shared between threads.
+    """A classifier with its model and engine, loaded once; not thread-safe.
 
-    `settings` None: those of the environment and the TOML file.
+    If `settings` is None, they are read from the environment and the TOML file.
 
     Raises:
-        FruitsError: as `load_classifier` and `load_model_of`; or the engine is not available
-            here.
+        FruitsError: as `load_classifier` and `load_model_of`, or if the engine is not available
+            on this machine.
     """
 
     def __init__(self, results: str, settings: Settings | None = None):
@@ -59,10 +62,10 @@ class Predictor:
         )
 
     def predict(self, photo: bytes) -> Prediction:
-        """What a photo shows.
+        """Predicts what a photo shows, given its bytes.
 
         Raises:
-            PhotoError: it is no picture that can be used; the message says why.
+            PhotoError: it is not a usable image; the message says why.
         """
         exact = self.manifest.decode == "exact"
         views = prepare_views(photo, self._max_pixels, self.classifier.views, exact=exact)
@@ -74,7 +77,7 @@ class Predictor:
         return Prediction(top, bool(predictions.confident[0]), in_distribution, features)
 
     def nearest(self, prediction: Prediction, count: int) -> list[tuple[str, str]]:
-        """(path, label) of the examples that are most alike, the nearest first."""
+        """(path, label) of the most similar examples, the nearest first."""
         examples = self._examples
         cosines = examples.features @ unit(prediction.features[None])[0]
         order = np.argsort(-cosines, kind="stable")[:count].tolist()

@@ -1,4 +1,4 @@
-"""What a results folder holds of a classifier: itself, its examples, its evaluation."""
+"""Reads the classifier of a results folder, its examples and its evaluation."""
 
 import numpy as np
 
@@ -14,13 +14,13 @@ def load_classifier(store: Results) -> Classifier:
     """The classifier of a results folder.
 
     Raises:
-        ClassifyError: none was trained.
-        ResultsError: it was trained on features of other weights.
+        ClassifyError: no classifier was trained.
+        ResultsError: it is missing, damaged, or was trained on features of other weights.
     """
     manifest = store.current()
     data = store.folder.read_if_there(f"{_path(store)}.npz")
     if data is None:
-        raise ResultsError(f"{store.folder.address} has lost its classifier: train it again")
+        raise ResultsError(f"the classifier in {store.folder.address} is missing: train it again")
     classifier = Classifier.from_bytes(data)
     if classifier.sha256 != manifest.model["sha256"]:
         raise ResultsError(
@@ -31,29 +31,30 @@ def load_classifier(store: Results) -> Classifier:
 
 
 def read_evaluation(store: Results) -> Evaluation | None:
-    """The evaluation on the last folder of photos that was given; None: there was none since
-    training."""
+    """The latest evaluation on a folder of photos; None if there was none since training."""
     path = store.current().evaluation
     data = store.folder.read_if_there(path) if path else None
     return Evaluation.from_json(data) if data else None
 
 
 def read_validation(store: Results) -> Evaluation:
-    """The evaluation of the cross-validation in training.
+    """The evaluation by cross-validation during training.
 
     Raises:
         ClassifyError: no classifier was trained.
-        ResultsError: its evaluation is gone.
+        ResultsError: its evaluation is missing.
     """
     data = store.folder.read_if_there(f"{_path(store)}.json")
     if data is None:
-        raise ResultsError(f"{store.folder.address} has lost its classifier: train it again")
+        raise ResultsError(f"the classifier in {store.folder.address} is missing: train it again")
     return Evaluation.from_json(data)
 
 
 def read_examples(store: Results) -> Examples:
-    """The photos with a label that the classifier was trained on, or an even sample of them, sorted
-    by path; read without Spark."""
+    """The photos that the classifier was trained on, or a balanced sample of them.
+
+    Sorted by path; read without Spark.
+    """
     if not (files := store.current().examples):
         return Examples([], [], np.zeros((0, FEATURES), np.float32))
     return Examples.of(store.read(files, ["path", "label", "features"]))

@@ -1,4 +1,4 @@
-"""A results folder's features -> its classifier: fitted, evaluated, stored."""
+"""Fits, evaluates and stores the classifier of a results folder."""
 
 from collections import Counter
 from dataclasses import replace
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _EXAMPLES = 20_000
-"""Photos in memory at most (100 MB): for cross-validation, and to find the nearest."""
+"""Maximum number of photos in memory (100 MB), for cross-validation and nearest neighbours."""
 
 
 def train_on_results(
     spark: "SparkSession", store: Results, pending: Manifest, views: int
 ) -> Manifest:
-    """The pending manifest with a classifier of its features, or of its views.
+    """The pending manifest with a classifier trained on its features, or on its views.
 
     Raises:
-        ClassifyError: they don't allow one.
+        ClassifyError: there are too few labels or photos.
     """
     labels = labels_to_tell_apart(pending)
     trained_on = "views" if views > 1 and pending.views else "features"
@@ -67,7 +67,7 @@ def train_on_results(
 
 
 def labels_to_tell_apart(pending: Manifest) -> list[str]:
-    """The labels, sorted.
+    """The labels that a classifier can distinguish, sorted.
 
     Raises:
         ClassifyError: there are fewer than two.
@@ -83,7 +83,7 @@ def labels_to_tell_apart(pending: Manifest) -> list[str]:
 
 
 def _examples(store: Results, files: list[str], pending: Manifest) -> list[str]:
-    """The files of at most 20,000 of these rows, as many of each label as possible."""
+    """Files with at most 20,000 of these rows, sampled evenly over labels."""
     counts = [count for label, count in pending.labels.items() if label]
     if sum(counts) <= _EXAMPLES:
         return files
@@ -91,7 +91,7 @@ def _examples(store: Results, files: list[str], pending: Manifest) -> list[str]:
     keys = Keys.of(store.folder, files, KEYS)
     order = np.argsort([crc32(path.encode()) for path in keys.rows["path"].to_pylist()])
     chosen = np.zeros(len(order), bool)
-    taken: Counter[str | None] = Counter({None: a_label})  # of photos without label, none
+    taken: Counter[str | None] = Counter({None: a_label})  # excludes photos without a label
     labels = keys.rows["label"].to_pylist()
     for row in order.tolist():
         chosen[row] = taken[labels[row]] < a_label

@@ -1,4 +1,4 @@
-"""The benchmark of a checkout."""
+"""`fruits bench`: runs the benchmark of a checkout."""
 
 import runpy
 import sys
@@ -18,12 +18,12 @@ from fruits.errors import FruitsError
 @click.argument("photos")
 @click.argument("options", nargs=-1, type=click.UNPROCESSED)
 def bench(photos: str, options: tuple[str, ...]) -> None:
-    """Metric this pipeline against the public notebooks' way and against no Spark at all.
+    """Benchmark this pipeline against the public notebooks' approach and no Spark at all.
 
-    It takes about half an hour. Its own options: `fruits bench PHOTOS -- --help`.
+    It takes about half an hour. For its options, run `fruits bench PHOTOS -- --help`.
     """
     script = Path(__file__).resolve().parents[3] / "bench" / "bench.py"
     if not script.exists():
-        raise FruitsError("the benchmark is in the project's checkout: run `make bench` there")
+        raise FruitsError("the benchmark is part of the project's checkout: run `make bench` there")
     sys.argv = [str(script), photos, *options]
     runpy.run_path(str(script), run_name="__main__")

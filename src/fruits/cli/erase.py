@@ -1,4 +1,4 @@
-"""Photos taken out of the results."""
+"""`fruits erase`: removes photos from the results."""
 
 import click
 
@@ -16,14 +16,16 @@ from fruits.terminal import echo
 )
 @click.argument("results")
 @click.argument("photos", nargs=-1, required=True, metavar="PHOTO...")
-@click.option("--refit", is_flag=True, help="Fit the PCA and the classifier anew on what is left.")
+@click.option(
+    "--refit", is_flag=True, help="Refit the PCA and the classifier on the remaining photos."
+)
 @settings_of("max_megapixels", *SPARK)
 def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings) -> None:
-    """Remove photos, and all that was made from them, from RESULTS.
+    """Remove photos, and everything computed from them, from RESULTS.
 
-    A PHOTO is a path as results.csv has it, a folder or prefix of such paths, or a text file
-    that lists them. The photos themselves are not touched: delete them too, or the next run
-    will read them again.
+    A PHOTO is a path as in results.csv, a folder or prefix of such paths, or a text file that
+    lists them. The photos themselves are not deleted: delete them too, or the next run will read
+    them again.
     """
     progress = new_progress()
     spark = new_session(settings, progress, results)

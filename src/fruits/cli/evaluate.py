@@ -1,4 +1,4 @@
-"""How right the classifier is."""
+"""`fruits evaluate`: metrics of the classifier."""
 
 import click
 
@@ -18,10 +18,10 @@ from fruits.settings import Settings
 @click.option(
     "--photos",
     metavar="FOLDER",
-    help="Photos that training never saw, in folders named by label. Default: what "
-    "those of the cross-validation in training.",
+    help="Photos that were not used in training, in folders named by label. Default: the metrics "
+    "of the cross-validation in training.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, and nothing else.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
 def evaluate(results: str, photos: str | None, as_json: bool, settings: Settings) -> None:
     """Metrics of the classifier, with 95% intervals and two baselines."""

@@ -1,4 +1,4 @@
-"""Photos -> features."""
+"""`fruits featurize`: photos -> features."""
 
 import click
 
@@ -13,7 +13,7 @@ from fruits.settings import Settings
 @click.argument("results")
 @settings_of(*FEATURIZE, *SPARK)
 def featurize(photos: str, results: str, settings: Settings) -> None:
-    """Photos -> features and rejects: the first step of `run` alone."""
+    """Photos -> features and rejects: only the first step of `run`."""
     progress = new_progress()
     spark = new_session(settings, progress, results, photos)
     print_summary(pipeline.featurize(spark, photos, results, settings, progress), results, progress)

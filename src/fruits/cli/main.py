@@ -1,4 +1,4 @@
-"""The `fruits` command. A verb is imported when it runs: each has a file of its own here."""
+"""The `fruits` command. Each verb has its own module here, imported only when it runs."""
 
 import os
 import sys
@@ -12,25 +12,25 @@ from fruits.terminal import echo
 
 VERBS = {
     "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
-    "featurize": "Photos -> features and rejects: the first step of `run` alone.",
-    "pca": "Stored features -> PCA, CSV and report, fitted anew: the second half of `run`.",
+    "featurize": "Photos -> features and rejects: only the first step of `run`.",
+    "pca": "Stored features -> new PCA, CSV and report: the second half of `run`.",
     "train": "Stored features -> a classifier of the labels, evaluated by cross-validation.",
     "evaluate": "Metrics of the classifier, with 95% intervals and two baselines.",
     "predict": "Predict which fruit photos show.",
-    "report": "Write report.html anew: variance, labels, scatter, sample photos, rejects.",
-    "erase": "Remove photos, and all that was made from them, from RESULTS.",
-    "upload": "Copy the photos of a folder to S3; those that are there with the same size stay.",
+    "report": "Rewrite report.html: variance, labels, scatter, sample photos, rejects.",
+    "erase": "Remove photos, and everything computed from them, from RESULTS.",
+    "upload": "Copy the photos of a folder to S3, except those already there with the same size.",
     "weights": "Download, check and export weights now, so that later runs need no network.",
-    "bench": "Metric this pipeline against the public notebooks' way and against no Spark at all.",
+    "bench": "Benchmark this pipeline against the public notebooks' approach and no Spark at all.",
 }
-"""Each verb with the first sentence of its help, as the list of verbs shows it."""
+"""Each verb with the first sentence of its help, as shown in the list of verbs."""
 
 
-_FORMER = {"reduce": "pca"}  # names that verbs had in version 0.1.0
+_FORMER = {"reduce": "pca"}  # verbs renamed since version 0.1.0
 
 
 class _Verbs(click.Group):
-    """Verbs that are imported when they are called, and not to be listed."""
+    """Verbs that are imported when they are called, but not to list them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -62,17 +62,17 @@ def cli() -> None:
 
     \b
     Example:
-      fruits run ~/photos results/      photos to CSV; again: only new and changed photos
-      fruits train results/             a classifier of the labels
-      fruits predict results/ IMG.jpg   which fruit that photo shows
-      fruits report results/            the plots, as one web page
-      fruits run --help                 all options of a verb
+      fruits run ~/photos results/      photos to CSV; run again for new and changed photos
+      fruits train results/             train a classifier of the labels
+      fruits predict results/ IMG.jpg   predict which fruit that photo shows
+      fruits report results/            write the plots as one web page
+      fruits run --help                 show all options of a verb
     """
 
 
 def main() -> None:
-    """The command's entry: an error of the user's is one line and exit code 2."""
-    # Before numpy and Java load it: beside other work, OpenBLAS's threads wait for one another.
+    """Entry point of the command: a user error prints one line and gives exit code 2."""
+    # Set before numpy and Java load OpenBLAS, whose threads block each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         cli()

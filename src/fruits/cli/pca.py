@@ -1,4 +1,4 @@
-"""Stored features -> PCA."""
+"""`fruits pca`: stored features -> PCA."""
 
 import click
 
@@ -12,7 +12,7 @@ from fruits.settings import Settings
 @click.argument("results")
 @settings_of(*PCA, *SPARK)
 def pca(results: str, settings: Settings) -> None:
-    """Stored features -> PCA, CSV and report, fitted anew: the second half of `run`."""
+    """Stored features -> new PCA, CSV and report: the second half of `run`."""
     progress = new_progress()
     spark = new_session(settings, progress, results)
     print_summary(pipeline.pca(spark, results, settings, progress), results, progress)

@@ -1,4 +1,4 @@
-"""Predict which fruit photos show."""
+"""`fruits predict`: predicts which fruit photos show."""
 
 import io
 import json
@@ -29,16 +29,19 @@ from fruits.terminal import echo
 @click.option(
     "--csv",
     metavar="FILE",
-    help="Write the predictions for a folder here. Default: print them.",
+    help="Write the predictions for a folder to this file. Default: print them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a photo, a line each.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object per photo, one per line."
+)
 @settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
 def predict(
     results: str, photos: tuple[str, ...], csv: str | None, as_json: bool, settings: Settings
 ) -> None:
-    """Predict which fruit photos show. Photos at once; a folder or S3 prefix on Spark, to CSV.
+    """Predict which fruit photos show.
 
-    A photo that can't be read gets a line that says why; the exit code is then 1.
+    Single photos are predicted immediately, a folder or S3 prefix on Spark, as CSV. For a photo
+    that can't be read, the reason is printed, and the exit code is 1.
     """
 
     def is_folder(name: str) -> bool:
@@ -48,7 +51,7 @@ def predict(
     if not folders:
         _predict_photos(results, photos, settings, as_json)
     elif len(photos) > 1 or as_json:
-        raise FruitsError("give photos, or one folder (whose predictions are a CSV: --csv FILE)")
+        raise FruitsError("pass photos, or one folder (whose predictions are a CSV: --csv FILE)")
     else:
         _predict_folder(results, photos[0], settings, csv)
 
@@ -89,12 +92,12 @@ def _read(photo: str) -> bytes:
     except OSError as error:
         raise PhotoError(f"the file can't be read ({error.strerror})") from None
     if len(data) > MAX_BYTES:
-        raise PhotoError(f"a file of more than {MAX_BYTES // 2**20} MB is not read as a photo")
+        raise PhotoError(f"files of more than {MAX_BYTES // 2**20} MB are not read as photos")
     return data
 
 
 def _predict_folder(results: str, photos: str, settings: Settings, csv: str | None) -> None:
-    from fruits import classify  # which takes time, and single photos do without
+    from fruits import classify  # slow to import, and not needed for single photos
 
     load_classifier(open_results(results))
     progress = new_progress()

@@ -1,4 +1,4 @@
-"""The report, written anew."""
+"""`fruits report`: rewrites the report."""
 
 import click
 
@@ -12,5 +12,5 @@ from fruits.terminal import echo
 @click.argument("results")
 @settings_of("max_megapixels", "config")
 def report(results: str, settings: Settings) -> None:
-    """Write report.html anew: variance, labels, scatter, sample photos, rejects."""
+    """Rewrite report.html: variance, labels, scatter, sample photos, rejects."""
     echo(pipeline.report(results, settings, new_progress()))

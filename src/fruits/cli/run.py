@@ -1,4 +1,4 @@
-"""Photos -> everything."""
+"""`fruits run`: photos -> features, PCA, CSV and report."""
 
 import click
 
@@ -24,12 +24,12 @@ from fruits.settings import Settings
 @click.option(
     "--keep-pca",
     is_flag=True,
-    help="Project new photos by the PCA that stands, rather than fit it anew.",
+    help="Project new photos with the existing PCA instead of refitting it.",
 )
 @settings_of(*FEATURIZE, *PCA, *SPARK)
 def run(photos: str, results: str, keep_pca: bool, settings: Settings) -> None:
     """Photos -> features, PCA, CSV and report: all steps, for new and changed photos only."""
     progress = new_progress()
     spark = new_session(settings, progress, results, photos)
-    made = pipeline.run(spark, photos, results, settings, progress, keep_pca=keep_pca)
-    print_summary(made, results, progress)
+    manifest = pipeline.run(spark, photos, results, settings, progress, keep_pca=keep_pca)
+    print_summary(manifest, results, progress)

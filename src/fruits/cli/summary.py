@@ -1,4 +1,4 @@
-"""The tables that commands print when they end."""
+"""The tables that commands print at the end."""
 
 from rich.table import Table
 
@@ -9,7 +9,7 @@ from fruits.terminal import echo, echo_table
 
 
 def print_summary(manifest: Manifest, results: str, progress: Progress) -> None:
-    """The short table at the end, and where to look."""
+    """Prints a summary table of a run, and the paths of the CSV and the report."""
     counts, seconds = manifest.counts, progress.seconds
     table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_row("photos", f"{counts['listed']}", f"{counts['ignored']} other files ignored")
@@ -31,7 +31,7 @@ def print_summary(manifest: Manifest, results: str, progress: Progress) -> None:
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """The metrics, as a short table."""
+    """Prints the metrics as a short table."""
 
     def share(value: float | None) -> str:
         return "not defined" if value is None else f"{value:.1%}"

@@ -1,4 +1,4 @@
-"""A classifier."""
+"""`fruits train`: trains a classifier."""
 
 import click
 
@@ -16,8 +16,9 @@ from fruits.terminal import echo
 @click.option(
     "--views",
     type=click.Choice(["1", "6"]),
-    help="6: train on each photo's whole, corners and middle, for which the photos are read again; "
-    "more often right. 1: on the stored features. Default: 6 for up to 5,000 photos, else 1.",
+    help="6: train on the whole, the corners and the centre of each photo, which is more accurate, "
+    "but reads the photos again. 1: train on the stored features. Default: 6 for up to 5,000 "
+    "photos, else 1.",
 )
 @settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
 def train(results: str, views: str | None, settings: Settings) -> None:

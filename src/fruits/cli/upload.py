@@ -1,4 +1,4 @@
-"""Photos to S3."""
+"""`fruits upload`: copies photos to S3."""
 
 import click
 
@@ -11,6 +11,6 @@ from fruits.terminal import echo
 @click.argument("folder")
 @click.argument("target", metavar="S3")
 def upload(folder: str, target: str) -> None:
-    """Copy the photos of a folder to S3; those that are there with the same size stay."""
+    """Copy the photos of a folder to S3, except those already there with the same size."""
     done = uploading.upload(folder, target, new_progress())
-    echo(f"Uploaded {done.sent} photos to {target}; {done.there} were there already.")
+    echo(f"Uploaded {done.sent} photos to {target}; {done.already_there} were already there.")

@@ -1,4 +1,4 @@
-"""Weights, fetched ahead."""
+"""`fruits weights`: downloads weights ahead of time."""
 
 import click
 

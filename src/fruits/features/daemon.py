@@ -1,7 +1,8 @@
-"""Spark's Python daemon, from which workers are forked, with all that they import imported already.
+"""A Python daemon for Spark that imports everything before workers are forked from it.
 
-Spark starts it by `spark.python.daemon.module` (see `session/start.py`). Its own daemon imports
-pyspark from an archive, so compiles it at each start, and leaves other imports to each worker.
+Spark starts it because of `spark.python.daemon.module` (see `session/start.py`). Spark's own
+daemon imports pyspark from an archive, which compiles it at each start, and leaves other imports
+to each worker.
 """
 
 import gc
@@ -10,7 +11,7 @@ from pathlib import Path
 
 
 def prefer_installed(path: list[str]) -> None:
-    """Puts the archives of an installed pyspark behind its installation, if that is in `path`."""
+    """Moves the archives of an installed pyspark after its installation, if that is in `path`."""
     for entry in [entry for entry in path if entry.endswith("/pyspark/python/lib/pyspark.zip")]:
         archives = Path(entry).parent
         if str(archives.parents[2]) in path:
@@ -19,7 +20,7 @@ def prefer_installed(path: list[str]) -> None:
 
 if __name__ == "__main__":
     prefer_installed(sys.path)
-    import pandas  # noqa: F401  # pyarrow imports it as it makes the first array
+    import pandas  # noqa: F401  # imported by pyarrow when it creates the first array
     import pyarrow.compute  # noqa: F401
     import pyspark.worker  # noqa: F401
     from PIL import Image
@@ -28,8 +29,8 @@ if __name__ == "__main__":
     import fruits.features.extract  # noqa: F401
     from fruits.model.export import import_openvino
 
-    Image.preinit()  # its decoders
+    Image.preinit()  # loads the decoders
     import_openvino()
-    # A worker collects garbage after each task, and need not look through all of this: 60 ms.
+    # Workers collect garbage after each task; skipping all these objects saves 60 ms.
     gc.freeze()
     manager()

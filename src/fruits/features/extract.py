@@ -1,7 +1,7 @@
 """Photos -> features and rejects, on Spark.
 
-Keys travel through the JVM, photos and features don't: each Python worker reads its photos from the
-folder itself, many at a time, while it decodes and infers, and writes their rows itself.
+Only keys pass through the JVM, not photos or features: each Python worker reads its photos directly
+from the folder, many at a time, while it decodes and runs inference, and writes the rows itself.
 """
 
 import itertools
@@ -40,34 +40,35 @@ SCHEMA = pa.schema(
         ("path", pa.string()),
         ("label", pa.string()),
         ("version", pa.string()),
-        ("features", pa.list_(pa.float32())),  # of 1280; null for a reject
-        ("reason", pa.string()),  # why it is a reject; null for a photo with features
+        ("features", pa.list_(pa.float32())),  # [1280]; null for a reject
+        ("reason", pa.string()),  # why the photo was rejected; null for a photo with features
     ]
 )
 
 _PHOTO_BYTES = 2**19
-"""What a photo costs beside its own bytes: inference takes about as long as it takes to decode, at
-scale, half a megabyte of JPEG (`bench/decoding.py`: 34 ms for 2 MB, 9 ms for inference)."""
+"""The cost of a photo in addition to its size: inference takes about as long as the scaled
+decoding of half a megabyte of JPEG (`bench/decoding.py`: 34 ms for 2 MB, 9 ms for inference)."""
 _PARTITION_BYTES = (32 * 2**20, 256 * 2**20)
-"""A task's least and most work, half a second to five: enough to hide its start, too little to be
-missed when lost."""
+"""The minimum and maximum work of a task, half a second to five seconds: enough to hide its
+start-up time, and cheap to repeat if the task is lost."""
 _ROUNDS_LEFT = 2
-"""A part is what would take so many more rounds of all tasks to finish the work. More of them: more
-starts of tasks, 60 ms each with large photos; fewer: longer waits for the last one."""
-_BATCH = 64  # rows in an Arrow batch: 320 KB of features
+"""Each partition is sized so that parts of this size would finish the remaining work in this many
+rounds. More rounds mean more task starts, 60 ms each with large photos; fewer mean longer waits
+for the last task."""
+_BATCH = 64  # rows per Arrow batch: 320 KB of features
 
 
 @dataclass(frozen=True)
 class Extraction:
-    """How features are made."""
+    """How features are computed."""
 
-    folder: Folder  # that holds the photos
+    folder: Folder  # contains the photos
     model: Model
     settings: Settings  # decode is not None
-    views: int = 1  # whose features' mean is taken (see `decode.prepare_views`)
+    views: int = 1  # number of views to average over (see `decode.prepare_views`)
 
     def provenance(self) -> bytes:
-        """All that features depend on beside their photo; files of features carry it."""
+        """Everything that features depend on besides their photo; stored in files of features."""
         metadata = {"model": self.model.metadata, "views": self.views}
         metadata.update((name, getattr(self.settings, name)) for name in MADE_WITH)
         return json.dumps(metadata, sort_keys=True).encode()
@@ -83,10 +84,10 @@ def featurize(
 ) -> list[R]:
     """Featurizes photos, rows of `listing.SCHEMA`, in tasks that end at about the same time.
 
-    Returns what `then` makes, on the worker, of the rows of each task: batches of SCHEMA, a row a
-    photo.
+    On the worker, `then` is called with the rows of each task, as batches of SCHEMA with one row
+    per photo. Returns the results of these calls.
 
-    `done` grows by the photos of each task that ends.
+    When a task ends, `done` is increased by the number of its photos.
     """
     model = extraction.model
     files = spark.sparkContext.broadcast(model.files)
@@ -97,7 +98,7 @@ def featurize(
 
 @dataclass(frozen=True)
 class Stored:
-    """What became of photos."""
+    """The files and rejects that result from featurizing photos."""
 
     files: list[str]  # rows of path, label, version, features
     rows: int  # in these files
@@ -106,7 +107,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Store:
-    """For `featurize`: writes rows with features into files of a table."""
+    """A callback for `featurize` that writes rows with features into files of a table."""
 
     writer: Writer
 
@@ -133,7 +134,7 @@ def store(
     *,
     done: "Accumulator[int] | None" = None,
 ) -> Stored:
-    """Featurizes photos into files of a table, a file or more a task."""
+    """Featurizes photos into files of a table; each task writes its own files."""
     parts = featurize(spark, photos, extraction, Store(writer), done=done)
     return Stored(
         [file for part in parts for file in part.files],
@@ -143,10 +144,11 @@ def store(
 
 
 def partition(photos: pa.Table, slots: int) -> list[pa.Table]:
-    """The same rows, cut into parts for `slots` tasks side by side, the largest first.
+    """Splits the rows into partitions for `slots` concurrent tasks, the largest first.
 
-    Each part is a share of the work that is left (guided self-scheduling: Polychronopoulos & Kuck,
-    IEEE Transactions on Computers, 1987), so that tasks are few and yet end at about the same time.
+    Each partition is a share of the remaining work (guided self-scheduling: Polychronopoulos &
+    Kuck, IEEE Transactions on Computers, 1987), so that there are few tasks, which still end at
+    about the same time.
     """
     if not photos.num_rows:
         return []
@@ -160,15 +162,15 @@ def partition(photos: pa.Table, slots: int) -> list[pa.Table]:
     cuts += np.linspace(done, work[-1], n_last + 1)[1:-1].tolist()
     ends = np.searchsorted(work, cuts) + 1
     bounds = np.unique(np.concatenate(([0], ends, [photos.num_rows])))
-    # Taken, not sliced: a slice would travel with the whole table.
+    # take() copies the rows, while a slice would be pickled with the whole table.
     return [photos.take(np.arange(*ends)) for ends in itertools.pairwise(bounds.tolist())]
 
 
 @dataclass(frozen=True)
 class _Task(Generic[R]):
-    """What a worker does with a part of the keys; travels to it with the task."""
+    """The work of one task on a partition of the keys; pickled and sent to workers."""
 
-    extraction: Extraction  # whose model comes without its files
+    extraction: Extraction  # its model has no files: they are broadcast
     files: "Broadcast[dict[str, bytes]]"
     done: "Accumulator[int] | None"
     then: Callable[[Iterator[pa.RecordBatch]], R]
@@ -177,7 +179,7 @@ class _Task(Generic[R]):
         return self.then(self.rows(keys))
 
     def rows(self, keys: pa.Table) -> Iterator[pa.RecordBatch]:
-        """A row of SCHEMA a photo; a batch holds either features or reasons."""
+        """One row of SCHEMA per photo; a batch holds either features or reasons."""
         model, settings = self.extraction.model, self.extraction.settings
         engine = engine_of_this_process(
             settings.engine,
@@ -217,12 +219,12 @@ class _Task(Generic[R]):
         if row["problem"]:
             raise PhotoError(row["problem"])
         if row["size"] > MAX_BYTES:
-            raise PhotoError(f"a file of more than {MAX_BYTES // 2**20} MB is not read as a photo")
+            raise PhotoError(f"files of more than {MAX_BYTES // 2**20} MB are not read as photos")
         return self.extraction.folder.read(row["path"])
 
 
 def mean_features(engine: Engine, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32[n, views, 224, 224, 3] -> float32[n, 1280]: each photo's mean over its views."""
+    """float32[n, views, 224, 224, 3] -> float32[n, 1280]: the mean over the views of each photo."""
     n, views = photos.shape[:2]
     features = engine.features(photos.reshape(n * views, *photos.shape[2:]))
     return features if views == 1 else features.reshape(n, views, -1).mean(axis=1)

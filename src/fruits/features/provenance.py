@@ -1,5 +1,7 @@
-"""Features of one results folder are all made in the same way: with the same weights, engine,
-precision and decoding."""
+"""Ensures that all features of a results folder are computed in the same way.
+
+That is, with the same weights, engine, precision and decoding.
+"""
 
 from dataclasses import replace
 
@@ -15,12 +17,13 @@ from fruits.settings import Settings
 def load_model_for(
     store: Results, settings: Settings, progress: Progress
 ) -> tuple[Model, Settings]:
-    """The model for features to add to these results, and `settings` completed by what they were
-    made with.
+    """The model for adding features to these results.
+
+    Also returns `settings`, with missing values taken from the results.
 
     Raises:
         WeightsError: the weights are not available.
-        ResultsError: the features would be mixed with features that were made in another way.
+        ResultsError: the existing features were computed in a different way.
     """
     former = store.manifest
     weights = settings.weights or (former.weights if former else None)
@@ -33,17 +36,17 @@ def load_model_for(
 
 
 def load_model_of(manifest: Manifest, settings: Settings) -> tuple[Model, Settings]:
-    """The model that results were made with, and `settings` with what else they were made with.
+    """The model that results were computed with, and `settings` with the values used for them.
 
     Raises:
         WeightsError: its weights are not available.
-        ResultsError: the weights of that name are others now.
+        ResultsError: the weights of that name have changed since.
     """
     model = load_model(manifest.weights, settings.cache, FILES[manifest.engine], lambda _: None)
     if model.sha256 != manifest.model["sha256"]:
         raise ResultsError(
-            f"the weights {model.name} are not those that the results were made with "
-            f"(sha256 {manifest.model['sha256'][:12]}…): give the cache that holds them by --cache"
+            f"the weights {model.name} are not the ones that the results were made with "
+            f"(sha256 {manifest.model['sha256'][:12]}…): pass the cache that has them with --cache"
         )
     return model, replace(settings, **{name: getattr(manifest, name) for name in MADE_WITH})
 
@@ -59,5 +62,5 @@ def _check_same(address: str, former: Manifest, model: Model, settings: Settings
             content = " of another content" if old == new else ""
             raise ResultsError(
                 f"{address} was made with --{option} {old}, not {new}{content}: "
-                f"give another results folder, or --{option} {old}"
+                f"use another results folder, or --{option} {old}"
             )

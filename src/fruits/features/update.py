@@ -1,8 +1,8 @@
-"""Brings tables of features up to date with photos: featurizes only what is new or changed.
+"""Brings tables of features up to date with photos: featurizes only new and changed photos.
 
-A photo is known by its path and its version (size and time on a disk, ETag in S3). Features of a
-photo that is still there in that version are kept. Rejects are tried again, as what was wrong
-(rights, an interrupted upload, a limit) can have been fixed without changing the photo.
+A photo is identified by its path and version (size and modification time on disk, ETag in S3).
+Features of photos that still exist in the same version are kept. Rejects are retried, as the cause
+(permissions, an interrupted upload, a limit) may have been fixed without changing the photo.
 """
 
 from dataclasses import dataclass, replace
@@ -37,19 +37,21 @@ class Updated:
     """A pending manifest, and how its features differ from the former ones."""
 
     pending: Manifest
-    change: Change  # of the former files of features
-    added: list[str]  # files of features that were not there
-    same: bool  # there are no other rows than before
+    change: Change  # to the former files of features
+    added: list[str]  # new files of features
+    same: bool  # the rows are the same as before
 
 
 def update_features(
     spark: "SparkSession", folder: Folder, store: Results, settings: Settings, progress: Progress
 ) -> Updated:
-    """Features and rejects of exactly the folder's photos; without a PCA, and with the classifier
-    that there was.
+    """Updates features and rejects to match the photos of a folder.
+
+    The pending manifest has no PCA, and keeps the former classifier.
 
     Raises:
-        FruitsError: no photo, none usable, or the features would be mixed with other ones.
+        FruitsError: there are no usable photos, or the existing features were computed in a
+            different way.
     """
     with progress.step("list"):
         listing = list_photos(folder)
@@ -86,7 +88,7 @@ def update_features(
                 "features": plan.n_kept + new.rows,
                 "rejects": len(rejects),
                 "ignored": listing.ignored,
-                "featurized": new.rows,  # by this run
+                "featurized": new.rows,  # in this run
             },
             labels=count_labels(usable),
             model=model.metadata,
@@ -103,11 +105,11 @@ def update_features(
 def update_views(
     spark: "SparkSession", store: Results, extraction: Extraction, progress: Progress
 ) -> list[str]:
-    """The files of features of `extraction.views` views, of all photos with features and a label.
+    """Files of features over `extraction.views` views, for all labelled photos with features.
 
     Raises:
         PhotosError: none of these photos is available any more.
-        StorageError: their folder isn't.
+        StorageError: their folder is not available.
     """
     keys = Keys.of(store.folder, store.current().features, KEYS).rows
     plan = Plan.of(store, "views", keys.filter(keys["label"].is_valid()), extraction)
@@ -122,27 +124,27 @@ def update_views(
         new = extract.store(spark, todo, extraction, writer, done=done)
         kept, adopted = plan.carry_out(spark, store.folder, "views")
     if not plan.n_kept + new.rows:
-        raise PhotosError(f"none of the photos in {extraction.folder.address} can be read any more")
+        raise PhotosError(f"none of the photos in {extraction.folder.address} can be read")
     if lost := len(plan.todo) - new.rows:
-        progress.say(f"{lost} photos can't be read any more, or have changed: they are left out.")
+        progress.say(f"{lost} photos can't be read, or have changed since: they are left out.")
     return [*kept, *adopted, *new.files]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a table of features needs to hold exactly these photos."""
+    """The changes that make a table of features hold exactly the given photos."""
 
-    files: list[str]  # of the table as it is
-    change: Change  # of these files
-    orphans: list[str]  # what killed runs wrote and did not commit
-    adopted: Change  # of the orphans
-    n_kept: int  # photos with features in all these
-    todo: pa.Table  # the other photos
-    same: bool  # all rows of the table stay, and none is added from orphans
+    files: list[str]  # current files of the table
+    change: Change  # to these files
+    orphans: list[str]  # files that killed runs wrote but did not commit
+    adopted: Change  # to the orphan files: the rows to adopt
+    n_kept: int  # photos with features in `files` or `orphans`
+    todo: pa.Table  # the photos to featurize
+    same: bool  # all rows of the table are kept, and none is adopted
 
     @staticmethod
     def of(store: Results, table: str, photos: pa.Table, extraction: Extraction) -> "Plan":
-        """For `photos`, rows with path and version."""
+        """The plan for `photos`, rows with path and version."""
         files = (getattr(store.manifest, table) or []) if store.manifest else []
         provenance = extraction.provenance()
         orphans = tables.of_provenance(store.folder, store.orphans(table), provenance)
@@ -164,32 +166,32 @@ class Plan:
     def carry_out(
         self, spark: "SparkSession", folder: Folder, table: str
     ) -> tuple[list[str], list[str]]:
-        """The table's files that stay or are rewritten, and those that come from orphans."""
+        """Files kept or rewritten from the table, and files adopted from orphans."""
         kept = tables.changed(spark, folder, table, self.files, self.change)
         return kept, tables.changed(spark, folder, table, self.orphans, self.adopted)
 
 
 def among(rows: pa.Table, others: pa.Table) -> NDArray[np.bool_]:
-    """Which of the rows are photos that are among the others, in this very version."""
+    """Mask of the rows whose photo is among the others in the same version."""
     is_in: NDArray[np.bool_] = pc.is_in(_key(rows), _key(others)).to_numpy(zero_copy_only=False)
     return is_in
 
 
 def count_labels(photos: pa.Table) -> dict[str, int]:
-    """How many photos each label has; no label is ""."""
+    """The number of photos per label; the key for photos without a label is ""."""
     counts = photos["label"].value_counts().to_pylist()
     return dict(sorted((item["values"] or "", item["counts"]) for item in counts))
 
 
 def _is_first(rows: pa.Table) -> NDArray[np.bool_]:
-    """Which of the rows are the first ones of their photo."""
+    """Mask of the first row of each photo."""
     key = _key(rows)
     first: NDArray[np.bool_] = pc.index_in(key, key).to_numpy() == np.arange(len(rows))
     return first
 
 
 def _key(rows: pa.Table) -> pa.StringArray:
-    """path and version, by which a photo is known."""
+    """Path and version joined, which identify a photo."""
     return pc.binary_join_element_wise(rows["path"], rows["version"], "\0").combine_chunks()
 
 
@@ -201,8 +203,11 @@ def _with_classifier(
     features: list[str],
     usable: pa.Table,
 ) -> Manifest:
-    """The pending manifest with the former classifier and its tables, without rows of photos that
-    are gone or changed. `features` are the former features that stay; examples may be the same."""
+    """The pending manifest with the former classifier and its tables.
+
+    Rows of removed or changed photos are dropped. `features` are the kept files of the former
+    features, which the examples may share.
+    """
     renewed: dict[tuple[str, ...], list[str] | None] = {tuple(former.features): features or None}
 
     def without_gone(table: str) -> list[str] | None:
@@ -226,7 +231,7 @@ def _with_classifier(
 
 
 def _rejects(store: Results, rejects: pa.Table) -> list[str]:
-    """The files that hold these rejects: the former ones, where they are the same."""
+    """The files that hold these rejects: the former files if nothing has changed."""
     if store.manifest and store.read(store.manifest.rejects).equals(rejects):
         return store.manifest.rejects
     name = tables.new_file("rejects")
@@ -235,15 +240,15 @@ def _rejects(store: Results, rejects: pa.Table) -> list[str]:
 
 
 def _check_photos(listing: Listing, folder: Folder, settings: Settings) -> None:
-    """Raises, before anything is computed, for what can't end well."""
+    """Raises early if there are too few photos."""
     n_photos = len(listing.table)
     if not n_photos:
         raise PhotosError(
-            f"there is no photo in {folder.address} ({listing.ignored} other files): "
+            f"there are no photos in {folder.address} ({listing.ignored} other files): "
             f"photos are files in {' '.join(sorted(EXTENSIONS))}"
         )
     if settings.components and settings.components >= n_photos:
         raise PCAError(
-            f"{n_photos} photos don't give {settings.components} components: "
+            f"{n_photos} photos are too few for {settings.components} components: "
             f"ask for at most {n_photos - 1}, or use --variance"
         )

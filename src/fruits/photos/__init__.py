@@ -1,1 +1,1 @@
-"""Which photos there are, and what their bytes show."""
+"""Photos: listing, decoding and uploading."""

@@ -1,10 +1,10 @@
-"""The bytes of a photo -> the array that MobileNetV2 takes. Nothing else knows image formats.
+"""The bytes of a photo -> the input array of MobileNetV2.
 
-Equal, for an upright photo in RGB, to Keras' own
+For upright RGB photos, the result equals that of Keras'
 `preprocess_input(img_to_array(load_img(path, target_size=(224, 224), interpolation="bicubic")))`,
-but for large photos, which are decoded at a half, a quarter or an eighth of their size: JPEG can
-leave out what would not be seen at 224 pixels (its own discrete cosine transform does it), and
-that takes a fraction of the time.
+except for large JPEGs, which are decoded at a half, a quarter or an eighth of their size: the
+discrete cosine transform of JPEG allows skipping detail that is not visible at 224 pixels, in a
+fraction of the time.
 """
 
 import contextlib
@@ -24,35 +24,35 @@ EXTENSIONS = frozenset(
     | {".heic", ".heif"}
 )
 SIZE = 224
-"""Width and height, in pixels, of the model's input."""
+"""Width and height of the model's input, in pixels."""
 VIEWS = 6
-"""How many views of a photo `prepare_views` can make: the whole, its corners and its middle."""
+"""Number of views that `prepare_views` supports: the whole photo, its corners and its centre."""
 _CROP = 0.75
-"""The side of the views that are not the whole, as a share of the photo's. docs/recognition.md
-has what other shares and numbers gave."""
+"""The side of the cropped views, as a share of the photo's side. See docs/recognition.md for
+results with other values."""
 _ENOUGH = 2
-"""A photo is decoded at so many times the pixels that the model takes, at least.
-docs/recognition.md has what other numbers cost and lose."""
+"""Photos are decoded at no less than this multiple of the input size. See docs/recognition.md for
+the cost and accuracy of other values."""
 MAX_BYTES = 512 * 2**20
-"""A file larger than this is no photo: it is rejected unread, so that it can't fill the memory."""
+"""Larger files are rejected without reading them, so that they can't exhaust memory."""
 
-# JPEG opens MPO too, which many phones write into a .jpg: a JPEG with a second picture behind it.
+# JPEG includes MPO, which many phones write to .jpg files: a JPEG followed by a second image.
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
-register_heif_opener(thumbnails=False)  # what iPhones write; Pillow alone can't read it
+register_heif_opener(thumbnails=False)  # the format of iPhones, which Pillow alone can't read
 
 
 def is_photo(name: str) -> bool:
-    """Whether a file's name ends like a photo's, in any case."""
+    """Whether a file name has an extension of a photo, in upper or lower case."""
     return name[name.rfind(".") :].lower() in EXTENSIONS if "." in name else False
 
 
 def prepare(data: bytes, max_pixels: int, *, exact: bool = False) -> NDArray[np.float32]:
-    """A photo's bytes -> float32[224, 224, 3] in [-1, 1], as `preprocess_input` of MobileNetV2.
+    """A photo's bytes -> float32[224, 224, 3] in [-1, 1], as MobileNetV2's `preprocess_input`.
 
-    `exact`: decode all of a large photo, too.
+    With `exact`, large photos are also decoded at full size.
 
     Raises:
-        PhotoError: the bytes are no picture that can be used; the message says why.
+        PhotoError: the bytes are not a usable image; the message says why.
     """
     whole: NDArray[np.float32] = prepare_views(data, max_pixels, 1, exact=exact)[0]
     return whole
@@ -61,7 +61,7 @@ def prepare(data: bytes, max_pixels: int, *, exact: bool = False) -> NDArray[np.
 def prepare_views(
     data: bytes, max_pixels: int, views: int, *, exact: bool = False
 ) -> NDArray[np.float32]:
-    """A photo's bytes -> float32[views, 224, 224, 3] in [-1, 1]; the first view is the whole.
+    """A photo's bytes -> float32[views, 224, 224, 3] in [-1, 1]; the first view is the whole photo.
 
     Raises:
         PhotoError: as `prepare`.
@@ -80,23 +80,23 @@ def prepare_views(
 
 
 def thumbnail(data: bytes, side: int, max_pixels: int) -> bytes:
-    """A photo's bytes -> a JPEG of the photo's middle square, `side` pixels wide, no metadata.
+    """A photo's bytes -> a JPEG of its central square, `side` pixels wide, without metadata.
 
     Raises:
         PhotoError: as `prepare`.
     """
     out = io.BytesIO()
     picture = ImageOps.fit(rgb(data, max_pixels, _ENOUGH * side), (side, side))
-    picture.info.clear()  # Pillow would write the photo's comment
+    picture.info.clear()  # otherwise Pillow would write the photo's comment
     picture.save(out, "JPEG", quality=80)
     return out.getvalue()
 
 
 def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Image:
-    """A photo's bytes -> an upright picture in RGB: first frame, alpha laid on white.
+    """A photo's bytes -> an upright RGB image: the first frame, composited onto white.
 
-    `at_least`: a JPEG is decoded at a half, a quarter or an eighth of its size where both its sides
-    keep at least so many pixels. None: as it is.
+    With `at_least`, a JPEG is decoded at a half, a quarter or an eighth of its size, as long as
+    both sides keep at least this many pixels. None means full size.
 
     Raises:
         PhotoError: as `prepare`.
@@ -104,15 +104,15 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
     if not data:
         raise PhotoError("the file is empty")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what Pillow warns of is handled, or rejected, below
+        warnings.simplefilter("ignore")  # conditions that Pillow warns about are handled below
         Image.MAX_IMAGE_PIXELS = max_pixels
         try:
             image = Image.open(io.BytesIO(data), formats=_FORMATS)
         except UnidentifiedImageError:
-            raise PhotoError("the file is not an image, or of a kind that is not read") from None
+            raise PhotoError("the file is not an image, or its format is not supported") from None
         except Image.DecompressionBombError:
             raise PhotoTooLarge(f"more than {max_pixels / 1e6:g} megapixels") from None
-        except Exception as error:  # decoders raise anything: struct.error, SyntaxError, KeyError…
+        except Exception as error:  # decoders raise struct.error, SyntaxError, KeyError…
             raise PhotoError(f"the file is damaged ({_words(error)})") from None
         if image.width * image.height > max_pixels:
             size = f"{image.width} x {image.height} pixels"
@@ -129,9 +129,9 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """Turned as its EXIF orientation says; unreadable EXIF says nothing."""
+    """Rotates an image according to its EXIF orientation; unreadable EXIF is ignored."""
     with contextlib.suppress(Exception):
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # or it would be copied
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # avoids a copy
             return ImageOps.exif_transpose(image)
     return image
 
@@ -140,7 +140,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         image = _from_16_bit(image)
     elif image.mode == "F":
-        raise PhotoError("floating-point pixels have no fixed white")
+        raise PhotoError("floating-point pixels are not supported, as they have no fixed white")
     if image.has_transparency_data:
         front = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
@@ -148,15 +148,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _from_16_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey -> 8-bit grey. Pillow's own conversion would clip at 255 instead of scaling."""
+    """16-bit grey -> 8-bit grey. Pillow's conversion would clip at 255 instead of scaling."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
-        raise PhotoError("signed or 32-bit pixels have no fixed white")
+        raise PhotoError("signed or 32-bit pixels are not supported, as they have no fixed white")
     grey = (values // 257).astype(np.uint8)
     grey[values == image.info.get("transparency", -1)] = 255
     return Image.fromarray(grey)
 
 
 def _words(error: Exception) -> str:
-    """An error of a decoder, in one short line."""
+    """The message of a decoder's error, as one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__

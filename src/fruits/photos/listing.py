@@ -1,6 +1,6 @@
-"""Which photos a folder holds: an Arrow table of keys, made without reading a photo.
+"""Lists the photos of a folder, as an Arrow table of keys, without reading any photo.
 
-A million keys take some 150 MB: they are kept in columns, never as Python objects.
+A million keys take about 150 MB, so they are stored in columns rather than as Python objects.
 """
 
 import os
@@ -23,27 +23,27 @@ from fruits.storage.s3 import S3Folder, s3_client, s3_errors
 
 SCHEMA = pa.schema(
     [
-        pa.field("path", pa.string(), nullable=False),  # relative to the folder, `/` between parts
+        pa.field("path", pa.string(), nullable=False),  # relative to the folder, with `/`
         pa.field("label", pa.string()),  # the folder that holds the photo; null in the root
         pa.field("version", pa.string(), nullable=False),  # changes when the photo's bytes do
         pa.field("size", pa.int64(), nullable=False),  # bytes
-        pa.field("problem", pa.string()),  # why the photo can't even be tried
+        pa.field("problem", pa.string()),  # why the photo is rejected without reading it
     ]
 )
-_LISTERS = 16  # listings side by side: S3 answers each in tens of milliseconds
-_BATCH = 10_000  # keys turned from Python objects into columns at a time
+_LISTERS = 16  # concurrent listings: each S3 request takes tens of milliseconds
+_BATCH = 10_000  # keys converted from Python objects to columns at a time
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The photos of a folder, sorted by path (see SCHEMA), and how many other files it holds."""
+    """The photos of a folder (see SCHEMA), sorted by path, and the number of other files."""
 
     table: pa.Table
     ignored: int
 
 
 class _Photos:
-    """Photos column by column: an object a photo would keep the garbage collector busy."""
+    """Photos in columns, as one object per photo would keep the garbage collector busy."""
 
     def __init__(self) -> None:
         self.columns: list[list[Any]] = [[] for _ in SCHEMA]
@@ -67,8 +67,8 @@ class _Photos:
 
 
 @dataclass
-class _Found:
-    """What was found so far, by any thread, packed into Arrow columns batch by batch."""
+class _Collected:
+    """The photos found so far by all threads, converted to Arrow columns in batches."""
 
     batches: list[pa.RecordBatch] = field(default_factory=list)
     photos: _Photos = field(default_factory=_Photos)
@@ -90,29 +90,29 @@ class _Found:
 def list_photos(folder: Folder) -> Listing:
     """The photos below a folder, at any depth.
 
-    A photo is a file whose name ends in one of `photo.EXTENSIONS`; other files are only counted.
-    Links to folders are followed, and a folder that is reached twice is listed once.
+    A photo is a file with one of `decode.EXTENSIONS`; other files are only counted. Links to
+    folders are followed, and a folder that is reached twice is listed once.
 
     Raises:
         StorageError: the folder does not exist or can't be listed.
     """
-    found = _Found()
+    collected = _Collected()
     if isinstance(folder, S3Folder):
-        _list_s3(folder, found)
+        _list_s3(folder, collected)
     elif isinstance(folder, LocalFolder):
-        _list_local(folder, found)
+        _list_local(folder, collected)
     else:
         raise TypeError(f"don't know how to list a {type(folder).__name__}")
-    found.pack()
-    table = pa.Table.from_batches(found.batches, SCHEMA)
-    return Listing(table.sort_by("path"), found.ignored)
+    collected.pack()
+    table = pa.Table.from_batches(collected.batches, SCHEMA)
+    return Listing(table.sort_by("path"), collected.ignored)
 
 
-# A disk --------------------------------------------------------------------------------------
+# Disk -----------------------------------------------------------------------------------------
 
 
-def _list_local(folder: LocalFolder, found: _Found) -> None:
-    """Level by level, side by side where that helps; links only when no folder is left."""
+def _list_local(folder: LocalFolder, collected: _Collected) -> None:
+    """Lists level by level, in parallel where that helps, and follows links last."""
     folder.check_there()
     seen: set[tuple[int, int]] = set()
 
@@ -122,17 +122,17 @@ def _list_local(folder: LocalFolder, found: _Found) -> None:
             try:
                 status = os.stat(path)
             except FileNotFoundError:
-                continue  # gone since
+                continue  # deleted in the meantime
             except OSError as error:
                 raise _unlistable(path, error) from None
             if (place := (status.st_dev, status.st_ino)) not in seen:
                 seen.add(place)
                 yield relative
 
-    scan = partial(_scan, folder.address, found)
+    scan = partial(_scan, folder.address, collected)
     links: list[str] = []
     level = list(unseen([""]))
-    # For a network's answers. A disk's are in memory, and threads in each other's way.
+    # Threads only help while waiting for a network file system; with local disks they contend.
     waits = False
     with ThreadPoolExecutor(_LISTERS, "list") as pool:
         while level:
@@ -148,8 +148,8 @@ def _list_local(folder: LocalFolder, found: _Found) -> None:
                 level = list(unseen([links.pop()]))
 
 
-def _scan(root: str, found: _Found, relative: str) -> tuple[list[str], list[str]]:
-    """One folder's photos go to `found`; its sub-folders and links to folders are returned."""
+def _scan(root: str, collected: _Collected, relative: str) -> tuple[list[str], list[str]]:
+    """Adds the photos of one folder to `collected`; returns its sub-folders and folder links."""
     photos, label = _Photos(), relative.rpartition("/")[2]
     folders: list[str] = []
     links: list[str] = []
@@ -166,7 +166,7 @@ def _scan(root: str, found: _Found, relative: str) -> tuple[list[str], list[str]
                     ignored += 1
     except OSError as error:
         raise _unlistable(os.path.join(root, relative), error) from None
-    found.add(photos, ignored)
+    collected.add(photos, ignored)
     return folders, links
 
 
@@ -174,7 +174,7 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
     try:
         return entry.is_dir()
     except OSError:
-        return False  # a link in a circle, or to where we may not look
+        return False  # a circular link, or a target without permission
 
 
 def _unlistable(path: str, error: OSError) -> StorageError:
@@ -201,22 +201,22 @@ def _shown(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-# A bucket ------------------------------------------------------------------------------------
+# Bucket ---------------------------------------------------------------------------------------
 
 
-def _list_s3(folder: S3Folder, found: _Found) -> None:
-    """Walk down until there are enough prefixes to keep the listers busy, then list each whole."""
+def _list_s3(folder: S3Folder, collected: _Collected) -> None:
+    """Descends until there are enough prefixes to keep all listers busy, then lists each fully."""
     level = [folder.prefix]
     with ThreadPoolExecutor(_LISTERS, "list") as pool:
         while level and len(level) < _LISTERS:
-            below = pool.map(partial(_list_prefix, folder, found, "/"), level)
+            below = pool.map(partial(_list_prefix, folder, collected, "/"), level)
             level = [prefix for prefixes in below for prefix in prefixes]
-        for _ in pool.map(partial(_list_prefix, folder, found, ""), level):
+        for _ in pool.map(partial(_list_prefix, folder, collected, ""), level):
             pass
 
 
-def _list_prefix(folder: S3Folder, found: _Found, delimiter: str, prefix: str) -> list[str]:
-    """A prefix' photos go to `found`; returns the prefixes below, where `delimiter` cuts."""
+def _list_prefix(folder: S3Folder, collected: _Collected, delimiter: str, prefix: str) -> list[str]:
+    """Adds the photos of a prefix to `collected`; returns its sub-prefixes up to `delimiter`."""
     prefixes: list[str] = []
     with s3_errors(folder):
         pages = s3_client().get_paginator("list_objects_v2")
@@ -225,12 +225,12 @@ def _list_prefix(folder: S3Folder, found: _Found, delimiter: str, prefix: str) -
             for item in page.get("Contents", []):
                 path = item["Key"].removeprefix(folder.prefix)
                 if path.endswith("/") or not path:
-                    continue  # the empty object by which consoles show a folder
+                    continue  # an empty object that consoles create for a folder
                 if is_photo(path):
                     label = path.rpartition("/")[0].rpartition("/")[2]
                     photos.add(path, label, item["ETag"].strip('"'), item["Size"])
                 else:
                     ignored += 1
-            found.add(photos, ignored)
+            collected.add(photos, ignored)
             prefixes += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
     return prefixes

@@ -1,4 +1,4 @@
-"""Photos of a folder -> S3, so that a cluster can read them. Only what is not there yet goes."""
+"""Uploads photos to S3, so that a cluster can read them; skips those already there."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,29 +17,29 @@ _SIDE_BY_SIDE = 16
 
 @dataclass(frozen=True)
 class Uploaded:
-    """How many photos went, and how many were there already with the same size."""
+    """The number of photos sent, and of those already there with the same size."""
 
     sent: int
-    there: int
+    already_there: int
 
 
 def upload(source: str, target: str, progress: Progress | None = None) -> Uploaded:
-    """Copies the photos of a folder below an S3 prefix, under the same names.
+    """Copies the photos of a folder to an S3 prefix, under the same names.
 
     Raises:
-        FruitsError: there are no photos, the target is not in S3, or S3 refuses.
+        FruitsError: there are no photos, the target is not in S3, or S3 returns an error.
     """
     progress = progress or Progress()
     folder, bucket = open_folder(source), open_folder(target)
     if not isinstance(bucket, S3Folder):
-        raise StorageError(f"can't upload to {target}: give s3://BUCKET/PREFIX")
+        raise StorageError(f"can't upload to {target}: use s3://BUCKET/PREFIX")
     folder.check_there()
     photos = list_photos(folder).table
     photos = photos.filter(pc.is_null(photos["problem"]))
     if not photos.num_rows:
-        raise PhotosError(f"there is no photo in {folder.address}")
-    there = _sizes(list_photos(bucket).table)
-    todo = [name for name, size in _sizes(photos).items() if there.get(name) != size]
+        raise PhotosError(f"there are no photos in {folder.address}")
+    uploaded = _sizes(list_photos(bucket).table)
+    todo = [name for name, size in _sizes(photos).items() if uploaded.get(name) != size]
     sent = 0
 
     def send(name: str) -> None:

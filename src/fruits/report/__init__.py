@@ -1,1 +1,1 @@
-"""The report, one HTML page."""
+"""The report: one HTML page."""

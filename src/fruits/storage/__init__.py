@@ -1,4 +1,4 @@
-"""Bytes in folders and buckets."""
+"""Access to files in local folders and S3 buckets."""
 
 from fruits.storage.folder import Folder, open_folder
 

@@ -1,8 +1,8 @@
-"""Folders, on a disk or in S3: where photos are read and results are written.
+"""Folders on disk or in S3, for reading photos and writing results.
 
 A folder is opened from its address (`photos`, `/data/photos`, `s3://bucket/prefix`,
-`s3a://bucket/prefix`) and then speaks in names relative to itself, with `/` between their parts.
-Folders pickle: a Spark worker opens its own connection.
+`s3a://bucket/prefix`). Its methods take names relative to the folder, with `/` as separator.
+Folders can be pickled: each Spark worker opens its own connection.
 """
 
 import os
@@ -21,61 +21,65 @@ class Folder(Protocol):
 
     @property
     def address(self) -> str:
-        """Where it is, as a person writes it: an absolute path, or `s3a://bucket/prefix`."""
+        """The address in human-readable form: an absolute path, or `s3a://bucket/prefix`."""
 
     def uri(self, name: str = "") -> str:
-        """The URI by which Spark (Hadoop) knows a name in it."""
+        """The URI of a file or sub-folder for Spark (Hadoop)."""
 
     def read(self, name: str) -> bytes:
-        """A file's bytes. Raises PhotoError where this one file can't be read."""
+        """A file's bytes. Raises PhotoError if this particular file can't be read."""
 
     def open(self, name: str) -> "pa.NativeFile":
-        """A file to read parts of. Raises FileNotFoundError where there is none."""
+        """Opens a file for random access. Raises FileNotFoundError if it doesn't exist."""
 
     def read_if_there(self, name: str) -> bytes | None:
-        """A file's bytes, or None where there is no such file."""
+        """A file's bytes, or None if it doesn't exist."""
 
     def read_with_state(self, name: str) -> tuple[bytes, str] | None:
-        """A file's bytes and its state, for `write_over`; None where there is no such file."""
+        """A file's bytes and its state, for `write_over`; None if it doesn't exist."""
 
     def write(self, name: str, data: bytes) -> None:
-        """Put a file, whole or not at all, over the one that may be there."""
+        """Writes a file atomically, replacing any existing one."""
 
     def write_over(self, name: str, data: bytes, state: str | None) -> str | None:
-        """Put a file in the place of the one in this state (None: of none); returns its state, or
-        None where the file is in another state by now, and stays so."""
+        """Writes a file if the current one is in this state (None: if there is none).
+
+        Returns the new state. If the file is in another state, leaves it unchanged and returns
+        None.
+        """
 
     def move(self, old: str, new: str) -> None:
-        """Give a sub-folder another name, in place of what has that name."""
+        """Renames a sub-folder, replacing any existing file or sub-folder of that name."""
 
     def names(self, prefix: str) -> list[str]:
-        """What lies directly in the sub-folder `prefix`, files and folders, sorted."""
+        """The names of files and folders directly in the sub-folder `prefix`, sorted."""
 
     def delete(self, name: str) -> None:
-        """Remove a file, or a sub-folder and all in it."""
+        """Deletes a file, or a sub-folder with its contents."""
 
     def forget_versions(self) -> None:
-        """Remove what a versioned bucket still keeps of files that were replaced or deleted."""
+        """Deletes the old versions of files that a versioned bucket keeps."""
 
     def check_there(self) -> None:
-        """Raise StorageError where there is no such folder."""
+        """Raises StorageError if the folder doesn't exist."""
 
     def check_writable(self) -> None:
-        """Make it if need be, and raise StorageError now rather than after hours of work."""
+        """Creates the folder if needed; raises StorageError if it is not writable."""
 
 
 def open_folder(address: str | os.PathLike[str]) -> Folder:
-    """The folder at an address; nothing is read yet.
+    """The folder at an address, without reading it.
 
     Raises:
-        StorageError: the address is not one of a folder or a bucket, or (checked once) the bucket
-            is not in the European Union, does not exist, or can't be reached.
+        StorageError: the address is not that of a folder or bucket; or the bucket, which is
+            checked once per process, is outside the European Union, does not exist or can't be
+            reached.
     """
     text = os.fspath(address)
     if text.startswith(("s3://", "s3a://", "s3n://")):
         bucket, _, prefix = text.partition("://")[2].partition("/")
         if not bucket:
-            raise StorageError(f"{text} names no bucket: write s3://BUCKET/PREFIX")
+            raise StorageError(f"{text} has no bucket: use s3://BUCKET/PREFIX")
         prefix = prefix.strip("/")
         folder = S3Folder(bucket, f"{prefix}/" if prefix else "")
         check_bucket(bucket)
@@ -83,7 +87,7 @@ def open_folder(address: str | os.PathLike[str]) -> Folder:
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     elif "://" in text:
-        raise StorageError(f"can't use {text}: give a folder, or s3://BUCKET/PREFIX")
+        raise StorageError(f"unsupported address {text}: use a folder, or s3://BUCKET/PREFIX")
     if not text:
-        raise StorageError("the address of a folder is empty")
+        raise StorageError("the folder's address is empty")
     return LocalFolder(os.path.abspath(os.path.expanduser(text)))

@@ -1,4 +1,4 @@
-"""A folder on a disk."""
+"""Folders on disk."""
 
 import contextlib
 import os
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LocalFolder:
-    """A folder on a disk that this machine (and, on a cluster, every worker) sees."""
+    """A folder on a disk that is visible to this machine and, on a cluster, to all workers."""
 
     address: str
 
     def uri(self, name: str = "") -> str:
-        # Not percent-encoded: Hadoop takes a path as it is written.
+        # Not percent-encoded, as Hadoop does not decode paths.
         return f"file://{Path(self.address) / name}"
 
     def read(self, name: str) -> bytes:
@@ -71,7 +71,7 @@ class LocalFolder:
         return None if data is None else (data, "")
 
     def write_over(self, name: str, data: bytes, state: str | None) -> str | None:
-        self.write(name, data)  # a lock on the folder keeps others out
+        self.write(name, data)  # safe, as the caller has locked the folder
         return ""
 
     def move(self, old: str, new: str) -> None:
@@ -100,7 +100,7 @@ class LocalFolder:
             raise StorageError(f"can't delete {path}: {error.strerror}") from None
 
     def forget_versions(self) -> None:
-        pass  # a disk keeps none
+        pass  # disks have no versions
 
     def check_there(self) -> None:
         if not os.path.isdir(self.address):
@@ -115,7 +115,7 @@ class LocalFolder:
         except OSError as error:
             raise StorageError(
                 f"can't write in {self.address} ({error.strerror}): "
-                "give another results folder, or change its rights"
+                "use another results folder, or change its permissions"
             ) from None
 
     def _beside(self, name: str) -> Path:

@@ -1,21 +1,17 @@
-"""Reads files ahead of their consumer, and keeps their order."""
+"""Reads files ahead of their consumer, in order."""
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from fruits.errors import PhotoError
-
-if TYPE_CHECKING:
-    pass
-
 
 T = TypeVar("T")
 
 
 _READ_AHEAD_BYTES = 64 * 2**20
-"""Reads stop running ahead of their consumer while so much is waiting for it."""
+"""Reading ahead pauses while this much data is waiting for the consumer."""
 
 
 def read_ahead(
@@ -24,10 +20,10 @@ def read_ahead(
     size: Callable[[T], int],
     in_flight: int,
 ) -> Generator[tuple[T, bytes | PhotoError], None, None]:
-    """Each item with its bytes, in order, while up to `in_flight` later ones are being read.
+    """Yields each item with its bytes, in order, while reading up to `in_flight` later ones.
 
-    What can't be read comes as the PhotoError that says why; any other error is raised. `size`
-    (bytes) bounds how much waits in memory.
+    If an item can't be read, it comes with a PhotoError instead; other errors are raised. `size`
+    returns the size of an item in bytes, to limit the amount of data in memory.
     """
     waiting: deque[tuple[T, Future[bytes], int]] = deque()
     bytes_waiting = 0

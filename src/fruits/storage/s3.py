@@ -1,4 +1,4 @@
-"""Folders in S3: prefixes of a bucket, read and written by boto3."""
+"""Folders in S3: prefixes of a bucket, accessed with boto3."""
 
 import io
 import os
@@ -31,12 +31,12 @@ EU_REGIONS = frozenset(
     }
 )
 """AWS regions inside the European Union; London (eu-west-2) and Zurich (eu-central-2) are not.
-Source: «AWS Regions», https://docs.aws.amazon.com/global-infrastructure/latest/regions/."""
+Source: "AWS Regions", https://docs.aws.amazon.com/global-infrastructure/latest/regions/."""
 
 
 @dataclass(frozen=True)
 class S3Folder:
-    """A prefix in a bucket; `prefix` is empty or ends in `/`."""
+    """A prefix in a bucket; `prefix` is empty or ends with `/`."""
 
     bucket: str
     prefix: str
@@ -65,8 +65,10 @@ class S3Folder:
         return pa.PythonFile(_Ranged(self, name), "r")
 
     def _get(self, name: str, part: str = "") -> tuple[bytes, int]:
-        """An object's bytes (or some: `part` is an HTTP range), and how many it has in all; boto3
-        itself tries again only until the first of them has come."""
+        """An object's bytes, or those in the HTTP range `part`, and its total size.
+
+        Retries while the body is being read, as boto3 only retries until the response starts.
+        """
         from botocore.exceptions import (
             IncompleteReadError,
             ReadTimeoutError,
@@ -88,8 +90,8 @@ class S3Folder:
         raise AssertionError("unreachable")
 
     def read_if_there(self, name: str) -> bytes | None:
-        found = self.read_with_state(name)
-        return found and found[0]
+        data_and_state = self.read_with_state(name)
+        return data_and_state and data_and_state[0]
 
     def read_with_state(self, name: str) -> tuple[bytes, str] | None:
         with s3_errors(self):
@@ -128,13 +130,13 @@ class S3Folder:
 
     def names(self, prefix: str) -> list[str]:
         root = self.prefix + (f"{prefix.strip('/')}/" if prefix else "")
-        found = []
+        keys = []
         with s3_errors(self):
             pages = s3_client().get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self.bucket, Prefix=root, Delimiter="/"):
-                found += [o["Key"] for o in page.get("Contents", [])]
-                found += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
-        return sorted(key.removeprefix(root).rstrip("/") for key in found if key != root)
+                keys += [o["Key"] for o in page.get("Contents", [])]
+                keys += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+        return sorted(key.removeprefix(root).rstrip("/") for key in keys if key != root)
 
     def delete(self, name: str) -> None:
         with s3_errors(self):
@@ -152,13 +154,13 @@ class S3Folder:
                         old.append({"Key": v["Key"], "VersionId": v["VersionId"]})
                 for marker in page.get("DeleteMarkers", []):
                     markers.append({"Key": marker["Key"], "VersionId": marker["VersionId"]})
-            # The markers last: without its marker, a deleted file's newest version is back.
+            # Markers last: without its marker, a deleted file would reappear.
             objects = old + markers
             for start in range(0, len(objects), _MOST_DELETED):
                 self._delete(objects[start : start + _MOST_DELETED])
 
     def _keys(self, name: str) -> Iterator[list[str]]:
-        """The key of a file, or those of all files in a sub-folder, page by page."""
+        """The key of a file, or the keys of all files in a sub-folder, page by page."""
         root = self.prefix + name
         pages = s3_client().get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=self.bucket, Prefix=root):
@@ -176,7 +178,7 @@ class S3Folder:
             raise StorageError(f"{self.address}: can't delete {len(failed)} objects: {why}")
 
     def check_there(self) -> None:
-        check_bucket(self.bucket)  # a prefix is there as soon as an object is
+        check_bucket(self.bucket)  # a prefix exists as soon as it has an object
 
     def check_writable(self) -> None:
         self.write(probe := f".probe-{uuid.uuid4().hex[:8]}", b"")
@@ -184,11 +186,12 @@ class S3Folder:
 
 
 class _Ranged(io.RawIOBase):
-    """An object as a file whose parts are fetched when they are read; the last part is at hand, as
-    a Parquet file is read from its end.
+    """A file object that fetches ranges of an S3 object on demand.
+
+    The end of the object is fetched first, as Parquet files are read from their end.
 
     Raises:
-        FileNotFoundError: there is no such object.
+        FileNotFoundError: the object does not exist.
     """
 
     def __init__(self, folder: S3Folder, name: str) -> None:
@@ -234,7 +237,7 @@ class _Ranged(io.RawIOBase):
 
 _TAIL = 64 * 2**10
 _ONE_OBJECT = frozenset({"NoSuchKey", "AccessDenied", "InvalidObjectState", "404", "403"})
-"""S3 errors that concern one object, not the service or the credentials."""
+"""S3 errors that concern a single object, not the service or the credentials."""
 
 _OTHER_STATE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey", "412"})
 _DENIED = frozenset(
@@ -243,7 +246,7 @@ _DENIED = frozenset(
 )
 _NO_BUCKET = frozenset({"404", "NoSuchBucket"})
 _MOST_DELETED = 1000
-"""How many objects S3 deletes in one request."""
+"""Maximum number of objects that S3 deletes per request."""
 
 _client_lock = threading.Lock()
 
@@ -260,16 +263,16 @@ def _new_client(pid: int) -> "S3Client":
         read_timeout=60,
     )
     try:
-        # boto3 itself does not know AWS_REGION, by which every other AWS SDK is told the region.
+        # Unlike other AWS SDKs, boto3 ignores AWS_REGION.
         return boto3.client("s3", region_name=os.environ.get("AWS_REGION"), config=config)
-    except ValueError as error:  # an AWS_ENDPOINT_URL that is no URL
+    except ValueError as error:  # AWS_ENDPOINT_URL is not a valid URL
         raise StorageError(f"S3 can't be used: {error}") from None
 
 
 def s3_client() -> "S3Client":
-    """This process' connection to S3, set up by the usual AWS environment and files.
+    """The S3 client of this process, configured by the usual AWS variables and files.
 
-    Retries as botocore's «standard» mode does: exponential backoff with jitter, up to 20 s apart.
+    Requests are retried in botocore's "standard" mode: exponential backoff with jitter, up to 20 s.
     """
     with _client_lock:
         return _new_client(os.getpid())
@@ -277,7 +280,7 @@ def s3_client() -> "S3Client":
 
 @contextmanager
 def s3_errors(folder: S3Folder) -> Iterator[None]:
-    """Turns what boto3 raises about a folder into a StorageError that says what to do."""
+    """Converts errors from boto3 to a StorageError that says what to do."""
     from boto3.exceptions import Boto3Error
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -296,13 +299,17 @@ def s3_errors(folder: S3Folder) -> Iterator[None]:
             message = f"S3 answered {code}: {error.response['Error'].get('Message', '')}"
         raise StorageError(f"{folder.address}: {message}") from error
     except (BotoCoreError, Boto3Error) as error:
-        words = " ".join(str(error).split())  # botocore writes some of its errors in several lines
+        words = " ".join(str(error).split())  # some messages have several lines
         raise StorageError(f"{folder.address}: S3 can't be used: {words}") from error
 
 
 @lru_cache
 def check_bucket(bucket: str) -> None:
-    """The bucket answers, and lies in the EU; a store that is not AWS' own is the user's choice."""
+    """Checks that a bucket is reachable and, if it is on AWS, in the European Union.
+
+    Raises:
+        StorageError: it is not.
+    """
     with s3_errors(S3Folder(bucket, "")):
         client = s3_client()
         answer = client.head_bucket(Bucket=bucket)
@@ -319,6 +326,6 @@ def check_bucket(bucket: str) -> None:
 
 
 def forget_connections() -> None:
-    """Connect anew at the next use, as credentials or endpoints have changed."""
+    """Drops cached connections, after credentials or endpoints have changed."""
     _new_client.cache_clear()
     check_bucket.cache_clear()

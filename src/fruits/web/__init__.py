@@ -1,1 +1,1 @@
-"""The page that tells which fruit a photo shows."""
+"""The web page that predicts which fruit a photo shows."""

@@ -1,11 +1,13 @@
-"""The page that tells which fruit a photo shows: a service of JupyterHub, behind its login.
+"""The web page that predicts which fruit a photo shows: a JupyterHub service, behind its login.
 
-    python -m fruits.web.app        as the Hub starts it, with the environment that it gives
+JupyterHub starts it, with the necessary environment variables, as
 
-Tornado and the Hub's own authenticator are what JupyterHub is made of. One server for all users: a
-photo is answered in a tenth of a second by a model that is there already, on a phone too, where a
-kernel for each visitor (Voilà) would take seconds and half a gigabyte. Photos stay in this process'
-memory until they are answered; nothing of them is stored or logged.
+    python -m fruits.web.app
+
+It uses Tornado and the Hub's authenticator, which JupyterHub itself is built on. A single server
+handles all users: with the model already loaded, a prediction takes a tenth of a second, also from
+a phone, while one kernel per visitor (Voilà) would take seconds and half a gigabyte. Photos are
+kept in memory only while their request is processed, and are never stored or logged.
 """
 
 import asyncio
@@ -30,7 +32,7 @@ from fruits.web.predictors import Predictors
 from fruits.web.texts import TEXTS
 
 MAX_BYTES = 30 * 2**20
-MAX_MEGAPIXELS = 60  # phones make up to 50
+MAX_MEGAPIXELS = 60  # phones take photos of up to 50
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -42,11 +44,12 @@ _HEADERS = {
 }
 
 Sources = Callable[[str], dict[str, str]]
-"""A user's name -> the results folders whose classifiers they can use: {"mine": address, …}."""
+"""Maps a user name to the results folders whose classifiers that user can use:
+{"mine": address, …}."""
 
 
 class _Recognition:
-    """What the handlers share. An engine predicts one photo at a time, so it has one thread."""
+    """State shared by the handlers. Engines are not thread-safe, so there is one worker thread."""
 
     def __init__(self, sources: Sources, settings: Settings):
         self.sources = sources
@@ -69,7 +72,7 @@ class _Handler(RequestHandler):
 
     @property
     def sources(self) -> dict[str, str]:
-        """Of this user."""
+        """The sources of the current user."""
         user = self.current_user
         return self.recognition.sources(user["name"])
 
@@ -130,8 +133,10 @@ def application(
     settings: Settings,
     **more: Any,
 ) -> Application:
-    """The page at `prefix`, for the users whom `user_handler` knows: it makes the predictions of
-    the first source that has a classifier, unless the user chooses another one."""
+    """The page at `prefix`, for users authenticated by `user_handler`.
+
+    It predicts with the first source that has a classifier, unless the user chooses another one.
+    """
 
     def for_users(handler: type[_Handler]) -> type[RequestHandler]:
         return type(handler.__name__, (handler, user_handler), {})
@@ -149,7 +154,7 @@ def application(
 
 
 def _trained(sources: dict[str, str]) -> tuple[list[str], list[str]]:
-    """Of these sources, those that have a classifier, and those that can't be read."""
+    """The sources that have a classifier, and those that can't be read."""
     trained, unreadable = [], []
     for name, address in sources.items():
         try:
@@ -164,7 +169,7 @@ def _trained(sources: dict[str, str]) -> tuple[list[str], list[str]]:
 
 
 def preferred_language(accepted: str) -> str:
-    """The language of TEXTS that an Accept-Language header likes best; else English."""
+    """The language of TEXTS that an Accept-Language header prefers, or else English."""
     best, weight = "en", 0.0
     for part in accepted.split(","):
         tag, _, quality = part.strip().partition(";q=")
@@ -184,15 +189,15 @@ def _template() -> Any:
 
 
 def serve(app: Application, port: int) -> HTTPServer:
-    """Listens on this machine only."""
-    # Somewhat more than is answered for, so that most who pass the limit are told so in words.
+    """Starts a server that only listens on the loopback interface."""
+    # Higher than MAX_BYTES, so that most uploads above the limit get a proper error message.
     server = HTTPServer(app, max_body_size=2 * MAX_BYTES, max_buffer_size=2 * MAX_BYTES)
     server.listen(port, "127.0.0.1")
     return server
 
 
 async def main() -> None:
-    """As the Hub starts it."""
+    """Runs the service, configured by the environment variables that JupyterHub sets."""
     from urllib.parse import urlsplit
 
     from jupyterhub.services.auth import HubOAuthCallbackHandler, HubOAuthenticated

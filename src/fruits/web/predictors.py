@@ -1,4 +1,4 @@
-"""Predictors of several results folders, and what the page shows of their predictions."""
+"""Predictors for several results folders, and their predictions as shown on the page."""
 
 import base64
 from typing import Any
@@ -11,13 +11,13 @@ from fruits.settings import Settings
 from fruits.storage import open_folder
 
 _NEAREST = 4
-_SHOWN = 640  # pixels of the photo's side, as the page shows it
+_SHOWN = 640  # side of the photo on the page, in pixels
 _THUMBNAIL = 200
 _LOADED = 3  # classifiers kept in memory, 0.1 to 0.3 GB each
 
 
 class Predictors:
-    """The classifiers that were used last, each with all it needs; used by one thread."""
+    """A cache of the most recently used predictors; not thread-safe."""
 
     def __init__(self, settings: Settings):
         self._settings = settings
@@ -25,7 +25,11 @@ class Predictors:
         self._loaded: dict[str, Predictor] = {}
 
     def get(self, results: str) -> Predictor:
-        """The predictor of a results folder as it is now."""
+        """The predictor for the current classifier of a results folder.
+
+        Raises:
+            ClassifyError: no classifier was trained.
+        """
         manifest = open_results(results).manifest
         if manifest is None or "classifier" not in manifest.models:
             raise ClassifyError(f"no classifier was trained in {results}")
@@ -38,7 +42,7 @@ class Predictors:
         return predictor
 
     def predict(self, results: str, photo: bytes) -> dict[str, Any]:
-        """What the page shows of a photo."""
+        """The prediction for a photo, as JSON data for the page."""
         predictor = self.get(results)
         prediction = predictor.predict(photo)
         return {
@@ -50,7 +54,7 @@ class Predictors:
         }
 
     def _nearest(self, predictor: Predictor, prediction: Prediction) -> list[dict[str, str]]:
-        """The examples that are most alike, as far as their photos can still be read."""
+        """The most similar examples whose photos can still be read."""
         shown = []
         try:
             folder = open_folder(predictor.manifest.photos)
@@ -61,7 +65,7 @@ class Predictors:
                     continue
                 shown.append({"label": label, "photo": _data_uri(picture)})
         except FruitsError:
-            pass  # they are out of reach from here; the prediction is not
+            pass  # the photos are not accessible from here; show the prediction without them
         return shown
 
 

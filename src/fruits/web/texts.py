@@ -1,4 +1,4 @@
-"""What the page says, in each language that it speaks."""
+"""The texts of the page, in each supported language."""
 
 TEXTS = {
     "en": {

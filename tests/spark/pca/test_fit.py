@@ -107,10 +107,10 @@ def test_fewer_photos_than_features_still_give_a_right_answer(spark: "SparkSessi
 @pytest.mark.parametrize(
     ("rows", "asked", "message"),
     [
-        (np.zeros((0, 4)), None, "at least two photos and there is none"),
-        (np.ones((1, 4)), None, "at least two photos and there is 1"),
+        (np.zeros((0, 4)), None, "at least two photos, not 0"),
+        (np.ones((1, 4)), None, "at least two photos, not 1"),
         (np.ones((3, 4)), None, "all photos have the same features"),
-        (np.eye(3, 8), 3, "3 components can't be had: 3 photos give at most 2"),
+        (np.eye(3, 8), 3, "3 components are too many: 3 photos allow at most 2"),
     ],
 )
 def test_what_can_not_be_reduced_is_told(

@@ -65,7 +65,7 @@ def test_a_thousand_labels() -> None:
 
 
 def test_photos_that_can_not_be_held_out_are_an_error() -> None:
-    with pytest.raises(ClassifyError, match="at least two photos that differ: add photos"):
+    with pytest.raises(ClassifyError, match="at least two different photos: add photos"):
         trained(blobs(5, 1))
 
 

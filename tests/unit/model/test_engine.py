@@ -115,7 +115,7 @@ def test_bf16_is_refused_where_the_cpu_has_none(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "has_bf16", lambda: False)
-    with pytest.raises(EngineError, match="no bfloat16 instructions: leave --precision at float32"):
+    with pytest.raises(EngineError, match="no bfloat16 instructions: use --precision float32"):
         load_engine("openvino", model, "bf16", threads=1)
 
 

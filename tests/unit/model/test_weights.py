@@ -74,7 +74,7 @@ def test_weights_that_were_asked_for_are_never_replaced(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_network(monkeypatch)
-    with pytest.raises(WeightsError, match="imagenet can't be downloaded"):
+    with pytest.raises(WeightsError, match="imagenet could not be downloaded"):
         load_model("imagenet", str(cache), say=quiet)
 
 

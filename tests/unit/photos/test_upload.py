@@ -17,7 +17,7 @@ def test_photos_go_under_their_names_and_other_files_stay(tmp_path: Path, s3: st
         save(tmp_path, name)
     (tmp_path / "notes.txt").write_text("not a photo")
     target = f"s3://{s3}/photos"
-    assert upload(str(tmp_path), target, Silent()) == Uploaded(sent=2, there=0)
+    assert upload(str(tmp_path), target, Silent()) == Uploaded(sent=2, already_there=0)
     bucket = open_folder(target)
     assert [bucket.read(name) for name in names] == [(tmp_path / n).read_bytes() for n in names]
     assert bucket.read_if_there("notes.txt") is None
@@ -29,7 +29,7 @@ def test_only_what_is_not_there_goes_again(tmp_path: Path, s3: str) -> None:
     upload(str(tmp_path), f"s3://{s3}/photos", Silent())
     save(tmp_path, "b.png", size=(600, 400))
     save(tmp_path, "c.png")
-    assert upload(str(tmp_path), f"s3://{s3}/photos", Silent()) == Uploaded(sent=2, there=1)
+    assert upload(str(tmp_path), f"s3://{s3}/photos", Silent()) == Uploaded(sent=2, already_there=1)
     assert open_folder(f"s3://{s3}/photos").read("b.png") == (tmp_path / "b.png").read_bytes()
 
 

@@ -71,13 +71,13 @@ def test_of_a_large_file_in_s3_only_the_keys_are_fetched(s3: str) -> None:
 
 def test_a_file_that_is_gone_is_named(folder: Folder) -> None:
     gone = tables.new_file("features")
-    with pytest.raises(ResultsError, match=f"has lost {gone} .*: give another folder"):
+    with pytest.raises(ResultsError, match=f"{gone} is missing in .*: use another folder"):
         Keys.of(folder, [gone], KEYS)
 
 
 def test_a_file_that_is_no_parquet_is_named(folder: Folder) -> None:
     folder.write("features/text.parquet", b"text")
-    with pytest.raises(ResultsError, match=r"has lost features/text.parquet"):
+    with pytest.raises(ResultsError, match=r"features/text.parquet is missing in"):
         tables.read_file(folder, "features/text.parquet")
 
 
@@ -128,6 +128,6 @@ def test_results_that_name_a_lost_file_are_not_committed(tmp_path: Path) -> None
     manifest = Manifest(
         photos="p", features=[gone], rejects=[], model={}, engine="openvino", precision="float32"
     )
-    with pytest.raises(ResultsError, match=f"lacks {gone}, .* all machines share, or S3"):
+    with pytest.raises(ResultsError, match=f"{gone} is missing in .* all machines share, or S3"):
         store.commit(manifest)
     assert open_results(str(tmp_path)).manifest is None

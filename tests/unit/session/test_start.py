@@ -23,7 +23,7 @@ def test_a_cache_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with (
         pytest.raises(
-            FruitsError, match=r"can't keep Spark's jars for S3 in .*: give another --cache"
+            FruitsError, match=r"can't store Spark's jars for S3 in .*: use another --cache"
         ),
         start._fetching_jars_alone(str(tmp_path / "file" / "ivy")),
     ):

@@ -156,7 +156,7 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
 def test_a_file_where_the_folder_should_be_is_not_writable(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     folder = LocalFolder(f"{tmp_path}/file{below}")
-    with pytest.raises(StorageError, match=r"can't write in .*: give another results folder"):
+    with pytest.raises(StorageError, match=r"can't write in .*: use another results folder"):
         folder.check_writable()
     with pytest.raises(StorageError, match=r"can't write .*/file"):
         folder.write("a", b"1")
@@ -230,12 +230,15 @@ def test_a_whole_bucket_is_a_folder(s3: str) -> None:
 @pytest.mark.parametrize(
     ("address", "reason"),
     [
-        ("", "the address of a folder is empty"),
-        ("file://", "the address of a folder is empty"),
-        ("ftp://host/photos", "can't use ftp://host/photos: give a folder, or s3://BUCKET/PREFIX"),
-        ("https://host/photos", "can't use https://host/photos: give a folder"),
-        ("s3://", "s3:// names no bucket: write s3://BUCKET/PREFIX"),
-        ("s3a:///photos", "s3a:///photos names no bucket"),
+        ("", "the folder's address is empty"),
+        ("file://", "the folder's address is empty"),
+        (
+            "ftp://host/photos",
+            "unsupported address ftp://host/photos: use a folder, or s3://BUCKET/PREFIX",
+        ),
+        ("https://host/photos", "unsupported address https://host/photos: use a folder"),
+        ("s3://", "s3:// has no bucket: use s3://BUCKET/PREFIX"),
+        ("s3a:///photos", "s3a:///photos has no bucket"),
     ],
 )
 def test_what_is_no_folder_is_refused(address: str, reason: str) -> None:

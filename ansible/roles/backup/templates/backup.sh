@@ -1,8 +1,8 @@
 #!/bin/bash
 # {{ ansible_managed }}
-# The Hub's users and their homes, encrypted in the bucket:
+# Back up the Hub's users and their home directories, encrypted, to the bucket, or restore them:
 #   backup save [--anew] | backup restore [KEY] | backup list
-# As root of the host: no container may read all homes.
+# Runs as root on the host, because no container may read all home directories.
 set -euo pipefail
 cd {{ home }}/compose
 folder=backups/
@@ -18,10 +18,10 @@ fail() { echo "$*" >&2; exit 2; }
 
 case "${1:-}" in
 save)
-    # A new master with an empty Hub must not become the newest backup.
+    # The empty Hub of a new master must not become the newest backup.
     [ -e "$known" ] || [ "${2:-}" = --anew ] || [ -z "$(object list "$folder")" ] \
-        || fail "this host is new, and the bucket has backups: restore one first (ansible/restore.yml), or say backup save --anew"
-    # A file that changes meanwhile is a warning (1), and no failed backup.
+        || fail "this host is new, but the bucket has backups: restore one first (ansible/restore.yml), or run \`backup save --anew\`"
+    # If a file changes during the backup, tar exits with 1: a warning, not a failure.
     tar -C "$volumes" --numeric-owner --acls --warning=no-file-changed -czf "$archive" \
         --exclude=.upload-* --exclude=.cache --exclude=.jupyter-run \
         fruits_homes/_data fruits_hub/_data/users || [ $? = 1 ]
@@ -33,10 +33,10 @@ save)
     ;;
 restore)
     key=${2:-$(object list "$folder" | sort | tail -n 1)}
-    [ -n "$key" ] || fail "there is no backup in the bucket"
+    [ -n "$key" ] || fail "the bucket has no backup: make one with \`backup save\`"
     object get "$key" >"$archive.gpg"
     crypt --yes --output "$archive" --decrypt "$archive.gpg" \
-        || fail "$key can't be decrypted: it is not of this cluster, or ansible/secrets/backup-key was lost"
+        || fail "can't decrypt $key: it belongs to another cluster, or its key was lost; restore ansible/secrets/backup-key"
     tar -tzf "$archive" >/dev/null
     docker compose stop jupyterhub
     trap 'docker compose up --detach --no-deps --wait jupyterhub; rm -rf "$GNUPGHOME" "$archive" "$archive.gpg"' EXIT
@@ -45,5 +45,5 @@ restore)
     echo "$key"
     ;;
 list) object list "$folder" ;;
-*) fail "say: backup save, backup restore [KEY], or backup list" ;;
+*) fail "usage: backup save [--anew] | restore [KEY] | list" ;;
 esac

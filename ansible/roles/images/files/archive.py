@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Saves images of this machine's Docker for a host that may have some of their layers already.
+"""Save Docker images of this machine for a host that may already have some of their layers.
 
     archive.py FILE IMAGE… <layers-of-the-host
 
-Standard input: a line for each image of the host, the JSON list of its layers (`docker image
-inspect --format '{{json .RootFS.Layers}}'`). FILE is what `docker load` reads, compressed, without
-the layers that the host has: an update of the package moves some hundred kilobytes, and not all of
-Java and Python.
+Standard input has one line for each image on the host: the JSON list of its layers (`docker image
+inspect --format '{{json .RootFS.Layers}}'`). FILE becomes a compressed archive for `docker load`
+without the layers that the host has: an update of the package copies a few hundred kilobytes
+instead of all of Java and Python.
 """
 
 import json
@@ -45,9 +45,9 @@ def main(file: str, *images: str) -> None:
 
 
 def _layers_to_leave_out(archive: tarfile.TarFile, there: set[tuple[str, ...]]) -> set[str]:
-    """Members that hold a layer which stands on the host, on the same layers as in each image here.
+    """Return the members that hold layers which the host has on top of the same lower layers.
 
-    What stands on others than there is another layer to Docker, though its content be the same.
+    To Docker, a layer on top of other lower layers is a different one, even with the same content.
     """
     needed: set[str] = set()
     had: set[str] = set()
@@ -60,15 +60,15 @@ def _layers_to_leave_out(archive: tarfile.TarFile, there: set[tuple[str, ...]]) 
 
 
 def _json(archive: tarfile.TarFile, name: str) -> Any:
-    """What a member says that is JSON."""
+    """Return the parsed content of a JSON member."""
     file = archive.extractfile(name)
     if file is None:
-        raise ValueError(f"{name} is no file in what docker saved")
+        raise ValueError(f"{name} is not a file in the archive of docker save")
     return json.load(file)
 
 
 def _content(archive: tarfile.TarFile, name: str) -> str:
-    """The member that holds what `name` may only point to."""
+    """Return the member with the content of `name`, which may be a symbolic link to it."""
     member = archive.getmember(name)
     if member.issym():
         return os.path.normpath(PurePosixPath(name).parent / member.linkname)
