@@ -16,13 +16,13 @@ import pyarrow.compute as pc
 from fruits.classifier.train import train_on_results
 from fruits.errors import ClassifyError, PCAError, ResultsError
 from fruits.features.update import count_labels
-from fruits.pca.stored import fit_on_results
+from fruits.pca.update import fit_on_results
 from fruits.photos.decode import is_photo
 from fruits.progress import Progress
 from fruits.report.write import write_report
 from fruits.results import tables
 from fruits.results.csv import make_csv
-from fruits.results.manifest import TABLES, Manifest
+from fruits.results.manifest import KEPT_TABLES, TABLES, Manifest
 from fruits.results.store import CSV, Results
 from fruits.results.tables import EMPTY, Keys
 from fruits.results.writing import commit, writing
@@ -117,8 +117,7 @@ def _without(
             continue
         paths = Keys.of(store.folder, files, _PATH)
         wanted = pc.invert(pc.is_in(paths.rows["path"], doomed)).to_numpy()
-        # Features, rejects and reduced always have a file; views and examples only if not empty.
-        change = paths.keeping(wanted) or ([] if table in ("views", "examples") else EMPTY)
+        change = paths.keeping(wanted) or ([] if table in KEPT_TABLES else EMPTY)
         after[table] = tables.changed(spark, store.folder, table, files, change) or None
         removed[table] = int((~wanted).sum())
     labels = count_labels(store.read(after["features"], ["label"]))

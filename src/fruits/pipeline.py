@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fruits.features.update import update_features
-from fruits.pca import stored
+from fruits.pca import update
 from fruits.progress import Progress
 from fruits.report.write import write_report
 from fruits.results.csv import make_csv
@@ -124,7 +124,7 @@ def _updated(
     if former is None or former.reduced is None or not (updated.same or keep_pca):
         return pending
     with nullcontext() if updated.same else progress.step("pca"), spark_errors():
-        pending = stored.keep_pca(spark, store, pending, updated.change, updated.added)
+        pending = update.keep_pca(spark, store, pending, updated.change, updated.added)
     return replace(pending, csv=former.csv if updated.same else None)
 
 
@@ -147,7 +147,7 @@ def _reduced(
     there_are = ((pending.variance, None), (None, len(pending.explained_variance or [])))
     if again or pending.reduced is None or (wanted not in there_are and not keep_pca):
         with progress.step("pca"), spark_errors():
-            pending = stored.fit_on_results(
+            pending = update.fit_on_results(
                 spark, store, pending, settings.variance, settings.components
             )
     elif pending.csv:

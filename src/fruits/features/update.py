@@ -21,7 +21,7 @@ from fruits.photos.decode import EXTENSIONS
 from fruits.photos.listing import Listing, list_photos
 from fruits.progress import Progress
 from fruits.results import tables
-from fruits.results.manifest import KEYS, MADE_WITH, Manifest
+from fruits.results.manifest import KEPT_TABLES, KEYS, MADE_WITH, Manifest
 from fruits.results.store import Results
 from fruits.results.tables import Change, Keys, Writer
 from fruits.session import spark_errors
@@ -96,7 +96,7 @@ def update_features(
             erased=former.erased if former else [],
         )
         if former:
-            pending = _with_classifier(spark, store, pending, former, kept, usable)
+            pending = _with_kept(spark, store, pending, former, kept, usable)
     if len(usable) != pending.counts["features"]:
         raise AssertionError(f"photos got lost or doubled: {pending.counts}")
     return Updated(pending, plan.change, added, same=plan.same and not added)
@@ -195,7 +195,7 @@ def _key(rows: pa.Table) -> pa.StringArray:
     return pc.binary_join_element_wise(rows["path"], rows["version"], "\0").combine_chunks()
 
 
-def _with_classifier(
+def _with_kept(
     spark: "SparkSession",
     store: Results,
     pending: Manifest,
@@ -203,7 +203,7 @@ def _with_classifier(
     features: list[str],
     usable: pa.Table,
 ) -> Manifest:
-    """The pending manifest with the former classifier and its tables.
+    """The pending manifest with the tables that runs keep, and the classifier.
 
     Rows of removed or changed photos are dropped. `features` are the kept files of the former
     features, which the examples may share.
@@ -222,8 +222,7 @@ def _with_classifier(
 
     return replace(
         pending,
-        views=without_gone("views"),
-        examples=without_gone("examples"),
+        **{table: without_gone(table) for table in KEPT_TABLES},  # type: ignore[arg-type]
         models={name: path for name, path in former.models.items() if name == "classifier"},
         classifier=former.classifier,
         evaluation=former.evaluation,

@@ -39,8 +39,11 @@ class OlderFormat(ResultsError):
     """The results were written by a version with a different format of tables."""
 
 
-_TABLE = {"table": True}
-"""Marks fields that list the files of a table; these are kept by commits and edited by `erase`."""
+_COMPUTED: dict[str, Any] = {"table": "computed"}
+"""Marks fields that list the files of a table which each run computes, or reuses as it is."""
+_KEPT: dict[str, Any] = {"table": "kept"}
+"""Marks fields that list the files of a table which runs keep, without photos that are gone; None
+if it has no rows. Commits keep the files of all tables, and `erase` removes photos from them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +55,15 @@ class Manifest:
 
     created: str = ""  # UTC, ISO 8601
     photos: str  # the address of the folder of photos
-    features: list[str] = field(metadata=_TABLE)
-    rejects: list[str] = field(metadata=_TABLE)
+    features: list[str] = field(metadata=_COMPUTED)
+    rejects: list[str] = field(metadata=_COMPUTED)
     # One file per file of features, with the same rows.
-    reduced: list[str] | None = field(default=None, metadata=_TABLE)
+    reduced: list[str] | None = field(default=None, metadata=_COMPUTED)
     models: Mapping[str, str] = field(default_factory=dict)  # scaler, pca, classifier -> path
     # Same columns as features, but with means over several views of a photo.
-    views: list[str] | None = field(default=None, metadata=_TABLE)
+    views: list[str] | None = field(default=None, metadata=_KEPT)
     # Same columns as features: the rows that the classifier was trained on, or a sample of them.
-    examples: list[str] | None = field(default=None, metadata=_TABLE)
+    examples: list[str] | None = field(default=None, metadata=_KEPT)
     classifier: Training | None = None
     evaluation: str | None = None  # the last one on photos, a JSON file
     csv: str | None = None
@@ -94,6 +97,7 @@ class Manifest:
 
 
 TABLES = tuple(table.name for table in fields(Manifest) if "table" in table.metadata)
+KEPT_TABLES = tuple(t.name for t in fields(Manifest) if t.metadata.get("table") == "kept")
 
 
 def parse(data: bytes, address: str) -> Manifest:
