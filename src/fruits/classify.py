@@ -14,7 +14,6 @@ from fruits.classifier.predict import SCHEMA, predict_folder
 from fruits.classifier.stored import load_classifier, read_examples
 from fruits.classifier.train import labels_to_tell_apart, train_on_results
 from fruits.errors import PhotosError, StorageError
-from fruits.features.extract import Extraction
 from fruits.features.provenance import load_model_of
 from fruits.features.update import update_views
 from fruits.photos.decode import VIEWS
@@ -26,7 +25,6 @@ from fruits.results.store import Results
 from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
 from fruits.settings import Settings
-from fruits.storage import open_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -65,7 +63,7 @@ def train(
     progress = progress or Progress()
     with writing(results) as store, spark_errors():
         pending = store.current()
-        labels_to_tell_apart(pending)  # fail before photos are read
+        labels_to_tell_apart(pending.labels)  # fail before photos are read
         pending, views = _with_views(spark, store, pending, settings, views, progress)
         with progress.step("train"):
             pending = train_on_results(spark, store, pending, views)
@@ -172,10 +170,10 @@ def _with_views(
     labelled = sum(count for label, count in pending.labels.items() if label)
     if views == 1 or (views is None and labelled > _VIEWS_UP_TO):
         return pending, 1
-    model, settings = load_model_of(pending, settings)
     try:
-        extraction = Extraction(open_folder(pending.photos), model, settings, VIEWS)
-        return replace(pending, views=update_views(spark, store, extraction, progress)), VIEWS
+        model, settings = load_model_of(pending, settings)
+        files = update_views(spark, store, model, settings, VIEWS, progress)
+        return replace(pending, views=files), VIEWS
     except (StorageError, PhotosError) as error:
         if views:
             raise

@@ -136,10 +136,12 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        for name, option in options().items():
-            value = getattr(self, name)
-            if value is not None and not option.accepts(value):
-                raise _wrong(name, value, option.wanted)
+        for setting in fields(self):
+            option, value = setting.metadata["option"], getattr(self, setting.name)
+            if value is None and setting.default is None:
+                continue
+            if value is None or not option.accepts(value):
+                raise _wrong(setting.name, value, option.wanted or "text")
         if self.engine == "tensorflow" and self.precision != "float32":
             raise _wrong("precision", self.precision, "float32 with the tensorflow engine")
 

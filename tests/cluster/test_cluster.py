@@ -157,7 +157,7 @@ for kind in (jvm.dev.ludovic.netlib.blas.NativeBLAS, jvm.dev.ludovic.netlib.lapa
 
 def test_a_session_fetches_no_jars(cluster: Cluster) -> None:
     """They are in the image; fetched ones would be sent to each executor of each session."""
-    program = 'from fruits.session import _s3a; print(sorted(_s3a("/tmp")))'
+    program = 'from fruits.session.start import _s3a; print(sorted(_s3a("/tmp")))'
     said = cluster.run("as-user", cluster.user, "python", "-c", program)
     assert "spark.hadoop.fs.s3.impl" in said
     assert "spark.jars" not in said

@@ -1,6 +1,7 @@
 """Train, evaluate and predict, on real features of the sample photos."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -90,6 +91,34 @@ def test_new_photos_alone_are_featurized_and_gone_ones_leave(
     examples = read_examples(opened(home))
     assert examples.labels.count("Pear") == pears
     assert len(set(examples.paths)) == training(home).photos
+
+
+def test_photos_that_have_changed_since_are_left_out_with_their_label(
+    spark: "SparkSession", home: Path
+) -> None:
+    results = str(home / "results")
+    manifest = opened(home).current()
+    keys = json.loads((home / "results" / "manifest.json").read_text())
+    (home / "results" / "manifest.json").write_text(json.dumps({**keys, "views": None}))
+    shutil.rmtree(home / "results" / "views")
+    for photo in (home / "photos" / "Kiwi").iterdir():
+        os.utime(photo, (1, 1))
+    classify.train(spark, results, SETTINGS, progress=Silent())
+    assert training(home).views == 6
+    predictor = Predictor(results, SETTINGS)
+    assert set(predictor.classifier.labels) == {n for n in manifest.labels if n} - {"Kiwi"}
+    photos = sorted((home / "photos").rglob("*.jpg"))
+    for label in predictor.classifier.labels:
+        photo = next(photo for photo in photos if photo.parent.name == label)
+        assert predictor.predict(photo.read_bytes()).label == label
+    keys = json.loads((home / "results" / "manifest.json").read_text())
+    keys.update(views=None, examples=None)
+    (home / "results" / "manifest.json").write_text(json.dumps(keys))
+    shutil.rmtree(home / "results" / "views")
+    for photo in photos:
+        os.utime(photo, (1, 1))
+    with pytest.raises(PhotosError, match=r"have changed .* run `fruits run`"):
+        classify.train(spark, results, SETTINGS, views=6, progress=Silent())
 
 
 def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(

@@ -173,6 +173,11 @@ def test_a_wrong_variable_is_refused_too(variable: str) -> None:
 def test_settings_made_in_python_are_checked() -> None:
     with refused("variance", "more than 0 and at most 1"):
         Settings(variance=2.0)
+    with refused("engine", "one of openvino, tensorflow"):
+        Settings(engine=None)  # type: ignore[arg-type]
+    with refused("cache", "text"):
+        Settings(cache=None)  # type: ignore[arg-type]
+    assert Settings(components=None).components is None
 
 
 # The TOML file -------------------------------------------------------------------------------

@@ -220,6 +220,8 @@ def fit(
 ) -> Classifier:
     """The classifier for all photos, with shrinkage and calibration from cross-validation."""
     fitted = _Discriminant.of(sums)
+    if len(fitted.labels) != len(labels):
+        raise ValueError("each label needs photos")
     scales = fitted.scales(validation.shrinkage)
     return Classifier(
         tuple(labels),

@@ -1,6 +1,7 @@
 """Fits, evaluates and stores the classifier of a results folder."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,9 +32,9 @@ def train_on_results(
     Raises:
         ClassifyError: there are too few labels or photos.
     """
-    labels = labels_to_tell_apart(pending)
     trained_on = "views" if views > 1 and pending.views else "features"
     files = getattr(pending, trained_on)
+    labels = labels_to_tell_apart(store.read(files, ["label"])["label"].unique().to_pylist())
     example_files = _examples(store, files, pending)
     examples = Examples.of(store.read(example_files))
     validation = validate(examples, labels)
@@ -66,13 +67,13 @@ def train_on_results(
     )
 
 
-def labels_to_tell_apart(pending: Manifest) -> list[str]:
+def labels_to_tell_apart(names: Iterable[str | None]) -> list[str]:
     """The labels that a classifier can distinguish, sorted.
 
     Raises:
         ClassifyError: there are fewer than two.
     """
-    labels = sorted(label for label in pending.labels if label)
+    labels = sorted(filter(None, names))
     if len(labels) < 2:
         there_is = f"only {labels[0]}" if labels else "none"
         raise ClassifyError(

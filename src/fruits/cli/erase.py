@@ -28,7 +28,7 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings
     them again.
     """
     progress = new_progress()
-    spark = new_session(settings, progress, results)
+    spark = new_session(settings, progress, results, upgrade=True)
     done = erasing.erase(spark, results, photos, refit, settings, progress)
     echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
     for name in done.unmatched:

@@ -70,14 +70,23 @@ def new_progress() -> Progress:
 
 
 def new_session(
-    settings: Settings, progress: Progress, results: str, photos: str | None = None
+    settings: Settings,
+    progress: Progress,
+    results: str,
+    photos: str | None = None,
+    *,
+    upgrade: bool = False,
 ) -> Any:
-    """Starts a session, after checking the arguments, as starting it takes seconds."""
-    with suppress(OlderFormat) if photos else nullcontext():  # a run upgrades older results
+    """Starts a session, after checking the arguments, as starting it takes seconds.
+
+    Results of an older version are accepted with `upgrade`, and with `photos`, as a run upgrades
+    them.
+    """
+    with suppress(OlderFormat) if photos or upgrade else nullcontext():
         store = open_results(results)
-    if photos is None:
-        store.current()
-    else:
+        if photos is None:
+            store.current()
+    if photos is not None:
         open_folder(photos).check_there()
     with progress.step("start Spark"):
         return start_session(settings, s3=results.startswith(("s3:", "s3a:", "s3n:")))

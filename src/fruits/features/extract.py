@@ -5,7 +5,6 @@ from the folder, many at a time, while it decodes and runs inference, and writes
 """
 
 import itertools
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +19,7 @@ from fruits.errors import PhotoError
 from fruits.model.engine import Engine, engine_of_this_process
 from fruits.model.load import FEATURES, Model
 from fruits.photos.decode import MAX_BYTES, prepare_views
-from fruits.results.manifest import MADE_WITH, REJECTS
+from fruits.results.manifest import REJECTS
 from fruits.results.tables import Writer, on_workers
 from fruits.settings import Settings
 from fruits.storage import Folder
@@ -66,12 +65,6 @@ class Extraction:
     model: Model
     settings: Settings  # decode is not None
     views: int = 1  # number of views to average over (see `decode.prepare_views`)
-
-    def provenance(self) -> bytes:
-        """Everything that features depend on besides their photo; stored in files of features."""
-        metadata = {"model": self.model.metadata, "views": self.views}
-        metadata.update((name, getattr(self.settings, name)) for name in MADE_WITH)
-        return json.dumps(metadata, sort_keys=True).encode()
 
 
 def featurize(

@@ -3,6 +3,7 @@
 That is, with the same weights, engine, precision and decoding.
 """
 
+import json
 from dataclasses import replace
 
 from fruits.errors import ResultsError
@@ -12,6 +13,13 @@ from fruits.progress import Progress
 from fruits.results.manifest import MADE_WITH, Manifest
 from fruits.results.store import Results
 from fruits.settings import Settings
+
+
+def provenance(model: Model, settings: Settings, views: int = 1) -> bytes:
+    """Everything that features depend on besides their photo; stored in files of features."""
+    metadata: dict[str, object] = {"model": model.metadata, "views": views}
+    metadata.update((name, getattr(settings, name)) for name in MADE_WITH)
+    return json.dumps(metadata, sort_keys=True).encode()
 
 
 def load_model_for(

@@ -15,18 +15,19 @@ from numpy.typing import NDArray
 
 from fruits.errors import PCAError, PhotosError
 from fruits.features import extract
-from fruits.features.extract import Extraction
-from fruits.features.provenance import load_model_for
+from fruits.features.extract import Extraction, Stored
+from fruits.features.provenance import load_model_for, provenance
+from fruits.model.load import Model
 from fruits.photos.decode import EXTENSIONS
 from fruits.photos.listing import Listing, list_photos
 from fruits.progress import Progress
 from fruits.results import tables
-from fruits.results.manifest import KEPT_TABLES, KEYS, MADE_WITH, Manifest
+from fruits.results.manifest import KEPT_TABLES, KEYS, MADE_WITH, REJECTS, Manifest
 from fruits.results.store import Results
 from fruits.results.tables import Change, Keys, Writer
 from fruits.session import spark_errors
 from fruits.settings import Settings
-from fruits.storage import Folder
+from fruits.storage import Folder, open_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -62,12 +63,13 @@ def update_features(
     former = store.manifest
     if former and former.photos != folder.address:
         progress.say(f"The photos are now those of {folder.address}, no longer {former.photos}.")
-    extraction = Extraction(folder, model, settings)
+    made_with = provenance(model, settings)
     with progress.step("compare"):
-        plan = Plan.of(store, "features", photos, extraction)
+        plan = Plan.of(store, "features", photos, made_with)
     done = spark.sparkContext.accumulator(0)
     with progress.step("featurize", len(plan.todo), lambda: int(done.value)), spark_errors():
-        writer = Writer(store.folder, "features", extraction.provenance())
+        writer = Writer(store.folder, "features", made_with)
+        extraction = Extraction(folder, model, settings)
         new = extract.store(spark, plan.todo, extraction, writer, done=done)
     rejects = new.rejects.sort_by("path")
     usable = photos.filter(pc.invert(pc.is_in(photos["path"], rejects["path"])))
@@ -103,30 +105,43 @@ def update_features(
 
 
 def update_views(
-    spark: "SparkSession", store: Results, extraction: Extraction, progress: Progress
+    spark: "SparkSession",
+    store: Results,
+    model: Model,
+    settings: Settings,
+    views: int,
+    progress: Progress,
 ) -> list[str]:
-    """Files of features over `extraction.views` views, for all labelled photos with features.
+    """Files of features over `views` views, for all labelled photos with features.
+
+    The photos are read only if views are missing.
 
     Raises:
         PhotosError: none of these photos is available any more.
         StorageError: their folder is not available.
     """
-    keys = Keys.of(store.folder, store.current().features, KEYS).rows
-    plan = Plan.of(store, "views", keys.filter(keys["label"].is_valid()), extraction)
-    todo = plan.todo
-    if len(todo):
-        extraction.folder.check_there()
-        photos = list_photos(extraction.folder).table
-        todo = photos.filter(among(photos, todo))
-    done = spark.sparkContext.accumulator(0)
-    with progress.step("views", len(todo), lambda: int(done.value)):
-        writer = Writer(store.folder, "views", extraction.provenance())
-        new = extract.store(spark, todo, extraction, writer, done=done)
-        kept, adopted = plan.carry_out(spark, store.folder, "views")
+    manifest = store.current()
+    keys = Keys.of(store.folder, manifest.features, KEYS).rows
+    made_with = provenance(model, settings, views)
+    plan = Plan.of(store, "views", keys.filter(keys["label"].is_valid()), made_with)
+    new = Stored([], 0, REJECTS.empty_table())
+    if len(plan.todo):
+        folder = open_folder(manifest.photos)
+        folder.check_there()
+        with progress.step("list"):
+            photos = list_photos(folder).table
+        todo = photos.filter(among(photos, plan.todo))
+        done = spark.sparkContext.accumulator(0)
+        with progress.step("views", len(todo), lambda: int(done.value)):
+            writer = Writer(store.folder, "views", made_with)
+            extraction = Extraction(folder, model, settings, views)
+            new = extract.store(spark, todo, extraction, writer, done=done)
+    kept, adopted = plan.carry_out(spark, store.folder, "views")
+    changed = "can't be read, or have changed since they were featurized (then run `fruits run`)"
     if not plan.n_kept + new.rows:
-        raise PhotosError(f"none of the photos in {extraction.folder.address} can be read")
+        raise PhotosError(f"the photos in {manifest.photos} {changed}")
     if lost := len(plan.todo) - new.rows:
-        progress.say(f"{lost} photos can't be read, or have changed since: they are left out.")
+        progress.say(f"{lost} photos {changed}: they are left out.")
     return [*kept, *adopted, *new.files]
 
 
@@ -143,11 +158,10 @@ class Plan:
     same: bool  # all rows of the table are kept, and none is adopted
 
     @staticmethod
-    def of(store: Results, table: str, photos: pa.Table, extraction: Extraction) -> "Plan":
+    def of(store: Results, table: str, photos: pa.Table, made_with: bytes) -> "Plan":
         """The plan for `photos`, rows with path and version."""
         files = (getattr(store.manifest, table) or []) if store.manifest else []
-        provenance = extraction.provenance()
-        orphans = tables.of_provenance(store.folder, store.orphans(table), provenance)
+        orphans = tables.of_provenance(store.folder, store.orphans(table), made_with)
         known, orphaned = (Keys.of(store.folder, names, KEYS) for names in (files, orphans))
         keep = among(known.rows, photos)
         missing = photos.filter(~among(photos, known.rows))

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from fruits.classifier.evaluate import Evaluation
 from fruits.classifier.stored import read_evaluation, read_validation
-from fruits.errors import FruitsError, PhotoError
+from fruits.errors import FruitsError, PhotoError, ResultsError
 from fruits.photos.decode import thumbnail
 from fruits.report.render import ReportContent, SamplePhoto, ScatterPoint
 from fruits.results import tables
@@ -44,7 +44,10 @@ def _evaluation(store: Results, manifest: Manifest) -> Evaluation | None:
     """The last evaluation on photos, or else the cross-validation in training."""
     if "classifier" not in manifest.models:
         return None
-    return read_evaluation(store) or read_validation(store)
+    try:
+        return read_evaluation(store) or read_validation(store)
+    except ResultsError:
+        return None  # its file is missing, which is no reason to have no report
 
 
 def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
