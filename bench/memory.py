@@ -1,8 +1,8 @@
-"""Peak memory while features are made, and whether it grows with the number of photos.
+"""Peak memory during feature extraction, and whether it grows with the number of photos.
 
-Every 0.2 s a thread adds up what the process' descendants hold: RSS of each Python worker (a child
-of `fruits.features.daemon`), which counts pages that it shares with others, and USS, which doesn't;
-RSS of the driver's Python and of the JVM, which in one process is driver and executor.
+A thread samples the process's descendants every 0.2 s: for each Python worker (a child of
+`fruits.features.daemon`), RSS, which includes shared pages, and USS, which doesn't; and RSS of the
+driver's Python and of the JVM, which is both driver and executor.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ _MB = 10**6
 
 @dataclass
 class Peaks:
-    """The highest values seen, in MB of 10**6 bytes."""
+    """The highest values seen, in MB (10**6 bytes)."""
 
-    worker_rss_mb: float = 0  # of any one worker
+    worker_rss_mb: float = 0  # of any single worker
     worker_uss_mb: float = 0
     workers: int = 0
     python_rss_mb: float = 0
     jvm_rss_mb: float = 0
-    driver_rss_mb: float = 0  # Python and JVM at the same moment
+    driver_rss_mb: float = 0  # Python and JVM together
 
     def raise_to(self, seen: "Peaks") -> None:
         for name, value in asdict(seen).items():
@@ -36,19 +36,19 @@ class Peaks:
 
 
 def measure(job: Job, photos: int) -> Figures:
-    """Peaks over one run of `fruits featurize` in a session of its own.
+    """Peaks during one run of `fruits featurize` in its own session.
 
-    Of few photos a task gets less than a batch of 64, which takes less memory than a full one.
+    With few photos, a task gets less than a full batch of 64, which takes less memory.
     """
-    some = job.at_least(photos)
+    folder = job.at_least(photos)
     with job.session() as (spark, _), sampled() as peaks:
-        figures = featurized(spark, job, some)
+        figures = featurized(spark, job, folder)
     return figures | asdict(peaks)
 
 
 @contextmanager
 def sampled() -> Iterator[Peaks]:
-    """Peaks of this process and its descendants, from now until the block ends."""
+    """Peaks of this process and its descendants while the block runs."""
     peaks, stop = Peaks(), threading.Event()
 
     def sample() -> None:

@@ -1,8 +1,8 @@
-"""The driver with a million photos: how long it takes to know them, and what memory.
+"""Time and memory that the driver needs for a million photos.
 
-A stand-in for S3 makes up the pages of a listing, 1,000 keys each below 200 prefixes, so that what
-is measured is the package and not a network. The keys are compared with a million known ones that
-have all changed, and handed to Spark as the pipeline does, which counts them.
+A fake S3 client generates the pages of a listing, 1,000 keys each under 200 prefixes, so that the
+package is measured and not the network. The keys are compared with a million known ones that have
+all changed, and passed to Spark as in the pipeline, which counts them.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ _PAGE = 1_000
 
 
 class _S3:
-    """As much of boto3's client as a listing needs."""
+    """The parts of boto3's client that a listing needs."""
 
     def __init__(self, keys: int) -> None:
-        self.keys = keys // _PREFIXES  # of each prefix
+        self.keys = keys // _PREFIXES  # per prefix
 
     def get_paginator(self, _name: str) -> "_S3":
         return self
@@ -50,7 +50,7 @@ def _item(key: str) -> dict[str, Any]:
 
 
 def measure(job: Job) -> Figures:
-    """Seconds of each thing that the driver does with its keys, and the peaks of its memory."""
+    """Duration of each step that the driver performs on the keys, and its peak memory."""
     keys = job.scaled(_KEYS)
     seconds: dict[str, float] = {}
     with job.session() as (spark, _), sampled() as peaks:
@@ -72,7 +72,7 @@ def measure(job: Job) -> Figures:
         counted = sum(on_workers(spark, len, parts))
         took("to Spark")
     if counted != keys:
-        raise AssertionError(f"{keys} keys were due, {counted} came")
+        raise AssertionError(f"expected {keys} keys, got {counted}")
     return {
         "keys": keys,
         "steps": seconds,

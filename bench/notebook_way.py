@@ -1,11 +1,12 @@
-"""(a) The job as the public notebooks for it do it, to compare with.
+"""(a) The baseline: the same job with the approach of public notebooks.
 
-Photos go through the JVM (`binaryFile`), are spread by `repartition`, and a scalar-iterator pandas
+Photos are read through the JVM (`binaryFile`) and distributed by `repartition`; an iterator pandas
 UDF builds MobileNetV2 from broadcast weights and calls `predict` on each batch. Nothing is cached,
-so that whatever asks for features computes them again. How many components explain 95 % of the
-variance is read off a first PCA of all, then it is fitted again with so many. TensorFlow takes the
-threads it wants.
-Timed from the first line that makes Spark work to the last row written, in a session that runs.
+so features are recomputed each time they are needed. A first PCA with all components determines how
+many explain 95% of the variance, and a second one is fitted with that number. TensorFlow uses its
+default number of threads.
+
+Timed from the first Spark job to the last row written, in a running session.
 """
 
 import io
@@ -31,7 +32,7 @@ _VARIANCE = 0.95
 
 
 def features(job: Job, *, large: bool = False) -> Figures:
-    """Features alone: the seconds it takes to write them to Parquet."""
+    """Features only: the seconds it takes to write them to Parquet."""
     photos = job.large() if large else job.copies(2)
     spark = _session(job)
     rows = _featurized(spark, job, photos.address)
@@ -41,7 +42,7 @@ def features(job: Job, *, large: bool = False) -> Figures:
 
 
 def whole(job: Job) -> Figures:
-    """Features, standardised, PCA, reduced rows to Parquet: seconds of all, and of its parts."""
+    """Features, scaling, PCA and writing to Parquet: seconds in total and per step."""
     from pyspark.ml.feature import PCA, StandardScaler
     from pyspark.ml.functions import array_to_vector
     from pyspark.sql.functions import col
@@ -77,7 +78,7 @@ def whole(job: Job) -> Figures:
 
 
 def _session(job: Job) -> "SparkSession":
-    """Spark as it comes, but for what this machine needs to run it at all, quietly."""
+    """Spark with its defaults, except for what it needs to run quietly on this machine."""
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.master(f"local[{job.cores}]")
@@ -92,13 +93,13 @@ def _session(job: Job) -> "SparkSession":
 
 
 def _featurized(spark: "SparkSession", job: Job, photos: str) -> "DataFrame":
-    """path, label, features array<float>; computed each time that someone asks."""
+    """path, label, features array<float>; recomputed on each use."""
     from pyspark.sql.functions import col, element_at, split
     from pyspark.sql.pandas.functions import pandas_udf
 
     weights = spark.sparkContext.broadcast(_weights(job))
 
-    # All in here, as a notebook's cells are: what a worker gets by value it need not import.
+    # Nested, like a notebook's cells: workers get these functions by value and need no import.
     def prepared(content: bytes) -> Any:
         from keras.applications.mobilenet_v2 import preprocess_input
 
@@ -112,20 +113,20 @@ def _featurized(spark: "SparkSession", job: Job, photos: str) -> "DataFrame":
         model = MobileNetV2(include_top=False, pooling="avg", weights=None, input_shape=shape)
         model.set_weights(weights.value)
         for batch in batches:
-            found = model.predict(np.stack([prepared(content) for content in batch]), verbose=0)
-            yield pd.Series(list(found))
+            predicted = model.predict(np.stack([prepared(content) for content in batch]), verbose=0)
+            yield pd.Series(list(predicted))
 
     udf = pandas_udf(featurize, "array<float>")  # type: ignore[call-overload]
     reader = spark.read.format("binaryFile").option("pathGlobFilter", "*.jpg")
     files = reader.option("recursiveFileLookup", "true").load(photos)
-    # To build the model takes each partition seconds: few photos are cut in fewer.
+    # Each partition spends seconds building the model, so few photos get fewer partitions.
     spread = files.repartition(job.cores if job.quick else _PARTITIONS)
     label = element_at(split(col("path"), "/"), -2)
     return spread.select("path", label.alias("label"), udf("content").alias("features"))
 
 
 def _weights(job: Job) -> list[Any]:
-    """The same weights as the pipeline's, as Keras keeps them."""
+    """The pipeline's weights, in Keras' format."""
     settings = job.settings()
     exported = load_model(settings.weights, settings.cache, ("trunk.weights.h5",))
     with tempfile.TemporaryDirectory() as folder:

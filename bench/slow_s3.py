@@ -1,8 +1,8 @@
-"""Features of photos in S3: from a bucket that answers at once, and from one 40 ms away.
+"""Features of photos in S3, with and without an extra latency of 40 ms per GET.
 
-Moto's S3, in a process of its own on this machine, sleeps before it answers a GET of an object.
-It is written in Python and shares the cores with the workers, so that both speeds are lower than
-from a disk: what counts is their ratio. Results go to a disk. The two take turns, twice.
+Moto's S3 server, in a separate process on this machine, sleeps before it responds to a GET of an
+object. It is written in Python and shares the cores with the workers, so both cases are slower than
+a disk; only their ratio matters. Results go to disk. The two cases take turns for two rounds.
 """
 
 import multiprocessing
@@ -30,7 +30,7 @@ _PREFIX = "photos"
 
 
 def measure(job: Job) -> Figures:
-    """Seconds with and without the delay, the sum over the rounds."""
+    """Seconds with and without the delay, summed over the rounds."""
     local = job.copies(1)
     with _endpoint() as (url, delay_s):
         os.environ |= {
@@ -50,15 +50,15 @@ def measure(job: Job) -> Figures:
                     delay_s.value = delay
                     empty = {"photos": 0, "seconds": 0, "featurize_s": 0, "get_s": _get_s(keys)}
                     sums = figures.setdefault(name, empty)
-                    found = featurized(spark, job, photos)
-                    sums["photos"] += found["photos"]
-                    sums["seconds"] += found["seconds"]
-                    sums["featurize_s"] += found["steps"]["featurize"]
+                    run = featurized(spark, job, photos)
+                    sums["photos"] += run["photos"]
+                    sums["seconds"] += run["seconds"]
+                    sums["featurize_s"] += run["steps"]["featurize"]
     return {"delay_s": _DELAY_S, **figures}
 
 
 def _get_s(keys: list[str]) -> float:
-    """The median time of a GET, one after the other."""
+    """The median time of sequential GETs."""
     folder = S3Folder(_BUCKET, "")
     return statistics.median(timed(partial(folder.read, key))[1] for key in keys[:20])
 
@@ -80,14 +80,14 @@ def _upload(root: Path) -> list[str]:
 
 @contextmanager
 def _endpoint() -> "Iterator[tuple[str, Synchronized[float]]]":
-    """The URL of a new S3, and the seconds that its GETs of objects take longer, to be changed."""
+    """The URL of a new S3 server, and the adjustable delay of its GETs in seconds."""
     context = multiprocessing.get_context("spawn")
     delay_s = context.Value("d", 0.0)
-    here, there = context.Pipe()
-    server = context.Process(target=_serve, args=(there, delay_s), daemon=True)
+    receiver, sender = context.Pipe()
+    server = context.Process(target=_serve, args=(sender, delay_s), daemon=True)
     server.start()
     try:
-        yield f"http://127.0.0.1:{here.recv()}", delay_s
+        yield f"http://127.0.0.1:{receiver.recv()}", delay_s
     finally:
         server.terminate()
         server.join()
@@ -112,7 +112,7 @@ def _serve(port: Connection, delay_s: "Synchronized[float]") -> None:
             time.sleep(delay_s.value)
         return s3(environ, start_response)
 
-    # Port 0: the system picks a free one.
+    # Port 0: let the system pick a free one.
     server = make_server("127.0.0.1", 0, slow, threaded=True, request_handler=MotoRequestHandler)
     port.send(server.server_port)
     server.serve_forever()

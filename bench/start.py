@@ -1,6 +1,6 @@
-"""Start-up: commands of few photos, from the command line to their last line.
+"""Start-up: wall-clock time of whole commands on few photos.
 
-Each runs four times, and the median of the last three counts: weights cached, files in memory.
+Each runs four times, and the median of the last three counts: weights and files are cached by then.
 """
 
 import statistics
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from job import Figures, Job, link, timed
 
-_PHOTOS = 84  # as `make demo` has
+_PHOTOS = 84  # as in `make demo`
 
 
 def measure(job: Job) -> Figures:

@@ -1,8 +1,8 @@
-"""Where a worker's time goes: the real work of a Spark task, in one process, without Spark.
+"""Where a worker's time goes: the work of a Spark task in one process, without Spark.
 
-Clocks are put around the package's own functions as the task calls them. `read` is how long the
-task waits for bytes (they are read ahead by threads, which share the core); `rest` is what is left
-of the whole: rows to and from Arrow, stacking, and the clocks.
+Timers wrap the package's own functions as the task calls them. `read` is the time the task waits
+for bytes (read ahead by threads, which share the core); `rest` is the remainder: conversion to and
+from Arrow, stacking, and the timers.
 """
 
 import os
@@ -29,7 +29,7 @@ _PHOTOS = 500
 
 
 def measure(job: Job) -> Figures:
-    """Seconds of each part, over photos that one task takes after it is warm."""
+    """Seconds of each part, for the photos of one task, after warm-up."""
     os.environ["OMP_NUM_THREADS"] = "1"
     settings = job.settings()
     folder = LocalFolder(str(job.source))
@@ -39,7 +39,7 @@ def measure(job: Job) -> Figures:
     model = load_model(settings.weights, settings.cache, FILES[settings.engine])
     work = extract._Task(
         extract.Extraction(folder, model, settings),
-        SimpleNamespace(value=model.files),  # type: ignore[arg-type]  # a broadcast, here
+        SimpleNamespace(value=model.files),  # type: ignore[arg-type]  # in place of a broadcast
         None,
         lambda batches: sum(map(len, batches)),
     )
@@ -87,7 +87,7 @@ def _clocked(function: Callable[..., Any], spent: dict[str, float], part: str) -
 def _clocked_items(
     function: Callable[..., Iterator[Any]], spent: dict[str, float], part: str
 ) -> Any:
-    """As `_clocked`, for a generator: the time until each of its items is there."""
+    """Like `_clocked`, for a generator: the time spent waiting for its items."""
 
     def clocked(*args: Any, **kwargs: Any) -> Iterator[Any]:
         items = function(*args, **kwargs)

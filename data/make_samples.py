@@ -1,8 +1,8 @@
-"""Render the sample photos that `make demo` reads: synthetic fruit on a table.
+"""Render the sample photos for `make demo`: synthetic fruit on a table.
 
 The fruits of sample_kinds.py become clouds of surface samples (sample_bodies.py) on the table,
-z = 0.  A photo is that cloud seen by a camera, painted, lit and blurred.  Lengths are in fruit
-radii, colours are linear RGB in 0..1, images are flat: one row a pixel.
+z = 0. A photo is such a cloud as seen by a camera, painted, lit and blurred. Lengths are in fruit
+radii, colours are linear RGB in 0..1, and images are flat, with one row per pixel.
 """
 
 import argparse
@@ -36,13 +36,13 @@ from sample_kinds import KINDS, Kind
 
 SEED = 7
 PHOTOS_PER_KIND = 6
-LONG, SHORT = 432, 324  # sides of a photo, pixels
-OVERSAMPLE = 1.25  # pixels are rendered smaller than they are saved, to smooth the edges
-FOCAL = 1.9  # of the lens, in short sides
+LONG, SHORT = 432, 324  # sides of a photo in pixels
+OVERSAMPLE = 1.25  # render at a higher resolution, to smooth the edges
+FOCAL = 1.9  # focal length, in units of the short side
 
 
 def lay_out(kind: Kind, n: int, rng: Generator) -> tuple[Array, Array]:
-    """(n, 3) places, z how high above the table, and (n, 3) tilts, azimuths and spins."""
+    """(n, 3) positions, with z the height above the table, and (n, 3) tilts, azimuths and spins."""
     tilt, spin = np.radians(rng.uniform(*kind.tilt, n)), rng.uniform(0, 2 * np.pi, n)
     azimuth: Array = np.pi * rng.integers(0, 2, n) + rng.normal(0, 0.6, n)  # seen from the side
     place: Array = np.zeros((n, 3))
@@ -50,7 +50,7 @@ def lay_out(kind: Kind, n: int, rng: Generator) -> tuple[Array, Array]:
     if kind.layout == "fan":
         azimuth, spin = rng.uniform(0, 2 * np.pi) + 0.17 * k, np.full(n, np.pi / 2)
         place[:, 2] = 0.15 * k
-    elif kind.layout == "bunch":  # rings round a lying stem, wide at one end
+    elif kind.layout == "bunch":  # rings around a horizontal stem, wide at one end
         along = k / n
         girth = 0.4 + 2.2 * (1 - along) ** 0.7
         across, up = girth * np.cos(GOLDEN * k), 0.6 * girth * (1 + np.sin(GOLDEN * k))
@@ -67,7 +67,7 @@ def lay_out(kind: Kind, n: int, rng: Generator) -> tuple[Array, Array]:
 
 
 def arrange(kind: Kind, number: int, rng: Generator) -> tuple[Samples, list[Body]]:
-    """The fruits of one photo on the table; of kinds that can be cut, every other one is."""
+    """Place the fruits of one photo on the table; every other fruit of a cuttable kind is cut."""
     place, poses = lay_out(kind, int(rng.integers(kind.count[0], kind.count[1] + 1)), rng)
     span = np.ptp(place[:, :2], axis=0).max() / 2 + max(1, 0.8 * kind.reach)
     fruits: list[Samples] = []
@@ -76,13 +76,17 @@ def arrange(kind: Kind, number: int, rng: Generator) -> tuple[Samples, list[Body
         pose, cut, first = poses[i], "", len(bodies)
         if kind.cuts and (i + number) % 2:
             cut = kind.cuts[number // 2 % len(kind.cuts)]
-            pose = (rng.uniform(0.2, 0.6), rng.normal(-np.pi / 2, 0.4), pose[2])  # face to camera
+            pose = (
+                rng.uniform(0.2, 0.6),
+                rng.normal(-np.pi / 2, 0.4),
+                pose[2],
+            )  # cut face towards the camera
         fruit = grow(kind, 0.48 * SHORT * OVERSAMPLE / span, cut, bodies, rng)
         fruit.turn(rotation(*pose), rng.uniform(0.9, 1.1))
         if kind.layout == "fan":
             fruit.xyz -= fruit.xyz[-1]  # the last sample is the tip of the stem
         fruit.xyz += at - UP * fruit.xyz[fruit.body == first, 2].min()
-        fruit.xyz[:, 2] = fruit.xyz[:, 2].clip(0.02)  # a leaf or stem lies on the table
+        fruit.xyz[:, 2] = fruit.xyz[:, 2].clip(0.02)  # leaves and stems rest on the table
         fruits.append(fruit)
     scene = join(fruits)
     for axis in (0, 1):
@@ -92,7 +96,7 @@ def arrange(kind: Kind, number: int, rng: Generator) -> tuple[Samples, list[Body
 
 @dataclass
 class Camera:
-    """A lens at `eye` (3,); rows of `axes` (3, 3) point right, down, ahead; sizes in pixels."""
+    """A camera at `eye` (3,); the rows of `axes` (3, 3) point right, down and ahead."""
 
     eye: Array
     axes: Array
@@ -100,13 +104,13 @@ class Camera:
     height: int
 
     def rays(self) -> Array:
-        """(height * width, 3) unit directions through the pixels, row by row."""
+        """(height * width, 3) unit vectors through the pixels, row by row."""
         y, x = np.mgrid[: self.height, : self.width].reshape(2, -1).astype(np.float32) + 0.5
         ahead = np.full_like(x, FOCAL * min(self.width, self.height))
         return unit(np.stack([x - self.width / 2, y - self.height / 2, ahead], axis=1) @ self.axes)
 
     def nearest(self, scene: Samples) -> NDArray[np.int64]:
-        """(height * width,) index of the sample that each pixel sees, -1 for the table."""
+        """(height * width,) index of the sample visible in each pixel, -1 for the table."""
         away = scene.xyz - self.eye
         right, down, ahead = np.ascontiguousarray((away @ self.axes.T).T)
         zoom = FOCAL * min(self.width, self.height) / ahead
@@ -114,12 +118,14 @@ class Camera:
         y = (down * zoom + self.height / 2).astype(np.int32)
         inside = (x > 0) & (y > 0) & (x < self.width - 1) & (y < self.height - 1)
         seen = np.flatnonzero(inside & (dot(scene.normal, away) < 0))
-        seen = seen[np.argsort(-ahead[seen])]  # far to near: what is written last stays
-        patch = np.array([0, 1, self.width, self.width + 1])  # 2 x 2 pixels, to leave no gaps
+        seen = seen[
+            np.argsort(-ahead[seen])
+        ]  # far to near, so that near samples overwrite far ones
+        patch = np.array([0, 1, self.width, self.width + 1])  # 2 x 2 pixels, to avoid gaps
         index = np.full(self.width * self.height, -1)
         pixel = y[seen] * self.width + x[seen]
         index[(pixel[:, None] + patch).ravel()] = np.repeat(seen, 4)
-        # A sample that truly falls in a pixel is better than the edge of a neighbour's patch.
+        # Prefer a sample that falls into the pixel to the edge of a neighbour's patch.
         rival = index[pixel]
         own = (scene.body[seen] == scene.body[rival]) & (ahead[seen] < ahead[rival] + 0.05)
         index[pixel[own]] = seen[own]
@@ -127,7 +133,7 @@ class Camera:
 
 
 def aim(reach: float, top: float, rng: Generator) -> Camera:
-    """A camera that looks down at a scene of half-width `reach` and height `top`."""
+    """A camera looking down at a scene of half-width `reach` and height `top`."""
     pitch, roll = np.radians(rng.uniform(30, 58)), rng.normal(0, 0.05)
     ahead = np.array([0, np.cos(pitch), -np.sin(pitch)])
     tip = np.sin(roll)
@@ -141,9 +147,9 @@ def aim(reach: float, top: float, rng: Generator) -> Camera:
 
 
 def sight_of(points: Array, cloud: Array, directions: Array, reach: float) -> Array:
-    """(n,) share of the directions in which points (n, 3) see past the cloud (m, 3).
+    """(n,) share of the directions in which points (n, 3) are not occluded by the cloud (m, 3).
 
-    For each direction, a map of the cloud seen from there keeps what is nearest in every cell.
+    For each direction, a depth map of the cloud holds the nearest sample of each cell.
     """
     cells, share = 160, np.zeros(len(points), np.float32)
     zoom = np.array([[cells / 2 / reach], [cells / 2 / reach], [1]], np.float32)
@@ -164,7 +170,7 @@ def sight_of(points: Array, cloud: Array, directions: Array, reach: float) -> Ar
 
 
 def spread(axis: Array, angle: float, n: int) -> Array:
-    """(n, 3) directions evenly spread within `angle` radians of a unit axis."""
+    """(n, 3) directions evenly distributed within `angle` radians of a unit axis."""
     k = np.arange(n) + 0.5
     z = 1 - k / n * (1 - np.cos(angle))
     x, y = np.sqrt(1 - z * z) * (np.cos(GOLDEN * k), np.sin(GOLDEN * k))
@@ -172,7 +178,7 @@ def spread(axis: Array, angle: float, n: int) -> Array:
 
 
 def wood(p: Array) -> Array:
-    """Boards with grain. As for every table: p is (n, 3) with z = 0, the result (n,) in 0..1."""
+    """Boards with grain. For every table, p is (n, 3) with z = 0 and the result is (n,) in 0..1."""
     board = np.floor(p[:, 1] / 2.3)
     q = np.stack([0.12 * p[:, 0] + 2.7 * board, p[:, 1], 3.1 * board], axis=1)
     ring = 0.5 + 0.5 * np.sin(40 * noise(q * (1, 0.5, 1)) + 3 * noise(q * (6, 1, 1)))
@@ -190,7 +196,7 @@ def cloth(p: Array) -> Array:
 
 
 def marble(p: Array) -> Array:
-    """Stone with veins where clouds of noise cross their mean."""
+    """Stone with veins where noise crosses its mean."""
     warped = p + 1.2 * noise(p * 0.4)[:, None]
     vein = smoothstep(0.1, 0.0, abs(noise(warped * 0.3) - 0.5))
     fine = smoothstep(0.05, 0.0, abs(noise(warped * 0.7 + 3) - 0.5))
@@ -199,13 +205,13 @@ def marble(p: Array) -> Array:
 
 
 def grass(p: Array) -> Array:
-    """Blades: noise drawn out in several directions, the brightest on top."""
+    """Blades of grass: noise stretched in several directions, the brightest on top."""
     turned = [p @ rotation(0, angle) * (0.8, 6, 1) + angle for angle in (0.2, 1.1, 1.9, 2.7)]
     return smoothstep(0.4, 1.0, np.max([noise(q) for q in turned], axis=0))
 
 
 def slate(p: Array) -> Array:
-    """Plain stone or board with clouds and grit."""
+    """Plain slate with low-frequency noise and grit."""
     return 0.7 * noise(p * 0.5) + 0.5 * noise(p * 4) - 0.1
 
 
@@ -271,7 +277,7 @@ def observe(
 def illuminate(
     view: View, scene: Samples, rays: Array, shape: tuple[int, int], rng: Generator
 ) -> Array:
-    """(n, 3) linear light that the pixels send to the camera, under a sun and a sky."""
+    """(n, 3) linear light that reaches the camera from the pixels, under a sun and a sky."""
     sun_at = unit([rng.choice([-1, 1]) * rng.uniform(0.4, 1.2), rng.uniform(-0.5, 0.9), 1.3])
     warmth = rng.uniform(-0.06, 0.14)
     sun = rng.uniform(1.5, 2.5) * np.array([1 + warmth, 1, 1 - 1.6 * warmth], np.float32)
@@ -280,7 +286,7 @@ def illuminate(
     cloud = scene.xyz[:: len(scene.xyz) // 60_000 + 1]
 
     def sight(directions: Array) -> Array:
-        # Light and shade are soft: every other pixel each way will do.
+        # Light and shadows are soft, so half the resolution is enough.
         points = (
             (view.xyz + 0.012 * reach * view.normal).reshape(*shape, 3)[::2, ::2].reshape(-1, 3)
         )
@@ -301,7 +307,7 @@ def illuminate(
     mirror, graze = rays + 2 * toward[:, None] * view.normal, (1 - toward) ** 3
     light += (fuzz * graze * (facing + open_sky) * 0.6)[:, None]
     side, rise, front = axes_about(sun_at) @ mirror.T
-    # The highlight is a square, like a window.
+    # The highlight is square, like a window.
     pane = np.exp(-((np.maximum(abs(side), abs(rise)) / rough) ** 4)) * (front > 0) * lit
     shine = (gloss * 0.22 * pane / (0.3 + rough))[:, None] * sun
     shine += (gloss * (0.03 + 0.4 * graze) * open_sky * (0.5 + 0.5 * mirror[:, 2]))[:, None] * sky
@@ -310,9 +316,9 @@ def illuminate(
 
 
 def develop(light: Array, ahead: Array, shape: tuple[int, int], rng: Generator) -> Image.Image:
-    """The photo: tone, depth of field, size, vignette and sensor noise.
+    """Develop the photo: tone, depth of field, size, vignette and sensor noise.
 
-    `light` (n, 3) is linear and `ahead` (n,) the distance of each pixel over that in focus.
+    `light` (n, 3) is linear; `ahead` (n,) is the distance of each pixel relative to the focus.
     """
     tone = (1 - np.exp(-1.15 * rng.uniform(0.85, 1.15) * light)) ** (1 / 2.2)
     sharp = Image.fromarray((255 * tone).astype(np.uint8).reshape(*shape, 3))
@@ -330,7 +336,7 @@ def develop(light: Array, ahead: Array, shape: tuple[int, int], rng: Generator) 
 
 
 def take_photo(name: str, number: int) -> Image.Image:
-    """Photo `number` of the kind `name`; each has its own seed, so none depends on another."""
+    """Photo `number` of the kind `name`; photos have their own seeds and are independent."""
     rng = np.random.default_rng([SEED, zlib.crc32(name.encode()), number])
     scene, bodies = arrange(KINDS[name], number, rng)
     reach = np.hypot(scene.xyz[:, 0], scene.xyz[:, 1]).max()

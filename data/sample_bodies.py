@@ -1,6 +1,6 @@
-"""Bodies for the sample photos: an outline becomes a dense cloud of painted surface samples.
+"""Bodies for the sample photos: turn an outline into a dense cloud of painted surface samples.
 
-An outline is turned about its z axis, knobbed, cut and bent.  Lengths are in fruit radii, colours
+An outline is revolved around the z axis, knobbed, cut and bent. Lengths are in fruit radii, colours
 are linear RGB in 0..1.
 """
 
@@ -12,27 +12,27 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from sample_kinds import ORGANS, Kind, Layer
 
-Array = NDArray[np.floating]  # float32 wherever there are many
+Array = NDArray[np.floating]  # float32 for large arrays
 Body = tuple[Kind, Array]  # a kind and its (3,) tint
 
-GOLDEN = np.pi * (3 - 5**0.5)  # radians between one leaf and the next
+GOLDEN = np.pi * (3 - 5**0.5)  # golden angle, between successive leaves, in radians
 UP = np.array([0, 0, 1], np.float32)
 CUTS = {"half": ((0, 0, 1),), "wedge": ((0.7071, 0, 0.7071), (-0.7071, 0, 0.7071))}  # normals
 
 
 def rgb(colour: str) -> Array:
-    """(3,) linear light of an "#rrggbb" colour."""
+    """(3,) linear RGB of an "#rrggbb" colour."""
     return (np.array(list(bytes.fromhex(colour[1:])), np.float32) / 255) ** 2.2
 
 
 def smoothstep(lo: float, hi: float, x: Array) -> Array:
-    """0 where x is beyond `lo`, 1 where it is beyond `hi`, smooth between (lo > hi is allowed)."""
+    """0 below `lo`, 1 above `hi`, and smooth in between; reversed if lo > hi."""
     t: Array = np.clip((x - lo) / (hi - lo), 0, 1)
     return t * t * (3 - 2 * t)
 
 
 def dot(a: Array, b: Array) -> Array:
-    """(...) products of vectors (..., 3)."""
+    """(...) dot products of vectors (..., 3)."""
     return a[..., 0] * b[..., 0] + a[..., 1] * b[..., 1] + a[..., 2] * b[..., 2]
 
 
@@ -50,7 +50,7 @@ def axes_about(axis: Array) -> Array:
 
 
 def rotation(tilt: float, azimuth: float, spin: float = 0.0) -> Array:
-    """(3, 3) matrix: spin about z, lean from z by `tilt`, then turn about z; all in radians."""
+    """(3, 3) matrix: spin about z, tilt away from z, then rotate about z; angles in radians."""
     (ct, ca, cs), (st, sa, ss) = np.cos([tilt, azimuth, spin]), np.sin([tilt, azimuth, spin])
     lean = np.array([[ct, 0, st], [0, 1, 0], [-st, 0, ct]])
     turn = np.array([[ca, -sa, 0], [sa, ca, 0], [0, 0, 1]])
@@ -60,11 +60,11 @@ def rotation(tilt: float, azimuth: float, spin: float = 0.0) -> Array:
 
 
 def fractal_volume(size: int) -> Array:
-    """(size ** 3,) cloud noise, mean 0.5, that wraps round: one lookup gives every octave."""
+    """(size ** 3,) periodic fractal noise with mean 0.5; one lookup covers all octaves."""
     white = np.random.default_rng(0).standard_normal((size,) * 3, np.float32)
     wave = np.fft.fftfreq(size) * size
     square = wave[:, None, None] ** 2 + wave[:, None] ** 2 + np.arange(size // 2 + 1) ** 2
-    # Amplitude falls as 1/f^2.3 above a floor, so that no feature is as wide as the volume itself.
+    # Amplitude falls as 1/f^2.3, flat at low f, so that no feature is as wide as the volume.
     cloud = np.fft.irfftn(np.fft.rfftn(white) / (square + 60) ** 1.15, white.shape, (0, 1, 2))
     volume: Array = (0.5 + 0.18 * cloud / cloud.std()).astype(np.float32).ravel()
     return volume
@@ -74,7 +74,7 @@ VOLUME = fractal_volume(128)
 
 
 def noise(p: Array) -> Array:
-    """Cloud noise in about 0..1 at points p (n, 3); its features are some 1 unit wide."""
+    """Fractal noise, about 0..1, at points p (n, 3); its features are about 1 unit wide."""
     q = np.ascontiguousarray(p.T, np.float32) * 16
     cell = np.floor(q)
     u, v, w = q - cell
@@ -84,8 +84,8 @@ def noise(p: Array) -> Array:
     def row(i: NDArray[np.int32], j: NDArray[np.int32]) -> Array:
         at = (i << 14) + (j << 7)
         first = VOLUME.take(at + z)
-        found: Array = first + w * (VOLUME.take(at + z1) - first)
-        return found
+        values: Array = first + w * (VOLUME.take(at + z1) - first)
+        return values
 
     near, far = row(x, y), row(x1, y)
     near += v * (row(x, y1) - near)
@@ -95,7 +95,7 @@ def noise(p: Array) -> Array:
 
 
 def specks(p: Array) -> Array:
-    """Distance from p (n, 3) to the middle of the one jittered speck in its unit cell."""
+    """Distance from p (n, 3) to the centre of the jittered speck in its unit cell."""
     cell = np.floor(p).astype(np.int64)
     key = cell @ np.array([73856093, 19349663, 83492791])
     away = p - cell - 0.3 - 0.4 * np.stack([(key * k >> 7) % 101 / 101 for k in (1, 31, 57)], 1)
@@ -105,20 +105,20 @@ def specks(p: Array) -> Array:
 
 @dataclass
 class Samples:
-    """Surface samples of one or more bodies; every field holds one row a sample."""
+    """Surface samples of one or more bodies; every field has one row per sample."""
 
-    xyz: Array  # (n, 3) place on the table
+    xyz: Array  # (n, 3) position in the scene
     normal: Array  # (n, 3) unit, outward
-    local: Array  # (n, 3) place in the body before bending, for the patterns
+    local: Array  # (n, 3) position in the body before bending, for the patterns
     height: Array  # (n,) 0 at the bottom pole to 1 at the top one, along the outline
     depth: Array  # (n,) 0 at the core to 1 at the skin
-    phi: Array  # (n,) radians round the axis
-    knob: Array  # (n,) distance to the middle of the nearest knob, in knobs
+    phi: Array  # (n,) angle around the axis in radians
+    knob: Array  # (n,) distance to the centre of the nearest knob, in knobs
     cut: NDArray[np.bool_]  # (n,) whether on a cut face
     body: NDArray[np.int64]  # (n,) number of the body
 
     def take(self, rows: NDArray[np.int64]) -> "Samples":
-        """The samples at some rows."""
+        """The samples at the given rows."""
         return Samples(*(getattr(self, f.name)[rows] for f in fields(self)))
 
     def turn(self, matrix: Array, scale: float) -> None:
@@ -127,12 +127,12 @@ class Samples:
 
 
 def join(groups: list[Samples]) -> Samples:
-    """All samples of some groups."""
+    """Concatenate groups of samples."""
     return Samples(*(np.concatenate([getattr(g, f.name) for g in groups]) for f in fields(Samples)))
 
 
 def round_axis(s: Samples, freq: float) -> Array:
-    """(n, 3) coordinates that change round the axis but hardly along it."""
+    """(n, 3) coordinates that vary around the axis but hardly along it."""
     return np.stack([freq * np.cos(s.phi), freq * np.sin(s.phi), 0.5 * s.local[:, 2]], axis=1)
 
 
@@ -175,7 +175,7 @@ def spline(points: ArrayLike, n: int) -> Array:
 
 
 def solid(kind: Kind, density: float, cut: str, rng: Generator) -> Samples:
-    """One bare body about the origin, with some `density` samples to a unit of length."""
+    """One bare body at the origin, with about `density` samples per unit of length."""
     outline = spline(kind.outline, 300)
     along = max(10, int(np.hypot(*np.diff(outline, axis=0).T).sum() * density))
     around = max(14, int(2 * np.pi * outline[:, 0].max() * density))
@@ -186,7 +186,7 @@ def solid(kind: Kind, density: float, cut: str, rng: Generator) -> Samples:
     knob = np.hypot(a + b - np.round(a + b), a - b - np.round(a - b))
 
     ridge = 1 + kind.lobes[1] * np.cos(kind.lobes[0] * phi)
-    x = radius.clip(0.004) * ridge * np.cos(phi) * kind.flat  # a pole of no width has no normal
+    x = radius.clip(0.004) * ridge * np.cos(phi) * kind.flat  # a pole of zero width has no normal
     y = radius.clip(0.004) * ridge * np.sin(phi)
     local = np.stack([x, y, z + 0 * phi], axis=-1)
     waves = rng.normal(0, 1.6, (4, 3)).astype(np.float32)
@@ -195,7 +195,7 @@ def solid(kind: Kind, density: float, cut: str, rng: Generator) -> Samples:
     half = np.array([radius.max() * kind.flat, radius.max(), np.ptp(z) / 2])
     face = np.zeros(phi.shape, bool)
     for plane in np.array(CUTS.get(cut, ()), np.float32):
-        # What lies beyond the plane is pressed onto it, and so becomes the cut face.
+        # Samples beyond the plane are projected onto it and become the cut face.
         beyond = (local @ plane).clip(0)
         face |= beyond > 0
         local -= beyond[..., None] * plane
@@ -221,7 +221,7 @@ def solid(kind: Kind, density: float, cut: str, rng: Generator) -> Samples:
 
 
 def grow(kind: Kind, density: float, cut: str, bodies: list[Body], rng: Generator) -> Samples:
-    """A fruit with its parts, about the origin; what it is made of is added to `bodies`."""
+    """A fruit with its parts at the origin; its bodies are appended to `bodies`."""
     grown = [solid(kind, density, cut, rng)]
     grown[0].body += len(bodies)
     bodies.append((kind, 1 + 0.07 * rng.standard_normal(3).astype(np.float32)))

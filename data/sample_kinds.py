@@ -1,7 +1,7 @@
-"""What the sample fruit look like: the catalogue that make_samples.py renders.
+"""The catalogue of fruits that make_samples.py renders.
 
-Lengths are in fruit radii and colours are "#rrggbb".  The tables are set by hand, not by the
-formatter, so that an outline or a coat of paint stays on one line.
+Lengths are in fruit radii and colours are "#rrggbb". The tables are formatted by hand, so that an
+outline or a layer stays on one line.
 """
 
 from dataclasses import dataclass, replace
@@ -11,7 +11,7 @@ Outline = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Layer:
-    """A coat of paint: none where `pattern` is `lo`, full where it is `hi`."""
+    """A layer of paint: transparent where `pattern` is `lo`, opaque where it is `hi`."""
 
     pattern: str  # one of sample_bodies.PATTERNS
     colour: str
@@ -22,7 +22,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Part:
-    """`count` copies of the organ `name` set on the axis at height z = `at`, spread like leaves."""
+    """`count` copies of the organ `name` on the axis at z = `at`, arranged like leaves."""
 
     name: str
     at: float
@@ -34,36 +34,40 @@ class Part:
 
 @dataclass(frozen=True)
 class Kind:
-    """Shape, skin and habits of one kind of fruit, or of an organ such as a leaf."""
+    """Shape, skin and arrangement of a kind of fruit, or of an organ such as a leaf."""
 
     outline: Outline  # (radius, z) from the bottom pole to the top one
     colour: str
     layers: tuple[Layer, ...] = ()
     gloss: float = 0.5  # strength of the highlight
-    rough: float = 0.3  # its width
-    bump: float = 0.0  # how far noise tips the normals
-    fuzz: float = 0.0  # paleness at grazing angles: down, bloom, translucence
-    lobes: tuple[int, float] = (0, 0.0)  # ridges round the axis: how many, how deep
-    knobs: tuple[int, int, float] = (0, 0, 0.0)  # lattice of knobs: around, along, height
+    rough: float = 0.3  # width of the highlight
+    bump: float = 0.0  # how much noise perturbs the normals
+    fuzz: float = 0.0  # brightness at grazing angles: fuzz, bloom, translucency
+    lobes: tuple[int, float] = (0, 0.0)  # ridges around the axis: number, depth
+    knobs: tuple[int, int, float] = (
+        0,
+        0,
+        0.0,
+    )  # lattice of knobs: number around, number along, height
     flat: float = 1.0  # thickness along x over thickness along y
-    bend: float = 0.0  # radians the axis turns from end to end
-    lumps: float = 0.02  # how uneven the shape is
+    bend: float = 0.0  # angle between the ends of the axis in radians
+    lumps: float = 0.02  # unevenness of the shape
     parts: tuple[Part, ...] = ()
     flesh: tuple[str, tuple[Layer, ...]] = ("#ffffff", ())  # colour and layers of a cut face
-    cuts: tuple[str, ...] = ()  # ways to cut it, of sample_bodies.CUTS
-    layout: str = "scatter"  # or "fan" from one stem, or "bunch"
+    cuts: tuple[str, ...] = ()  # possible cuts, from sample_bodies.CUTS
+    layout: str = "scatter"  # or "fan" (from one stem) or "bunch"
     count: tuple[int, int] = (1, 4)
-    tilt: tuple[float, float] = (0.0, 45.0)  # degrees its axis may lean from the vertical
+    tilt: tuple[float, float] = (0.0, 45.0)  # tilt of the axis from the vertical in degrees
 
     @property
     def reach(self) -> float:
-        """How far it goes from the origin, parts included."""
+        """Largest distance from the origin, including parts."""
         bare = max(abs(v) for point in self.outline for v in point)
         return max([bare] + [p.at + 0.8 * p.scale * ORGANS[p.name].reach for p in self.parts])
 
 
 def ball(z: float) -> Outline:
-    """The outline of a ball drawn out z times along its axis."""
+    """The outline of a ball stretched by `z` along its axis."""
     half = ((0, 1), (0.5, 0.87), (0.87, 0.5), (1, 0), (0.87, -0.5), (0.5, -0.87), (0, -1))
     return tuple((r, -h * z) for r, h in half)
 

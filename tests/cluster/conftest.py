@@ -1,4 +1,4 @@
-"""One cluster in containers for all tests here, started as a user starts it, and stopped after."""
+"""One cluster in containers for all tests here, started as a user does and stopped afterwards."""
 
 import os
 from collections.abc import Generator, Iterator
@@ -10,23 +10,23 @@ from ports import free_ports
 
 from cluster.local import PROJECT, Cluster
 
-_NOT_A_USERS = ("AWS_", "FRUITS_", "MAKE", "MFLAGS")  # a make within a make says more than asked
+_NOT_A_USERS = ("AWS_", "FRUITS_", "MAKE", "MFLAGS")  # including those set by an outer make
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that failed shows what the containers said and took last."""
+    """Add the containers' logs, state and memory use to the report of a failed test."""
     report = yield
-    made = getattr(item, "funcargs", {}).get("cluster")
-    if report.failed and isinstance(made, Cluster):
-        for container in made.containers():
+    running = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and isinstance(running, Cluster):
+        for container in running.containers():
             state, memory = container.attrs["State"], container.stats(stream=False)["memory_stats"]
-            said = container.logs(tail=40).decode("utf-8", "replace")
+            logs = container.logs(tail=40).decode("utf-8", "replace")
             title = f"{container.name}: {state['Status']}, OOMKilled {state['OOMKilled']}, "
             used = f"{memory.get('usage', 0) >> 20} MiB of {memory.get('limit', 0) >> 20}"
-            report.sections.append((title + used, said))
+            report.sections.append((title + used, logs))
     return report
 
 
@@ -34,7 +34,7 @@ def pytest_runtest_makereport(
 def cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """The cluster in a compose project of its own, beside one that may run for other purposes."""
+    """The cluster in its own compose project, separate from one that may be in use."""
     import docker
     from docker.errors import DockerException
 
@@ -55,14 +55,14 @@ def cluster(
         **{name: next(ports) for name in ("HUB_PORT", "MASTER_PORT", "HISTORY_PORT", "S3_PORT")},
         "YES": "1",
     }
-    made = Cluster(client, environ, secrets)
+    started = Cluster(client, environ, secrets)
     project = f"label=com.docker.compose.project={PROJECT}"
     leftovers.say(request.config, leftovers.remove_containers(f"label={leftovers.LABEL}", project))
     try:
-        made.make("local-up")
-        yield made
+        started.make("local-up")
+        yield started
     finally:
-        made.make("local-clean", check=False)
+        started.make("local-clean", check=False)
 
 
 _BUSY_SESSION = """
@@ -77,17 +77,17 @@ context.parallelize(range(2), 2).map(lambda _: time.sleep(600)).count()
 
 @pytest.fixture
 def session(cluster: Cluster) -> Iterator[str]:
-    """A running session; the name of a block that its driver holds."""
+    """A running session; yields the name of a block held by its driver."""
     port = "PYSPARK_SUBMIT_ARGS=--conf spark.blockManager.port=7079 pyspark-shell"
     run = cluster.start(cluster.user, "env", port, "python", "-c", _BUSY_SESSION)
-    said = []
+    lines = []
     try:
         for line in run.stdout or ():
-            said.append(line)
+            lines.append(line)
             if line.startswith("started"):
                 break
         else:
-            raise AssertionError("".join(said))
+            raise AssertionError("".join(lines))
         yield line.split()[1]
     finally:
         cluster.run("as-user", cluster.user, "sh", "-c", "kill -KILL -1", check=False)

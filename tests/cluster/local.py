@@ -1,4 +1,4 @@
-"""A cluster in containers on this machine: what a user does with it, and what it says of itself."""
+"""A cluster in containers on this machine: user commands and status queries."""
 
 import configparser
 import json
@@ -19,14 +19,14 @@ NETWORK = f"{PROJECT}_default"
 
 @dataclass(frozen=True)
 class Cluster:
-    """A running cluster: its containers by the docker SDK, its verbs by make, its bucket."""
+    """A running cluster: its containers (Docker SDK), its make targets and its bucket."""
 
     docker: Any  # docker.DockerClient; the SDK has no types
     environ: dict[str, str]
     secrets: Path
 
     def make(self, *words: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
-        """`make local-…` as a user says it."""
+        """Run `make local-…` as a user does."""
         done = subprocess.run(
             ["make", *words],  # noqa: S607
             cwd=ROOT,
@@ -46,8 +46,8 @@ class Cluster:
         labels = [f"com.docker.compose.project={PROJECT}"]
         if service:
             labels.append(f"com.docker.compose.service={service}")
-        found: list[Any] = self.docker.containers.list(filters={"label": labels})
-        return found
+        containers: list[Any] = self.docker.containers.list(filters={"label": labels})
+        return containers
 
     def one(self, service: str) -> Any:
         """The only container of a service."""
@@ -55,7 +55,7 @@ class Cluster:
         return container
 
     def run(self, *command: str, service: str = "jupyterhub", check: bool = True) -> str:
-        """What a command prints in a container."""
+        """Run a command in a container and return its output."""
         code, out = self.one(service).exec_run(list(command))
         text: str = out.decode("utf-8", "replace")
         if check and code:
@@ -63,14 +63,14 @@ class Cluster:
         return text
 
     def start(self, user: str, *command: str) -> "subprocess.Popen[str]":
-        """A command of a user of the Hub, running on while the test does something else."""
+        """Start a command as a Hub user, without waiting for it."""
         exec_ = ["docker", "exec", self.one("jupyterhub").id, "as-user", user, *command]
         return subprocess.Popen(exec_, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
     def add_user(self, name: str) -> str:
-        """A new user of the Hub; the password."""
-        said = self.make("local-user", f"NAME={name}").stdout
-        return said.strip().rpartition(" ")[2]
+        """Add a Hub user and return the password."""
+        output = self.make("local-user", f"NAME={name}").stdout
+        return output.strip().rpartition(" ")[2]
 
     @property
     def user(self) -> str:
@@ -86,7 +86,7 @@ class Cluster:
 
     @property
     def s3(self) -> Any:
-        """A boto3 client of the object store."""
+        """A boto3 client for the object store."""
         import boto3
 
         keys = configparser.ConfigParser()
@@ -100,13 +100,13 @@ class Cluster:
         )
 
     def read(self, key: str) -> bytes:
-        """An object of the bucket."""
+        """Read an object from the bucket."""
         data: bytes = self.s3.get_object(Bucket="fruits", Key=key)["Body"].read()
         return data
 
 
 def wait_until(true: Callable[[], bool], timeout_s: float, what: str) -> None:
-    """Returns when something has become true."""
+    """Wait until a condition is true; fail after the timeout."""
     end = time.monotonic() + timeout_s
     while not true():
         if time.monotonic() > end:
@@ -115,13 +115,13 @@ def wait_until(true: Callable[[], bool], timeout_s: float, what: str) -> None:
 
 
 def answer(cluster: Cluster, port: str, path: str) -> Any:
-    """What a page of JSON holds, at one of the ports that are open on this machine."""
+    """The JSON response for a path at one of the ports published on this machine."""
     with urllib.request.urlopen(f"http://127.0.0.1:{cluster.environ[port]}{path}") as page:
         return json.load(page)
 
 
 def master_state(cluster: Cluster) -> dict[str, Any]:
-    """What the Spark master says of its workers and sessions; {} while it doesn't answer."""
+    """The Spark master's workers and sessions; {} while it doesn't respond."""
     try:
         state: dict[str, Any] = answer(cluster, "MASTER_PORT", "/json/")
         return state
@@ -130,12 +130,12 @@ def master_state(cluster: Cluster) -> dict[str, Any]:
 
 
 def workers_alive(cluster: Cluster) -> int:
-    """How many workers the master has."""
+    """Number of live workers registered with the master."""
     return sum(worker["state"] == "ALIVE" for worker in master_state(cluster).get("workers", []))
 
 
 def address(container: Any) -> str:
-    """A container's own address, which this machine reaches too."""
+    """A container's IP address, which is reachable from this machine too."""
     container.reload()
-    found: str = container.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
-    return found
+    ip: str = container.attrs["NetworkSettings"]["Networks"][NETWORK]["IPAddress"]
+    return ip

@@ -1,4 +1,4 @@
-"""Who tries what from where: a container beside the cluster, this machine, a user of the Hub."""
+"""Where access attempts come from: a container next to the cluster, this machine, a Hub user."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ from cluster.local import NETWORK, Cluster
 def start_stranger(
     cluster: Cluster, tmp_path: Path, command: list[str], authenticate: bool, secret: str
 ) -> Any:
-    """A container on the cluster's network, with Spark and a secret, maybe not the right one."""
+    """Start a container with Spark on the cluster's network, with the right or another secret."""
     file = tmp_path / f"{authenticate}-{len(secret)}"
     file.write_text(secret)
     return cluster.docker.containers.run(
@@ -35,22 +35,22 @@ def start_stranger(
 
 
 def from_beside(cluster: Cluster, program: str, *args: str) -> str:
-    """What a Python program prints in a container beside the cluster."""
-    said: bytes = cluster.docker.containers.run(
+    """The output of a Python program in a container next to the cluster."""
+    output: bytes = cluster.docker.containers.run(
         "fruits/spark-worker:test",
         ["-c", program, *args],
         entrypoint="python3",
         network=NETWORK,
         remove=True,
     )
-    return said.decode()
+    return output.decode()
 
 
 def from_this_machine(_: Cluster, program: str, *args: str) -> str:
-    """What it prints in a process of this machine."""
+    """The output of a Python program on this machine."""
     return subprocess.check_output([sys.executable, "-c", program, *args], text=True, timeout=120)
 
 
 def from_a_users_terminal(cluster: Cluster, program: str, *args: str) -> str:
-    """What it prints as a user of the Hub."""
+    """The output of a Python program run by a Hub user."""
     return cluster.run("as-user", cluster.user, "python", "-c", program, *args)

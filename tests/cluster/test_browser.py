@@ -57,12 +57,12 @@ def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: 
     assert report.locator("img").count() >= 14  # sample photos
     assert page.locator("[data-mime-type='application/vnd.jupyter.error']").count() == 0
     sockets = cluster.run("as-user", cluster.user, "ls", f"/home/{cluster.user}/.jupyter-run")
-    assert "-ipc-1" in sockets  # the kernel listens to its own user alone
+    assert "-ipc-1" in sockets  # only its own user can connect to the kernel
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
     for number, plot in enumerate(page.locator(".jp-OutputArea-output img").all(), 1):
         plot.scroll_into_view_if_needed()
         page.screenshot(path=SCREENSHOTS / f"pipeline-{number}.png")
     page.locator("iframe[title=Report]").scroll_into_view_if_needed()
     drawn = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    report.locator("body").evaluate(drawn)  # frames out of view are drawn late
+    report.locator("body").evaluate(drawn)  # frames out of view are rendered late
     page.screenshot(path=SCREENSHOTS / "pipeline-report.png")

@@ -1,4 +1,4 @@
-"""The cluster as a user starts it: what it says, what it computes, what stands where."""
+"""The cluster as a user starts it: its output, its results and its users' files."""
 
 import csv
 import io
@@ -23,11 +23,11 @@ def _rows(data: str) -> dict[str, list[str]]:
 
 
 def test_up_says_where_everything_is_and_keeps_the_password_to_its_owner(cluster: Cluster) -> None:
-    said = cluster.make("local-up").stdout  # a second time: nothing is made anew
+    output = cluster.make("local-up").stdout  # already up: nothing is recreated
     for name in ("HUB_PORT", "MASTER_PORT", "HISTORY_PORT", "S3_PORT"):
-        assert f"http://127.0.0.1:{cluster.environ[name]}" in said
-    assert f"user {cluster.user}, password in {cluster.secrets}/hub-password" in said
-    assert cluster.password not in said
+        assert f"http://127.0.0.1:{cluster.environ[name]}" in output
+    assert f"user {cluster.user}, password in {cluster.secrets}/hub-password" in output
+    assert cluster.password not in output
     assert stat.S_IMODE((cluster.secrets / "hub-password").stat().st_mode) == 0o600
     assert len(cluster.containers("spark-worker")) == 2
     assert all(
@@ -37,9 +37,9 @@ def test_up_says_where_everything_is_and_keeps_the_password_to_its_owner(cluster
 
 
 def test_run_leaves_in_the_bucket_what_one_process_makes(cluster: Cluster, tmp_path: Path) -> None:
-    """Same rows, values within 1e-4; the sign of components is fixed by the rule of `reduce`."""
-    said = cluster.make("local-run").stdout
-    assert "s3://fruits/samples/results/results.csv" in said
+    """Same rows, values within 1e-4; `reduce` has a convention for the signs of components."""
+    output = cluster.make("local-run").stdout
+    assert "s3://fruits/samples/results/results.csv" in output
     manifest = json.loads(cluster.read("samples/results/manifest.json"))
     assert manifest["counts"]["listed"] == manifest["counts"]["features"] == 84
 
@@ -52,21 +52,23 @@ def test_run_leaves_in_the_bucket_what_one_process_makes(cluster: Cluster, tmp_p
         capture_output=True,
         check=True,
     )
-    here = _rows((tmp_path / "results.csv").read_text("utf-8"))
-    there = _rows(cluster.read("samples/results/results.csv").decode("utf-8"))
-    assert list(there) == list(here)
-    assert there.pop("path") == here.pop("path")
-    assert [row[0] for row in there.values()] == [row[0] for row in here.values()]
-    found, made = (np.array([row[1:] for row in rows.values()], float) for rows in (there, here))
-    np.testing.assert_allclose(found, made, rtol=0, atol=1e-4)
+    local = _rows((tmp_path / "results.csv").read_text("utf-8"))
+    remote = _rows(cluster.read("samples/results/results.csv").decode("utf-8"))
+    assert list(remote) == list(local)
+    assert remote.pop("path") == local.pop("path")
+    assert [row[0] for row in remote.values()] == [row[0] for row in local.values()]
+    actual, expected = (
+        np.array([row[1:] for row in rows.values()], float) for rows in (remote, local)
+    )
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
 
 
 def test_a_second_run_makes_nothing_anew(cluster: Cluster) -> None:
     cluster.make("local-run")
     before = cluster.read("samples/results/manifest.json")
-    said = cluster.make("local-run").stdout
-    assert "Uploaded 0 photos" in said
-    assert "0 made by this run" in said
+    output = cluster.make("local-run").stdout
+    assert "Uploaded 0 photos" in output
+    assert "0 made by this run" in output
     after = cluster.read("samples/results/manifest.json")
     assert json.loads(after)["features"] == json.loads(before)["features"]
 
@@ -83,13 +85,15 @@ def test_photos_of_a_folder_of_this_machine_go_to_the_bucket(
     assert "Uploaded 4 photos" in cluster.make("local-run", f"PHOTOS={tmp_path}").stdout
     rows = _rows(cluster.read("results/results.csv").decode("utf-8"))
     del rows["path"]
-    assert {path: row[0] for path, row in rows.items()} == wanted  # and no sample among them
+    assert {path: row[0] for path, row in rows.items()} == wanted  # and none of the samples
 
 
 def test_the_history_server_shows_past_runs(cluster: Cluster) -> None:
     cluster.make("local-run")
-    found = answer(cluster, "HISTORY_PORT", "/api/v1/applications?status=completed")
-    assert any(attempt["sparkUser"] == cluster.user for app in found for attempt in app["attempts"])
+    applications = answer(cluster, "HISTORY_PORT", "/api/v1/applications?status=completed")
+    assert any(
+        attempt["sparkUser"] == cluster.user for app in applications for attempt in app["attempts"]
+    )
 
 
 @pytest.mark.parametrize("name", ["Root", "root", "a b", "x;y", "../up", ""])
@@ -133,11 +137,11 @@ def test_a_user_who_was_removed_is_out_at_once_and_leaves_no_number_behind(
     cluster.run("hub-user", "remove", "eve")
     assert sleeper.wait(10) == 137
     assert "eve" not in cluster.run("hub-user", "list").split()
-    said = cluster.run("as-user", "eve", "start-notebook", "--version", check=False)
-    assert "not allowed to log in" in said
+    output = cluster.run("as-user", "eve", "start-notebook", "--version", check=False)
+    assert "not allowed to log in" in output
     cluster.add_user("mallory")
     assert cluster.run("as-user", "mallory", "id", "-u") != number
-    cluster.add_user("eve")  # back, with what was hers
+    cluster.add_user("eve")  # added again, with her old user ID and files
     assert cluster.run("as-user", "eve", "id", "-u") == number
     assert "eve" in cluster.run("hub-user", "list").split()
 
@@ -150,17 +154,17 @@ jvm = start_session(Settings(master="local[1]")).sparkContext._jvm
 for kind in (jvm.dev.ludovic.netlib.blas.NativeBLAS, jvm.dev.ludovic.netlib.lapack.NativeLAPACK):
     print("is", kind.getInstance().toString())
 """
-    said = cluster.run("as-user", cluster.user, "python", "-c", program)
-    assert "JNIBLAS" in said
-    assert "JNILAPACK" in said
+    output = cluster.run("as-user", cluster.user, "python", "-c", program)
+    assert "JNIBLAS" in output
+    assert "JNILAPACK" in output
 
 
 def test_a_session_fetches_no_jars(cluster: Cluster) -> None:
-    """They are in the image; fetched ones would be sent to each executor of each session."""
+    """They are in the image; downloaded ones would be sent to every executor of every session."""
     program = 'from fruits.session.start import _s3a; print(sorted(_s3a("/tmp")))'
-    said = cluster.run("as-user", cluster.user, "python", "-c", program)
-    assert "spark.hadoop.fs.s3.impl" in said
-    assert "spark.jars" not in said
+    output = cluster.run("as-user", cluster.user, "python", "-c", program)
+    assert "spark.hadoop.fs.s3.impl" in output
+    assert "spark.jars" not in output
 
 
 def test_images_are_no_larger_than_promised(cluster: Cluster) -> None:

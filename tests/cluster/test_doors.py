@@ -1,4 +1,4 @@
-"""Every port: what listens there, and that what takes orders asks for a secret."""
+"""All ports: what listens on them, and that commands are only accepted with the secret."""
 
 import re
 import subprocess
@@ -14,8 +14,8 @@ from cluster.stranger import from_a_users_terminal, from_beside, from_this_machi
 
 PLACES = [from_beside, from_this_machine, from_a_users_terminal]
 
-# What listens in a container, as "INODE ADDRESS PORT COMMAND…"; of other users' processes the
-# command is "?".
+# Prints the listening sockets of a container, as "INODE ADDRESS PORT COMMAND…"; the command of
+# other users' processes is "?".
 _LISTENING = """
 import glob, os, re, socket
 owner = {}
@@ -57,21 +57,21 @@ def _known() -> list[dict[str, str]]:
 
 
 def _listening(container: Any) -> set[tuple[str, int, str]]:
-    """What listens in a container: where, at which port, and the command line."""
+    """Listening sockets of a container: address, port and command line."""
     if container.labels["com.docker.compose.service"] == "object-store":  # it has no Python
         table = container.exec_run(["cat", "/proc/net/tcp", "/proc/net/tcp6"]).output.decode()
         ports = re.findall(r"\d+: (0+):([0-9A-F]{4}) \S+ 0A ", table)
         assert len(ports) == len(re.findall(r" 0A ", table)) - table.count("0B00007F")
         return {("all", int(port, 16), "versitygw") for _, port in ports}
-    found: dict[str, tuple[str, int, str]] = {}
+    sockets: dict[str, tuple[str, int, str]] = {}
     for user in container.exec_run(["python3", "-c", _USERS]).output.decode().split():
         code, out = container.exec_run(["python3", "-c", _LISTENING], user=user)
         assert code == 0, out.decode()
         for line in out.decode().splitlines():
             inode, where, port, command = line.split(" ", 3)
-            if command != "?" or inode not in found:
-                found[inode] = (where, int(port), command)
-    return set(found.values())
+            if command != "?" or inode not in sockets:
+                sockets[inode] = (where, int(port), command)
+    return set(sockets.values())
 
 
 def test_every_port_is_known_and_none_is_missing(cluster: Cluster, session: str) -> None:
@@ -94,7 +94,7 @@ def test_every_port_is_known_and_none_is_missing(cluster: Cluster, session: str)
                 unknown.append(f"{service}: {where} {port} {command[-200:]}")
     assert not unknown, "\n".join(unknown)
     needed = {(r["service"], r["process"], r["port"], r["listens at"]) for r in rows}
-    # A server of a user's runs while the user is logged in.
+    # A user's server only runs while the user is logged in.
     assert {row for row in needed - met if row[1] != "jupyterhub-singleuser"} == set()
 
 
@@ -109,7 +109,7 @@ def _wait_for_executors(cluster: Cluster) -> None:
     wait_until(busy, 60, "a session has Python workers")
 
 
-# What a stranger says to the master: a submission by REST, and the forms of its page.
+# Requests to the master without the secret: a REST submission, and the forms of its web page.
 _ORDERS = """
 import json, sys, urllib.error, urllib.parse, urllib.request
 host, app, driver, worker = sys.argv[1:]
@@ -147,11 +147,11 @@ def test_orders_without_the_secret_are_refused(
     (app,) = _sessions(cluster)
     worker = address(cluster.containers("spark-worker")[0])
     master = address(cluster.one("spark-master"))
-    said = place(cluster, _ORDERS, master, app, "driver-20260101000000-0000", worker)
-    lines = said.splitlines()
-    assert len(lines) == 5, said
+    output = place(cluster, _ORDERS, master, app, "driver-20260101000000-0000", worker)
+    lines = output.splitlines()
+    assert len(lines) == 5, output
     assert re.match(r"6066 /v1/submissions/create refused .*refused", lines[0])
-    # A page that takes no order answers a POST as it answers a look at it, or not at all.
+    # A page that accepts no commands responds to a POST as to a GET, or not at all.
     assert "refused" in lines[4]
     assert app in _sessions(cluster)
     after = master_state(cluster)
@@ -187,8 +187,8 @@ print("counted", spark.getOrCreate().range(9).count())
 
 
 def test_a_submission_without_the_secret_is_refused(cluster: Cluster) -> None:
-    """From this machine and from a user's terminal, with Spark as it comes; a container beside the
-    cluster tries the same in test_safety.py, where the one with the secret gets in."""
+    """From this machine and from a user's terminal, with Spark's defaults. test_safety.py tries the
+    same from a container next to the cluster, where the one with the secret succeeds."""
     before = _known_apps(cluster)
     url = f"spark://{address(cluster.one('spark-master'))}:7077"
     bare = ["env", "SPARK_CONF_DIR=/tmp", "python", "-c", _SUBMIT, url]
@@ -202,17 +202,17 @@ def test_a_submission_without_the_secret_is_refused(cluster: Cluster) -> None:
         ),
     ]
     try:
-        for each in tries:
-            said, _ = each.communicate(timeout=150)
-            assert each.returncode != 0, said
-            assert "counted 9" not in said
+        for attempt in tries:
+            output, _ = attempt.communicate(timeout=150)
+            assert attempt.returncode != 0, output
+            assert "counted 9" not in output
     finally:
-        for each in tries:
-            each.kill()
+        for attempt in tries:
+            attempt.kill()
     assert _known_apps(cluster) == before
 
 
 def _known_apps(cluster: Cluster) -> set[str]:
-    """Every session that the master ever let in."""
+    """All sessions that the master has accepted so far."""
     state = master_state(cluster)
     return {app["id"] for kind in ("activeapps", "completedapps") for app in state[kind]}

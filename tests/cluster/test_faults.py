@@ -1,4 +1,4 @@
-"""What breaks in the middle of a run, and what is left of it."""
+"""Failures in the middle of a run, and recovery from them."""
 
 import csv
 import io
@@ -13,12 +13,12 @@ from cluster.local import NETWORK, Cluster, address, master_state, wait_until, w
 FEW, COPIES = 84, 3
 PHOTOS = FEW * COPIES
 USER_PHOTOS = "s3://fruits/many"
-FEW_PHOTOS = f"{USER_PHOTOS}/copy_00"  # where nothing has to be met in the middle
+FEW_PHOTOS = f"{USER_PHOTOS}/copy_00"  # for runs that are not interrupted
 
 
 @pytest.fixture(scope="module")
 def many(cluster: Cluster) -> None:
-    """The samples some times in the bucket: more than pass a closed gate."""
+    """Several copies of the samples in the bucket, more than a closed gate lets through."""
     assert PHOTOS > 2 * LET_THROUGH
     user = cluster.user
     copies = " ".join(f"copy_{i:02d}" for i in range(COPIES))
@@ -30,13 +30,13 @@ def many(cluster: Cluster) -> None:
 
 @pytest.fixture
 def gate(cluster: Cluster, many: None) -> Iterator[Gate]:
-    """What a run waits at when it is in the middle of its photos."""
-    with Gate("fruits/spark-worker:test", NETWORK, "object-store", USER_PHOTOS) as made:
-        yield made
+    """A gate that stops a run in the middle of its photos."""
+    with Gate("fruits/spark-worker:test", NETWORK, "object-store", USER_PHOTOS) as gate:
+        yield gate
 
 
 def _in_the_middle(cluster: Cluster, gate: Gate, results: str) -> "subprocess.Popen[str]":
-    """A run that has read some photos, and waits for the others."""
+    """Start a run that has read some photos and waits for the others."""
     command = ("fruits", "run", USER_PHOTOS, f"s3://fruits/{results}")
     run = cluster.start(cluster.user, "env", *gate.environ, *command)
     gate.wait_until_held()
@@ -44,9 +44,9 @@ def _in_the_middle(cluster: Cluster, gate: Gate, results: str) -> "subprocess.Po
 
 
 def _finished(run: "subprocess.Popen[str]") -> str:
-    said, _ = run.communicate(timeout=300)
-    assert run.returncode == 0, said
-    return said
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
+    return output
 
 
 def _each_photo_once(cluster: Cluster, results: str, photos: int = PHOTOS) -> bool:
@@ -85,10 +85,10 @@ def test_the_object_store_restarted_in_the_middle(cluster: Cluster, gate: Gate) 
     run = _in_the_middle(cluster, gate, "restarted-store")
     cluster.one("object-store").restart()
     gate.open()
-    said, _ = run.communicate(timeout=300)
-    if run.returncode:  # a clear error, what stood there stands, and the next run is right
-        assert run.returncode == 2, said
-        assert "fruits: " in said
+    output, _ = run.communicate(timeout=300)
+    if run.returncode:  # a clear error, the old results are kept, and the next run succeeds
+        assert run.returncode == 2, output
+        assert "fruits: " in output
         assert cluster.read("restarted-store/results.csv") == former
         _finished(cluster.start(cluster.user, "fruits", "run", USER_PHOTOS, results))
     assert _each_photo_once(cluster, "restarted-store")
@@ -107,7 +107,7 @@ def test_two_users_at_once(cluster: Cluster, many: None) -> None:
 
 
 def _sessions_at_work(cluster: Cluster) -> int:
-    """How many sessions the master has given cores to."""
+    """Number of sessions that the master has assigned cores to."""
     return sum(app["cores"] > 0 for app in master_state(cluster).get("activeapps", []))
 
 

@@ -1,4 +1,4 @@
-"""What a user of the Hub finds at home, and that it runs there."""
+"""The notebooks in the home folder of a Hub user, and that they run there."""
 
 import json
 
@@ -10,7 +10,7 @@ def _at_home(cluster: Cluster, *command: str) -> str:
 
 
 def test_a_users_own_copy_stays_and_a_fresh_one_is_there(cluster: Cluster) -> None:
-    start = ("start-notebook", "--version")  # all but the server itself
+    start = ("start-notebook", "--version")  # everything but the server itself
     _at_home(cluster, *start)
     _at_home(cluster, "sh", "-c", "echo mine > explore.ipynb; rm pipeline.ipynb")
     _at_home(cluster, *start)
@@ -21,10 +21,10 @@ def test_a_users_own_copy_stays_and_a_fresh_one_is_there(cluster: Cluster) -> No
 
 
 def _executed(cluster: Cluster, name: str) -> str:
-    """A fresh notebook with its outputs, as JSON."""
+    """Execute a fresh copy of a notebook; return it with its outputs, as JSON."""
     execute = f"jupyter nbconvert --to notebook --execute --stdout fresh-copies/{name} 2>&1"
-    said = _at_home(cluster, "sh", "-c", execute)
-    return json.dumps(json.loads(said[said.index('{\n "cells"') :]))
+    output = _at_home(cluster, "sh", "-c", execute)
+    return json.dumps(json.loads(output[output.index('{\n "cells"') :]))
 
 
 def test_explore_and_train_run_after_the_pipeline(cluster: Cluster) -> None:
@@ -36,11 +36,11 @@ def test_explore_and_train_run_after_the_pipeline(cluster: Cluster) -> None:
     assert "pc_1" in explored
     trained = _executed(cluster, "train.ipynb")
     assert "calibration_error" in trained
-    assert "data:image/jpeg" in trained  # a mistake, beside what it was taken for
+    assert "data:image/jpeg" in trained  # a misclassified photo, next to one of the predicted kind
 
 
 def test_large_files_go_to_the_bucket_in_parts(cluster: Cluster) -> None:
-    """S3A with the few modules of the AWS SDK that the images have: multipart, read, rename."""
+    """Multipart upload, read and rename in S3A, with the few AWS SDK modules in the images."""
     program = """
 from fruits.session import start_session
 from pyspark.sql.functions import randn
@@ -50,8 +50,8 @@ rows.write.mode("overwrite").parquet("s3://fruits/large")
 print("rows", spark.read.parquet("s3://fruits/large").count())
 """
     options = "--conf spark.hadoop.fs.s3a.multipart.size=5M pyspark-shell"
-    said = _at_home(cluster, "env", f"PYSPARK_SUBMIT_ARGS={options}", "python", "-c", program)
-    assert "rows 3000000" in said
-    found = cluster.s3.list_objects_v2(Bucket="fruits", Prefix="large/part-")["Contents"]
-    assert len(found) == 1
-    assert found[0]["Size"] > 20_000_000
+    output = _at_home(cluster, "env", f"PYSPARK_SUBMIT_ARGS={options}", "python", "-c", program)
+    assert "rows 3000000" in output
+    objects = cluster.s3.list_objects_v2(Bucket="fruits", Prefix="large/part-")["Contents"]
+    assert len(objects) == 1
+    assert objects[0]["Size"] > 20_000_000

@@ -1,4 +1,4 @@
-"""The page that names the fruit on a photo, in headless Chromium, behind the Hub's login."""
+"""The recognition page behind the Hub's login, in headless Chromium."""
 
 import io
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ PAGE = "services/recognise/"
 
 @pytest.fixture(scope="module")
 def trained(cluster: Cluster) -> None:
-    """A classifier of the samples."""
+    """A classifier trained on the samples."""
     cluster.make("local-run")
     cluster.run("as-user", cluster.user, "fruits", "train", "s3://fruits/samples/results")
 
@@ -111,7 +111,7 @@ def test_what_is_no_photo_gets_a_kind_word_and_the_next_one_an_answer(
 
 
 def _bomb() -> bytes:
-    """A small file of many pixels."""
+    """A small file with very many pixels."""
     out = io.BytesIO()
     Image.new("1", (12_000, 12_000)).save(out, "PNG")
     return out.getvalue()
@@ -156,17 +156,17 @@ def test_nothing_of_a_photo_is_stored_or_logged(
     cluster: Cluster, trained: None, browser: "Browser"
 ) -> None:
     def files() -> set[str]:
-        """What was written in the last minute, where others than a user may write."""
+        """Files written in the last minute in folders that are writable by services."""
         find = "find /srv /tmp /run /var/tmp -type f -mmin -1 2>/dev/null; true"
         return set(cluster.run("sh", "-c", find).split())
 
-    objects = {each["Key"] for each in cluster.s3.list_objects_v2(Bucket="fruits")["Contents"]}
+    objects = {item["Key"] for item in cluster.s3.list_objects_v2(Bucket="fruits")["Contents"]}
     page = _page(browser, cluster, cluster.user, cluster.password, locale="en-GB")
     before = files()
     photo = (SAMPLES / "Pear" / "pear_01.jpg").read_bytes()
     _answer(page, "a-very-private-name.jpg", photo)
     new = files() - before
     assert not [path for path in new if "jupyterhub.sqlite" not in path], new
-    after = {each["Key"] for each in cluster.s3.list_objects_v2(Bucket="fruits")["Contents"]}
+    after = {item["Key"] for item in cluster.s3.list_objects_v2(Bucket="fruits")["Contents"]}
     assert after == objects
     assert "a-very-private-name" not in cluster.one("jupyterhub").logs().decode()

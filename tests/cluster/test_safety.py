@@ -1,4 +1,4 @@
-"""Safe by default: what the containers may do, and what those without the secret may not."""
+"""Secure defaults: the containers' privileges, and access without the secret."""
 
 import json
 import subprocess
@@ -58,21 +58,21 @@ def test_no_secret_is_in_inspect_images_logs_or_command_lines(
     ]
     workers = cluster.containers("spark-worker")
     wait_until(
-        lambda: any(b"CoarseGrainedExecutorBackend" in _lines(each) for each in workers),
+        lambda: any(b"CoarseGrainedExecutorBackend" in _lines(worker) for worker in workers),
         60,
         "an executor runs, whose command line is looked at too",
     )
     for container in cluster.containers():
-        said = json.dumps(container.attrs) + json.dumps(container.image.history())
-        said += json.dumps(container.image.attrs) + container.logs().decode()
+        text = json.dumps(container.attrs) + json.dumps(container.image.history())
+        text += json.dumps(container.image.attrs) + container.logs().decode()
         lines = _lines(container)
         assert b"java" in lines or b"versitygw" in lines
         for secret in secrets:
-            assert secret not in said + lines.decode("utf-8", "replace"), _service(container)
+            assert secret not in text + lines.decode("utf-8", "replace"), _service(container)
 
 
 def test_images_are_built_from_nothing_that_is_secret(cluster: Cluster, tmp_path: Path) -> None:
-    """What a build is given of this checkout: neither compose/, where secrets are, nor .git."""
+    """The build context contains neither compose/, which holds secrets, nor .git."""
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY . /\n")
     build = ["docker", "buildx", "build", "--builder", "default"]
     paths = ["--file", f"{tmp_path}/Dockerfile", "--output", f"{tmp_path}/out", str(ROOT)]
@@ -87,12 +87,12 @@ def test_images_are_built_from_nothing_that_is_secret(cluster: Cluster, tmp_path
 
 
 def _lines(container: Any) -> bytes:
-    """The command lines of all its processes."""
+    """The command lines of all processes of a container."""
     lines: bytes = container.exec_run(["sh", "-c", "cat /proc/[0-9]*/cmdline"]).output
     return lines
 
 
-# Asks the driver of such a session for a block, as Spark's own processes ask one another.
+# Requests a block from the driver of a session, as Spark's own processes do.
 _OPEN_BLOCK = """
 import sys
 from fruits.session import start_session
@@ -118,7 +118,7 @@ print("opened", net.shuffle.protocol.BlockTransferMessage.Decoder.fromByteBuffer
 """
 
 _KINDS = ("workers", "activeapps", "completedapps")
-# Each is run on the cluster's network with a secret that is not the cluster's.
+# Run on the cluster's network, with or without the cluster's secret.
 _WORKER = ["spark-class", "org.apache.spark.deploy.worker.Worker", "spark://spark-master:7077"]
 _SUBMIT = [
     "python",
@@ -131,7 +131,7 @@ _SUBMIT = [
 def test_who_has_not_the_secret_joins_nothing(
     cluster: Cluster, tmp_path: Path, command: list[str]
 ) -> None:
-    """Three strangers do the same side by side; the one with the right secret gets in."""
+    """Three containers try the same at once; only the one with the right secret succeeds."""
     before = _known_to_the_master(cluster)
     right = (cluster.secrets / "spark").read_text().strip()
     strangers = [
@@ -153,19 +153,19 @@ def test_who_has_not_the_secret_joins_nothing(
 
 
 def _is_in(stranger: Any) -> bool:
-    """Whether its worker or session says that the master took it."""
-    said: str = stranger.logs().decode()
-    return "Successfully registered with master" in said or "counted 9" in said
+    """Whether its worker or session reports that the master accepted it."""
+    logs: str = stranger.logs().decode()
+    return "Successfully registered with master" in logs or "counted 9" in logs
 
 
 def _is_refused(stranger: Any) -> bool:
-    """Whether its worker or session says that the master did not take it."""
-    said: str = stranger.logs().decode()
-    return "Failed to connect to master" in said or "All masters are unresponsive" in said
+    """Whether its worker or session reports that the master rejected it."""
+    logs: str = stranger.logs().decode()
+    return "Failed to connect to master" in logs or "All masters are unresponsive" in logs
 
 
 def _known_to_the_master(cluster: Cluster) -> set[str]:
-    """Workers and sessions that it ever let in."""
+    """All workers and sessions that the master has accepted so far."""
     state = master_state(cluster)
     return {item["id"] for kind in _KINDS for item in state[kind]}
 
@@ -182,8 +182,8 @@ def test_who_has_not_the_secret_reads_no_block(
     stranger = start_stranger(cluster, tmp_path, command, authenticate, secret)
     try:
         code = stranger.wait(timeout=90)["StatusCode"]
-        said = stranger.logs().decode()
+        logs = stranger.logs().decode()
     finally:
         stranger.remove(force=True)
-    assert (code == 0) == known, said
-    assert ("opened" in said) == known, said
+    assert (code == 0) == known, logs
+    assert ("opened" in logs) == known, logs

@@ -1,4 +1,4 @@
-"""Hosts to deploy to, made once for all tests here and taken away after."""
+"""Hosts to deploy to, created once for all tests here and removed afterwards."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from deploy.rehearsal import Rehearsal, clean_up
 def rehearsal(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Rehearsal]:
-    """Three fresh hosts and an object store; nothing is deployed yet."""
+    """Three fresh hosts and an object store, with nothing deployed yet."""
     from docker import from_env
     from docker.errors import DockerException
 

@@ -1,4 +1,4 @@
-"""The Docker engines of hosts, in containers, and the images that they start with."""
+"""Docker engines of hosts in containers, and the images that they start with."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from places import ROOT
 NAME = "fruits-rehearsal"
 TAG = "test"
 IMAGES = ("spark-master", "spark-worker", "jupyterhub")
-# What --privileged gives, where that is refused: a Docker engine runs in it.
+# Equivalent to --privileged, where that is not allowed, to run Docker in a container.
 _CAPABILITIES = (
     "AUDIT_CONTROL AUDIT_READ BLOCK_SUSPEND DAC_READ_SEARCH IPC_LOCK IPC_OWNER LEASE "
     "LINUX_IMMUTABLE MAC_ADMIN MAC_OVERRIDE NET_ADMIN NET_BROADCAST SYSLOG SYS_ADMIN SYS_BOOT "
@@ -24,7 +24,7 @@ ENGINE_OPTIONS = [
 
 
 def docker(*words: str | Path, check: bool = True, **options: Any) -> str:
-    """What a docker command prints."""
+    """Run a docker command and return its output."""
     done: subprocess.CompletedProcess[str] = subprocess.run(
         ["docker", *words],  # noqa: S607
         text=True,
@@ -38,7 +38,7 @@ def docker(*words: str | Path, check: bool = True, **options: Any) -> str:
 
 
 def make_images() -> None:
-    """`make images`, under a tag of the tests' own."""
+    """Run `make images` with the tests' own tag."""
     subprocess.run(
         ["make", "images"],  # noqa: S607
         cwd=ROOT,
@@ -49,11 +49,11 @@ def make_images() -> None:
 
 
 def give_images(host: str) -> None:
-    """A volume for the engine of a host, with the layers of our images, as after a former deploy.
+    """Create a volume for a host's engine with our images' layers, as after an earlier deploy.
 
-    Gigabytes by SSH would be most of a first deploy's time. Here they are there already, under
-    a tag that no deploy asks for; that they come by SSH shows where a lost worker is replaced, and
-    where this machine's engine keeps its layers in another way.
+    Copying gigabytes over SSH would take most of the first deploy's time, so the layers are present
+    already, under a tag that no deploy uses. The copy over SSH is tested where a lost worker is
+    replaced, and where this machine's engine uses another storage driver.
     """
     volume = f"{NAME}-{host}"
     docker("volume", "create", volume)
@@ -64,7 +64,7 @@ def give_images(host: str) -> None:
                  *(f"fruits/{image}:{TAG}" for image in IMAGES)).split()  # fmt: skip
     images = [f"fruits/{image}:former={digest}" for image, digest in zip(IMAGES, ids, strict=True)]
     docker("run", "--rm", "--interactive", "--user", "root", "--network", "none",
-           "--cap-add", "SYS_ADMIN",  # some layers say by an attribute of root's what they hide
+           "--cap-add", "SYS_ADMIN",  # for the trusted.* attributes of layers that hide files
            "--volume", f"{engine}:/docker", "--entrypoint", "python3", f"fruits/base:{TAG}",
            "-", "/docker", f"/docker/volumes/{volume}/_data", *images,
            input=(ROOT / "tests" / "deploy" / "layers.py").read_text())  # fmt: skip

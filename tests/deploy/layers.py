@@ -1,9 +1,9 @@
-"""Images of one Docker engine for another that has none yet; what runs in a container, as root.
+"""Copy images from one Docker engine to another that has none yet; runs in a container, as root.
 
     python3 - ENGINE HOST IMAGE=ID…
 
-ENGINE and HOST are the folders of the two engines' data. Layers come as hard links: they take no
-space and no time, and no engine writes into them.
+ENGINE and HOST are the data folders of the two engines. Layers are hard-linked, which takes no
+space and no time, and engines never write to them.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What an operator has and does: playbooks, their settings and secrets, and an AWS to speak to."""
+"""The operator's side: playbooks, their settings and secrets, and a mock AWS."""
 
 import os
 import shutil
@@ -16,7 +16,7 @@ from ports import free_ports
 
 
 def make_site(site: Path) -> None:
-    """A copy of what a user has, for playbooks to write their secrets and archives into."""
+    """Copy the files that a user has, for playbooks to write secrets and archives there."""
     files = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "ansible*", "compose"],  # noqa: S607
         cwd=ROOT,
@@ -31,7 +31,7 @@ def make_site(site: Path) -> None:
 
 
 def operators_environ() -> dict[str, str]:
-    """The environment of somebody who has Ansible, and no settings for it nor for AWS."""
+    """The environment of an operator with Ansible, but without settings for it or for AWS."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "ANSIBLE_"))}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     return {**kept, "ANSIBLE_NOCOLOR": "1", "PATH": path}
@@ -40,7 +40,7 @@ def operators_environ() -> dict[str, str]:
 def playbook(
     site: Path, name: str, *options: str, check: bool = True, environ: dict[str, str] | None = None
 ) -> str:
-    """`ansible-playbook ansible/NAME.yml`: what it printed; `check` False: it must fail."""
+    """Run ansible/NAME.yml and return its output; without `check`, it must fail."""
     done = subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), f"ansible/{name}.yml", *options],
         cwd=site,
@@ -59,15 +59,15 @@ def playbook(
     return done.stdout
 
 
-def changes(said: str) -> dict[str, int]:
-    """How many changes a playbook reports for each host."""
-    lines = [line.split() for line in said.partition("PLAY RECAP")[2].splitlines()[1:]]
+def changes(output: str) -> dict[str, int]:
+    """Number of changes that a playbook reports for each host."""
+    lines = [line.split() for line in output.partition("PLAY RECAP")[2].splitlines()[1:]]
     return {words[0]: int(words[3].removeprefix("changed=")) for words in lines if len(words) > 3}
 
 
 @contextmanager
 def aws_server(folder: Path, **environ: str) -> Iterator[str]:
-    """moto's AWS at a port of this machine; its address. It logs to the folder."""
+    """Run moto's AWS server on this machine, with its log in `folder`; yields its URL."""
     (port,) = free_ports(1)
     server = subprocess.Popen(
         [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)],
@@ -84,13 +84,13 @@ def aws_server(folder: Path, **environ: str) -> Iterator[str]:
 
 
 def aws_environ(url: str) -> dict[str, str]:
-    """The environment of an operator with access to that AWS."""
+    """The environment of an operator with access to that server."""
     keys = {"AWS_ACCESS_KEY_ID": "operator", "AWS_SECRET_ACCESS_KEY": "secret"}
     return {**operators_environ(), "AWS_ENDPOINT_URL": url, **keys}
 
 
 def wait_for_port(port: int, process: "subprocess.Popen[Any]", timeout_s: float = 60) -> None:
-    """Returns when the process listens."""
+    """Wait until the process listens on the port."""
     end = time.monotonic() + timeout_s
     while process.poll() is None and time.monotonic() < end:
         with suppress(OSError):

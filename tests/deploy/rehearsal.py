@@ -1,4 +1,4 @@
-"""Containers that stand in for three EC2 hosts and S3, and the playbooks as a user runs them."""
+"""Containers that emulate three EC2 hosts and S3, and the playbooks as a user runs them."""
 
 import json
 import subprocess
@@ -25,12 +25,12 @@ KEYS = {"AccessKeyId": "rehearsalrole", "SecretAccessKey": "not-of-any-account-0
 
 
 class Rehearsal:
-    """The hosts and the object store, in a network of their own."""
+    """The hosts and the object store, in their own network."""
 
     def __init__(self, site: Path) -> None:
         self.site = site
         self.network = NAME
-        # Docker finds a free subnet; only in one that was asked for may addresses be asked for.
+        # Let Docker find a free subnet; static addresses are only allowed in an explicit one.
         docker("network", "create", NAME)
         subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", NAME)
         docker("network", "rm", NAME)
@@ -64,13 +64,13 @@ class Rehearsal:
                   f"fruits/object-store:{TAG}")  # fmt: skip
 
     def start_host(self, name: str) -> None:
-        """A host as AWS hands it over, with nothing of ours on it but the operator's public key."""
+        """Start a host like a new EC2 instance, with only the operator's public key on it."""
         options = [
             *ENGINE_OPTIONS,
             *("--tmpfs=/run", "--tmpfs=/run/lock", "--tmpfs=/tmp:exec"),
             f"--volume={NAME}-{name}:/var/lib/docker",
             "--env=container=docker",
-            # For machines whose kernel has control groups of version 1 only.
+            # For machines with only version 1 of control groups.
             "--env=SYSTEMD_PROC_CMDLINE=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
         ]
         self.run(name, *options, f"fruits/rehearsal-host:{TAG}")
@@ -79,14 +79,14 @@ class Rehearsal:
         self.write(name, "/home/admin/.ssh/authorized_keys", key, owner="admin")
 
     def run(self, name: str, *options: str) -> None:
-        """A container in the network of the hosts."""
+        """Start a container in the network of the hosts."""
         docker("run", "--detach", "--name", f"{NAME}-{name}", "--hostname", name,
                "--network", NAME, "--ip", self.address(name), *options)  # fmt: skip
 
     def remove_host(self, name: str) -> None:
-        """The host is gone at once, with all that was on it but the images.
+        """Remove a host abruptly, with everything on it except the images.
 
-        That images come to a host shows at the first deploy; it takes minutes.
+        Copying the images again would take minutes.
         """
         docker("rm", "--force", f"{NAME}-{name}", check=False)
         wipe = "rm -rf /d/containers/* /d/volumes/*"
@@ -100,15 +100,15 @@ class Rehearsal:
         docker("exec", "--interactive", f"{NAME}-{host}", "sh", "-c", command, input=text)
 
     def on(self, host: str, *command: str, check: bool = True) -> str:
-        """What a command prints on a host, as root."""
+        """Run a command on a host as root and return its output."""
         return docker("exec", f"{NAME}-{host}", *command, check=check)
 
     def compose(self, host: str, *words: str) -> str:
-        """What `docker compose` of a host prints."""
+        """Run `docker compose` on a host and return its output."""
         return self.on(host, *_COMPOSE, *words)
 
     def as_scientist(self, *command: str) -> str:
-        """What a command of the Hub's first user prints, at home."""
+        """Run a command as the Hub's first user, in the home folder, and return its output."""
         return self.compose("master", *_AS_SCIENTIST, *command)
 
     def _write_settings(self) -> None:
@@ -141,7 +141,7 @@ class Rehearsal:
         return playbook(self.site, name, *options, check=check, environ=environ)
 
     def start_run(self, photos: str, results: str, gate: Gate) -> "subprocess.Popen[str]":
-        """The pipeline on the cluster, in the middle of its photos, where it waits at the gate."""
+        """Start the pipeline and return when it waits at the gate, in the middle of its photos."""
         command = ["env", *gate.environ, "fruits", "run", photos, results]
         run = subprocess.Popen(
             ["docker", "exec", f"{NAME}-master", *_COMPOSE, *_AS_SCIENTIST, *command],  # noqa: S607
@@ -153,20 +153,20 @@ class Rehearsal:
         return run
 
     def workers(self) -> int:
-        """How many workers the master counts."""
+        """Number of workers registered with the master."""
         ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/json/').read())"
-        said = self.on("master", "python3", "-c", ask, check=False)
-        return max(0, said.count('"ALIVE"') - 1)  # the master says so of itself, too
+        state = self.on("master", "python3", "-c", ask, check=False)
+        return max(0, state.count('"ALIVE"') - 1)  # the master's own status is ALIVE too
 
     def wait_for_workers(self, count: int, timeout_s: float = 120) -> None:
-        """Returns when the master counts so many workers."""
+        """Wait until the master has `count` workers."""
         end = time.monotonic() + timeout_s
         while self.workers() != count:
             assert time.monotonic() < end, f"not {count} workers after {timeout_s} s"
             time.sleep(1)
 
     def mend(self) -> None:
-        """Hosts that are gone are there again, and all that was deployed runs."""
+        """Restart missing hosts and redeploy if necessary."""
         running = docker("ps", "--format", "{{.Names}}").split()
         lost = [name for name in ADDRESSES if f"{NAME}-{name}" not in running]
         for name in lost:
@@ -177,7 +177,7 @@ class Rehearsal:
 
     @contextmanager
     def tunnel(self) -> Iterator[dict[int, int]]:
-        """What `make tunnel` opens: for each port of the master host the one on this machine."""
+        """Open `make tunnel`; yields the local port for each port of the master host."""
         ports = dict(zip((8000, 8080, 18080), free_ports(3), strict=True))
         names = ("HUB_PORT", "MASTER_PORT", "HISTORY_PORT")
         tunnel = subprocess.Popen(
@@ -198,7 +198,7 @@ class Rehearsal:
 
     @property
     def s3(self) -> Any:
-        """A boto3 client of the object store, from outside the cluster."""
+        """A boto3 client for the object store, from outside the cluster."""
         import boto3
 
         return boto3.client(
@@ -211,5 +211,5 @@ class Rehearsal:
 
 
 def clean_up() -> list[str]:
-    """What a rehearsal, maybe one that was killed, has left; the names of what is gone now."""
+    """Remove what a rehearsal, possibly a killed one, has left; return the removed names."""
     return remove_containers(f"name=^{NAME}")

@@ -1,6 +1,6 @@
-"""The playbooks on three stand-ins for hosts: a cluster is deployed, used, broken, and mended.
+"""The playbooks on three emulated hosts: a cluster is deployed, used, broken and repaired.
 
-Each test can run alone: what it needs of the cluster, a fixture brings about.
+Each test can run on its own: fixtures bring the cluster into the state it needs.
 """
 
 import csv
@@ -34,7 +34,7 @@ MANY = f"s3://{BUCKET}/many"
 
 @pytest.fixture(scope="module")
 def deployed(rehearsal: Rehearsal) -> Rehearsal:
-    """The cluster as the first deploy.yml leaves it, with photos in the bucket."""
+    """The cluster after the first deploy.yml, with photos in the bucket."""
     rehearsal.playbook("deploy")
     photos = _photos()
     for photo in photos.rglob("*"):
@@ -46,21 +46,21 @@ def deployed(rehearsal: Rehearsal) -> Rehearsal:
 
 @pytest.fixture
 def whole(deployed: Rehearsal) -> Rehearsal:
-    """The cluster with all its hosts, whatever a test before has done to them."""
+    """The cluster with all its hosts, whatever earlier tests have done to them."""
     deployed.mend()
     return deployed
 
 
 @pytest.fixture(scope="module")
 def results(deployed: Rehearsal) -> bytes:
-    """The CSV that run.yml leaves in the bucket."""
+    """The CSV that run.yml writes to the bucket."""
     deployed.mend()
     assert f"s3://{BUCKET}/results/results.csv" in deployed.playbook("run")
     return _results(deployed)
 
 
 def _photos() -> Path:
-    """Real photos where there are some; else those that are rendered for the demo."""
+    """Real photos if available, otherwise those rendered for the demo."""
     real = os.environ.get("FRUITS_TEST_PHOTOS")
     return Path(real) / "Apple" if real and Path(real, "Apple").is_dir() else SAMPLES
 
@@ -96,23 +96,25 @@ def test_a_run_leaves_what_one_process_makes(
         capture_output=True,
         check=True,
     )
-    here = _rows((tmp_path / "results.csv").read_text("utf-8"))
-    there = _rows(results)
-    assert list(there) == list(here)
-    assert there.pop("path") == here.pop("path")
-    found, made = (np.array([row[1:] for row in rows.values()], float) for rows in (there, here))
-    np.testing.assert_allclose(found, made, rtol=0, atol=1e-4)
+    local = _rows((tmp_path / "results.csv").read_text("utf-8"))
+    remote = _rows(results)
+    assert list(remote) == list(local)
+    assert remote.pop("path") == local.pop("path")
+    actual, expected = (
+        np.array([row[1:] for row in rows.values()], float) for rows in (remote, local)
+    )
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
 
 
 def test_status_tells_hosts_services_runs_and_backups(whole: Rehearsal) -> None:
-    said = whole.playbook("status")
+    output = whole.playbook("status")
     for name in ADDRESSES:
-        assert re.search(rf"{name} +{re.escape(whole.address(name))} +[0-9]+%", said)
-    assert said.count(f"version {_version(whole)}") == len(ADDRESSES)
+        assert re.search(rf"{name} +{re.escape(whole.address(name))} +[0-9]+%", output)
+    assert output.count(f"version {_version(whole)}") == len(ADDRESSES)
     for service, count in (("spark-worker", 2), ("jupyterhub", 1), ("history", 1)):
-        assert len(re.findall(rf"{service}: Up .*healthy", said)) == count
-    assert "2 of 2 registered" in said
-    assert re.search(r"last runs .*, scientist", said)
+        assert len(re.findall(rf"{service}: Up .*healthy", output)) == count
+    assert "2 of 2 registered" in output
+    assert re.search(r"last runs .*, scientist", output)
 
 
 def _version(cluster: Rehearsal) -> str:
@@ -121,7 +123,7 @@ def _version(cluster: Rehearsal) -> str:
 
 @pytest.mark.smoke
 def test_only_ssh_is_open_to_others(whole: Rehearsal) -> None:
-    """All ports of all hosts, from a machine beside them that is none of them."""
+    """All ports of all hosts, scanned from another machine in their network."""
     hosts = [whole.address(name) for name in ADDRESSES]
     store = whole.address("object-store")
     expected = {*(f"{host} 22" for host in hosts), f"{store} 7070"}
@@ -130,7 +132,7 @@ def test_only_ssh_is_open_to_others(whole: Rehearsal) -> None:
 
 
 def _open_ports(deployed: Rehearsal, hosts: list[str], ports: str, timeout_s: float) -> set[str]:
-    """Those that let a stranger connect, as "ADDRESS PORT"; others answer nothing at all."""
+    """Ports that accept connections from others, as "ADDRESS PORT"; the rest don't respond."""
     program = f"""
 import asyncio, sys
 async def scan(host, port):
@@ -146,11 +148,11 @@ async def main():
         await asyncio.gather(*(scan(*each) for each in everything[start : start + 8000]))
 asyncio.run(main())
 """
-    said = docker(
+    output = docker(
         *("run", "--rm", "--network", deployed.network, "--ulimit", "nofile=8192"),
         *("--entrypoint", "python3", f"fruits/base:{TAG}", "-c", program, *hosts),
     )
-    return set(said.splitlines())
+    return set(output.splitlines())
 
 
 def test_ssh_takes_keys_only(whole: Rehearsal) -> None:
@@ -229,8 +231,8 @@ def test_an_update_that_fails_says_how_to_go_back_and_does(
         broken = "CMD ['false']".replace("'", '"') if name == "spark-worker" else ""
         docker("build", "--quiet", "--tag", f"fruits/{name}:next", "-",
                input=f"FROM fruits/{name}:{TAG}\nLABEL rehearsal=next\n{broken}\n")  # fmt: skip
-    said = whole.playbook("deploy", "-e", "local_tag=next", check=False)
-    (back,) = set(re.findall(r"ansible-playbook ansible/deploy.yml -e version=(\S+)", said))
+    output = whole.playbook("deploy", "-e", "local_tag=next", check=False)
+    (back,) = set(re.findall(r"ansible-playbook ansible/deploy.yml -e version=(\S+)", output))
     assert back == before
     assert _version(whole) == before
 
@@ -241,14 +243,14 @@ def test_an_update_that_fails_says_how_to_go_back_and_does(
 
 
 def test_a_version_that_nobody_has_is_refused(whole: Rehearsal) -> None:
-    said = whole.playbook("deploy", "-e", "version=0.0.0-none", check=False)
-    assert "has version 0.0.0-none" in said
-    assert _version(whole) in said
+    output = whole.playbook("deploy", "-e", "version=0.0.0-none", check=False)
+    assert "has version 0.0.0-none" in output
+    assert _version(whole) in output
 
 
 @pytest.fixture(scope="module")
 def many(deployed: Rehearsal) -> int:
-    """How many photos lie below MANY: more than pass a closed gate."""
+    """Upload photos to MANY, more than a closed gate lets through; returns their number."""
     photos = sorted(_photos().rglob("*.jpg"))[:60]
     for copy in range(3):
         for photo in photos:
@@ -258,10 +260,10 @@ def many(deployed: Rehearsal) -> int:
 
 @pytest.fixture
 def gate(deployed: Rehearsal, many: int) -> Iterator[Gate]:
-    """What a run waits at when it is in the middle of its photos."""
+    """A gate that stops a run in the middle of its photos."""
     store = deployed.address("object-store")
-    with Gate(f"fruits/spark-worker:{TAG}", deployed.network, store, MANY) as made:
-        yield made
+    with Gate(f"fruits/spark-worker:{TAG}", deployed.network, store, MANY) as gate:
+        yield gate
 
 
 def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(
@@ -270,12 +272,12 @@ def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(
     run = whole.start_run(MANY, f"s3://{BUCKET}/of-many", gate)
     whole.remove_host("worker-2")
     gate.open()
-    said, _ = run.communicate(timeout=300)
-    assert run.returncode == 0, said
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
     assert len(_rows(_results(whole, "of-many"))) - 1 == many
-    said = whole.playbook("status")
-    assert re.search(r"worker-2 .*does not respond", said)
-    assert "1 of 2 registered" in said
+    output = whole.playbook("status")
+    assert re.search(r"worker-2 .*does not respond", output)
+    assert "1 of 2 registered" in output
 
 
 def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(
@@ -285,17 +287,19 @@ def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(
     saved = whole.playbook("backup")
     (key,) = set(re.findall(rf"s3://{BUCKET}/(backups/\S+gpg)", saved))
     backup = whole.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
-    assert not backup.startswith(b"\x1f\x8b")  # of gzip: not to be read by who may read the bucket
+    assert not backup.startswith(b"\x1f\x8b")  # gzip's magic number: the backup must be encrypted
     for name in ("master", "worker-2"):
         whole.remove_host(name)
-    docker("volume", "rm", f"{whole.network}-worker-2")  # its images come by SSH, every layer
+    docker(
+        "volume", "rm", f"{whole.network}-worker-2"
+    )  # all layers of its images are copied over SSH
     for name in ("master", "worker-2"):
         whole.start_host(name)
     whole.playbook("deploy")
     whole.wait_for_workers(2)
     assert _results(whole) == results
     assert "mine.ipynb" not in whole.as_scientist("ls")
-    assert "restore one first" in whole.playbook("backup", check=False)  # of an empty Hub
+    assert "restore one first" in whole.playbook("backup", check=False)  # refused for an empty Hub
     whole.playbook("restore")
     assert "mine.ipynb" in whole.as_scientist("ls")
     password = (whole.site / "ansible" / "secrets" / "scientist").read_text().strip()
@@ -307,16 +311,16 @@ def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(
 def test_a_worker_that_leaves_finishes_what_it_does(
     whole: Rehearsal, gate: Gate, many: int
 ) -> None:
-    """The role that provision.yml gives to workers that are too many."""
+    """The role that provision.yml applies to surplus workers."""
     (whole.site / "ansible" / "leave.yml").write_text(
         "- {hosts: worker-2, become: true, gather_facts: false, roles: [drain]}\n"
     )
     run = whole.start_run(MANY, f"s3://{BUCKET}/drained", gate)
-    with ThreadPoolExecutor(1) as beside:
-        leaving = beside.submit(whole.playbook, "leave", "-e", "drain_minutes=5")
-        whole.wait_for_workers(1)  # the master gives the other one no more to do
+    with ThreadPoolExecutor(1) as executor:
+        leaving = executor.submit(whole.playbook, "leave", "-e", "drain_minutes=5")
+        whole.wait_for_workers(1)  # the master assigns no more work to the other one
         gate.open()
         leaving.result()
-    said, _ = run.communicate(timeout=300)
-    assert run.returncode == 0, said
+    output, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, output
     assert len(_rows(_results(whole, "drained"))) - 1 == many

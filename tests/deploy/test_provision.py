@@ -1,4 +1,4 @@
-"""provision.yml and teardown.yml against moto's AWS; what they made is read back with boto3."""
+"""provision.yml and teardown.yml against moto's AWS; the results are checked with boto3."""
 
 import json
 import stat
@@ -42,13 +42,13 @@ SETTINGS = {
     "bucket": "rehearsal-of-fruits",
     "ssh_from": ["203.0.113.7/32"],
     "availability_zone": f"{REGION}b",
-    "drain_minutes": 0,  # the addresses that moto gives are other people's
+    "drain_minutes": 0,  # the addresses from moto belong to others
 }
 
 
 @dataclass(frozen=True)
 class Aws:
-    """An AWS of our own, and a folder that speaks to it."""
+    """A mock AWS, and a folder with playbooks that use it."""
 
     site: Path
     url: str
@@ -75,13 +75,13 @@ class Aws:
         return aws_environ(self.url)
 
     def instances(self) -> dict[str, dict[str, Any]]:
-        """The hosts that are not ended, by name."""
-        found = self.client("ec2").describe_instances()["Reservations"]
+        """Running hosts by name."""
+        reservations = self.client("ec2").describe_instances()["Reservations"]
         return {
-            next(tag["Value"] for tag in each["Tags"] if tag["Key"] == "Name"): each
-            for reservation in found
-            for each in reservation["Instances"]
-            if each["State"]["Name"] == "running"
+            next(tag["Value"] for tag in host["Tags"] if tag["Key"] == "Name"): host
+            for reservation in reservations
+            for host in reservation["Instances"]
+            if host["State"]["Name"] == "running"
         }
 
 
@@ -92,9 +92,9 @@ def aws(tmp_path: Path) -> Iterator[Aws]:
     with aws_server(tmp_path, MOTO_AMIS_PATH=str(amis)) as url:
         site = tmp_path / "site"
         make_site(site)
-        made = Aws(site, url)
-        made.settings()
-        yield made
+        server = Aws(site, url)
+        server.settings()
+        yield server
 
 
 @pytest.mark.smoke
@@ -111,7 +111,7 @@ def test_the_life_of_a_cluster(aws: Aws) -> None:
     before = aws.instances()
     key = aws.site / "ansible" / "secrets" / "fruits-eu-west-3.pem"
     private_half = key.read_text()
-    key.unlink()  # another operator's machine
+    key.unlink()  # as on another operator's machine
     aws.client("ec2").terminate_instances(InstanceIds=[before["fruits-worker-2"]["InstanceId"]])
     aws.settings(workers=3, worker_type="c7i.large")
     aws.playbook("provision")
@@ -148,12 +148,12 @@ def _check_hosts(aws: Aws) -> None:
 
 def _check_network(aws: Aws) -> None:
     (group,) = {g["GroupId"] for h in aws.instances().values() for g in h["SecurityGroups"]}
-    (found,) = aws.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
+    (details,) = aws.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
     rules = {}
-    for rule in found["IpPermissions"]:
+    for rule in details["IpPermissions"]:
         assert not rule["Ipv6Ranges"]
-        sources = {each["CidrIp"] for each in rule["IpRanges"]}
-        sources |= {each["GroupId"] for each in rule["UserIdGroupPairs"]}
+        sources = {source["CidrIp"] for source in rule["IpRanges"]}
+        sources |= {source["GroupId"] for source in rule["UserIdGroupPairs"]}
         rules[rule["IpProtocol"], rule.get("FromPort"), rule.get("ToPort")] = sources
     among = rules.pop(("-1", None, None), None) or rules.pop(("-1", -1, -1))
     assert among == {group}
@@ -207,11 +207,11 @@ def _check_key(aws: Aws) -> None:
 
 
 def _check_inventory(aws: Aws) -> None:
-    """What the other playbooks will find, with a secret of Ansible Vault among the settings."""
+    """The inventory of the other playbooks, with an Ansible Vault secret in the settings."""
     settings = aws.site / "ansible" / "cluster.yml"
     before = settings.read_text()
     settings.write_text(before + "spark_secret: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  3031\n")
-    said = subprocess.run(
+    output = subprocess.run(
         [Path(sys.executable).with_name("ansible-inventory"), "--list"],
         cwd=aws.site,
         env=aws.environ,
@@ -219,19 +219,19 @@ def _check_inventory(aws: Aws) -> None:
         check=True,
     ).stdout
     settings.write_text(before)
-    found = json.loads(said)
-    assert found["spark_master"]["hosts"] == ["fruits-master"]
-    assert sorted(found["spark_workers"]["hosts"]) == ["fruits-worker-1", "fruits-worker-2"]
-    for name, host in found["_meta"]["hostvars"].items():
+    inventory = json.loads(output)
+    assert inventory["spark_master"]["hosts"] == ["fruits-master"]
+    assert sorted(inventory["spark_workers"]["hosts"]) == ["fruits-worker-1", "fruits-worker-2"]
+    for name, host in inventory["_meta"]["hostvars"].items():
         instance = aws.instances()[name]
         assert host["ansible_host"] == {"__ansible_unsafe": instance["PublicIpAddress"]}
         assert host["private_address"] == {"__ansible_unsafe": instance["PrivateIpAddress"]}
 
 
 def _check_teardown(aws: Aws) -> None:
-    """The bucket stays unless it is named."""
+    """The bucket is kept unless its name is passed."""
     s3, ec2 = aws.client("s3"), aws.client("ec2")
-    with pytest.raises(ClientError, match="403"):  # this speaks no TLS
+    with pytest.raises(ClientError, match="403"):  # the request is not over TLS
         s3.put_object(Bucket=SETTINGS["bucket"], Key="photos/a.jpg", Body=b"one")
     s3.delete_bucket_policy(Bucket=SETTINGS["bucket"])
     s3.put_object(Bucket=SETTINGS["bucket"], Key="photos/a.jpg", Body=b"one")
@@ -248,8 +248,8 @@ def _check_teardown(aws: Aws) -> None:
     assert not aws.client("ssm").describe_parameters()["Parameters"]
     tagged = [{"Name": "tag-key", "Values": ["fruits:cluster"]}]
     for kind in ("vpcs", "subnets", "security_groups", "internet_gateways", "route_tables"):
-        found = getattr(ec2, f"describe_{kind}")(Filters=tagged)
-        assert not found["".join(word.title() for word in kind.split("_"))], kind
+        response = getattr(ec2, f"describe_{kind}")(Filters=tagged)
+        assert not response["".join(word.title() for word in kind.split("_"))], kind
     assert not (aws.site / "ansible" / "secrets" / "fruits-eu-west-3.pem").exists()
     assert s3.get_object(Bucket=SETTINGS["bucket"], Key="photos/a.jpg")["Body"].read() == b"two"
 
@@ -289,17 +289,17 @@ def test_a_region_outside_the_european_union_is_refused(aws: Aws, region: str, n
     aws.settings(region=region)
     log = aws.site.parent / "moto.log"
     before = log.read_text()
-    said = aws.playbook(name, check=False)
-    assert "inside the European Union" in said
-    assert "eu-west-3" in said  # those that can be
-    assert log.read_text() == before  # nothing was asked of AWS, not even in reading
+    output = aws.playbook(name, check=False)
+    assert "inside the European Union" in output
+    assert "eu-west-3" in output  # the allowed regions
+    assert log.read_text() == before  # no request to AWS, not even a read
 
 
 def test_a_bucket_outside_the_european_union_is_refused(aws: Aws) -> None:
     aws.client("s3", "us-east-1").create_bucket(Bucket=SETTINGS["bucket"])
-    said = aws.playbook("provision", check=False)
-    assert "is in us-east-1" in said
-    assert "inside the European Union" in said
+    output = aws.playbook("provision", check=False)
+    assert "is in us-east-1" in output
+    assert "inside the European Union" in output
     assert aws.instances() == {}
     assert not aws.client("ec2").describe_key_pairs()["KeyPairs"]
 

@@ -1,7 +1,7 @@
-"""Images by AWS's registry: pushed by the operator, pulled by hosts.
+"""Images in AWS's registry: pushed by the operator, pulled by the hosts.
 
-Its API is moto's, the registry itself Debian's, under the name that AWS would give it. What the
-operator's Docker does, that of worker-2 does here: this machine is asked to trust nothing.
+The API is moto's; the registry is Debian's, under the name that AWS would give it. The Docker
+engine of worker-2 acts as the operator's, so that this machine need not trust its certificate.
 """
 
 import subprocess
@@ -27,7 +27,7 @@ PULLERS = ("master", "worker-1")
 
 @pytest.fixture
 def environ(rehearsal: Rehearsal, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """That of an operator: AWS, a Docker with small images to deploy, hosts that know the name."""
+    """An operator's environment: AWS, Docker with small images, hosts that resolve the registry."""
     image = f"fruits/rehearsal-registry:{TAG}"
     docker("build", "--quiet", "--tag", image, "--build-arg", f"NAME={REGISTRY}",
            ROOT / "tests" / "deploy" / "registry")  # fmt: skip
@@ -50,7 +50,7 @@ def environ(rehearsal: Rehearsal, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def _write_playbooks(rehearsal: Rehearsal) -> None:
-    """The parts of deploy.yml that are tried here."""
+    """The parts of deploy.yml that are tested here."""
     every = {
         "hosts": "spark_master:spark_workers",
         "become": True,
@@ -58,14 +58,14 @@ def _write_playbooks(rehearsal: Rehearsal) -> None:
     }
     version = {"ansible.builtin.include_role": {"name": "images", "tasks_from": "version"}}
     local = {"hosts": "localhost", "gather_facts": False, "tasks": [version]}
-    some = {"hosts": ":".join(PULLERS), "become": True, "gather_facts": False, "roles": ["images"]}
-    for name, plays in (("docker", [every]), ("images", [local, some])):
+    pull = {"hosts": ":".join(PULLERS), "become": True, "gather_facts": False, "roles": ["images"]}
+    for name, plays in (("docker", [every]), ("images", [local, pull])):
         (rehearsal.site / "ansible" / f"{name}.yml").write_text(yaml.safe_dump(plays))
 
 
 @contextmanager
 def _forwarded(rehearsal: Rehearsal, socket: Path) -> Iterator[str]:
-    """The address of worker-2's Docker on this machine."""
+    """Forward worker-2's Docker socket to this machine; yields its address."""
     options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
     tunnel = subprocess.Popen(
         [
@@ -86,21 +86,23 @@ def _forwarded(rehearsal: Rehearsal, socket: Path) -> Iterator[str]:
 
 
 def _ids(rehearsal: Rehearsal, host: str, tag: str) -> dict[str, str]:
-    """Of the images of that tag on a host: name and ID."""
-    said = rehearsal.on(host, "docker", "image", "ls", "--no-trunc", "--format",
+    """Names and IDs of the images with that tag on a host."""
+    output = rehearsal.on(host, "docker", "image", "ls", "--no-trunc", "--format",
                         "{{.Repository}} {{.ID}} {{.Tag}}")  # fmt: skip
-    rows = [line.split() for line in said.splitlines()]
-    return {name: id_ for name, id_, found in rows if found == tag}
+    rows = [line.split() for line in output.splitlines()]
+    return {name: id_ for name, id_, image_tag in rows if image_tag == tag}
 
 
 def test_images_go_through_the_registry(rehearsal: Rehearsal, environ: dict[str, str]) -> None:
-    asked = ("-e", "local_tag=small", "-e", f"registry={REGISTRY}")
-    rehearsal.playbook("images", *asked, environ=environ)
-    made = _ids(rehearsal, "worker-2", "small")
+    options = ("-e", "local_tag=small", "-e", f"registry={REGISTRY}")
+    rehearsal.playbook("images", *options, environ=environ)
+    pushed = _ids(rehearsal, "worker-2", "small")
     (version,) = {tag for tag in _tags(rehearsal, "master") if tag.startswith("9.9-")}
-    here, there = (_ids(rehearsal, name, version) for name in PULLERS)
-    assert here == {name: made[name] for name in ("fruits/spark-master", "fruits/jupyterhub")}
-    assert there == {"fruits/spark-worker": made["fruits/spark-worker"]}
+    on_master, on_worker = (_ids(rehearsal, name, version) for name in PULLERS)
+    assert on_master == {
+        name: pushed[name] for name in ("fruits/spark-master", "fruits/jupyterhub")
+    }
+    assert on_worker == {"fruits/spark-worker": pushed["fruits/spark-worker"]}
 
     ecr = boto3.client(
         "ecr",
@@ -110,24 +112,24 @@ def test_images_go_through_the_registry(rehearsal: Rehearsal, environ: dict[str,
         aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
     )
     repositories = ecr.describe_repositories()["repositories"]
-    assert sorted(each["repositoryName"] for each in repositories) == sorted(made)
-    assert all(each["imageScanningConfiguration"]["scanOnPush"] for each in repositories)
+    assert sorted(item["repositoryName"] for item in repositories) == sorted(pushed)
+    assert all(item["imageScanningConfiguration"]["scanOnPush"] for item in repositories)
 
-    assert set(changes(rehearsal.playbook("images", *asked, environ=environ)).values()) == {0}
+    assert set(changes(rehearsal.playbook("images", *options, environ=environ)).values()) == {0}
 
     assert PASSWORD not in (rehearsal.site / "playbooks.log").read_text()
     for name in PULLERS:
         search = f"grep -rlF {PASSWORD} /root /home /tmp /var/tmp /etc; true"
         assert not rehearsal.on(name, "sh", "-c", search).strip()
 
-    # Back to it, when no host has it any more, nor the operator.
+    # Roll back to the version when neither a host nor the operator has it any more.
     for name in ADDRESSES:
         every = _ids(rehearsal, name, version) | _ids(rehearsal, name, "small")
         rehearsal.on(name, "docker", "image", "rm", "--force", *every.values())
-    rehearsal.playbook("images", *asked, "-e", f"version={version}", environ=environ)
+    rehearsal.playbook("images", *options, "-e", f"version={version}", environ=environ)
     assert (_ids(rehearsal, "master", version), _ids(rehearsal, "worker-1", version)) == (
-        here,
-        there,
+        on_master,
+        on_worker,
     )
 
 

@@ -1,7 +1,7 @@
-"""EC2's instance metadata service, version 2, as far as credentials of a role go.
+"""The part of EC2's instance metadata service (version 2) that provides role credentials.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
-Without a token, which takes a PUT, it answers 401: it is for instances with IMDSv2 alone.
+Requests without a token, obtained with a PUT, get a 401, as on instances that require IMDSv2.
 """
 
 import datetime
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROLE = "fruits-host"
-CREDENTIALS = Path("/root/role.json")  # AccessKeyId and SecretAccessKey, of the store in the test
+CREDENTIALS = Path("/root/role.json")  # AccessKeyId and SecretAccessKey of the test's object store
 TOKEN = secrets.token_hex(16)
 
 
@@ -43,7 +43,7 @@ def _credentials() -> dict[str, object]:
         "Type": "AWS-HMAC",
         "LastUpdated": f"{now.isoformat()}Z",
         "Expiration": f"{(now + datetime.timedelta(hours=6)).isoformat()}Z",
-        "Token": None,  # the object store knows no session tokens
+        "Token": None,  # the object store doesn't support session tokens
         **json.loads(CREDENTIALS.read_text()),
     }
 
