@@ -1,4 +1,4 @@
-"""Features that are made up: those of a label lie about a centre of its own."""
+"""Synthetic features: each label is a cluster around its own centre."""
 
 import numpy as np
 

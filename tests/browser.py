@@ -1,4 +1,4 @@
-"""Headless Chromium, and the Hub's login page in it."""
+"""Headless Chromium, and logging in to the Hub with it."""
 
 import shutil
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def browser_or_skip() -> Iterator["Browser"]:
-    """Chromium, until the generator is closed."""
+    """Yield a headless Chromium; skip the test if none is installed."""
     from playwright.sync_api import sync_playwright
 
     if not (chromium := shutil.which("chromium") or shutil.which("google-chrome")):
@@ -26,7 +26,7 @@ def browser_or_skip() -> Iterator["Browser"]:
 
 
 def log_in(page: "Page", user: str, password: str) -> None:
-    """On the login page."""
+    """Fill in and submit the login page."""
     page.fill("#username_input", user)
     page.fill("#password_input", password)
     page.click("#login_submit")

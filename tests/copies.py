@@ -1,13 +1,13 @@
-"""A folder of photos with their results, made once and copied for each test that changes it."""
+"""Copies photos and their results for tests that modify them."""
 
 import json
 import shutil
 from pathlib import Path
 
 
-def copy_results(made: Path, home: Path) -> None:
-    """`made`/photos and `made`/results into `home`, whose results follow the copied photos."""
-    shutil.copytree(made, home, dirs_exist_ok=True)  # with the times, by which photos are known
+def copy_results(source: Path, home: Path) -> None:
+    """Copy photos and results from `source` to `home`; the copied results refer to the copies."""
+    shutil.copytree(source, home, dirs_exist_ok=True)  # keeps times, which identify photos
     manifest = home / "results" / "manifest.json"
     facts = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**facts, "photos": str(home / "photos")}, indent=2) + "\n")

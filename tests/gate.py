@@ -1,7 +1,7 @@
-"""A gate in front of an object store: the middle of a run is a place where it waits.
+"""A proxy in front of an object store that pauses a run midway.
 
-The first photos of a prefix pass; the others are held until the test opens the gate. What else is
-asked of the store passes at once.
+The first requests for photos under a prefix pass; the rest are held until the test opens the gate.
+All other requests pass immediately.
 """
 
 import subprocess
@@ -11,10 +11,10 @@ from leftovers import LABEL
 
 PORT = 7071
 LET_THROUGH = 20
-"""Photos that pass a closed gate: the run has featurized some when it waits."""
+"""Number of photos that pass a closed gate, so that the run has already featurized some."""
 
-# Bytes are passed on as they are, so that signatures hold. A GET has no body and each comes in one
-# piece: whatever begins like one is one.
+# Bytes are forwarded unchanged, so that signatures stay valid. GET requests have no body and arrive
+# in one piece, so data that starts like one is one.
 _PROGRAM = """
 import asyncio, signal, sys
 store, begin, left = sys.argv[1], sys.argv[2].encode(), int(sys.argv[3])
@@ -38,10 +38,10 @@ async def main():
             writer.close()
     async def serve(reader, writer):
         try:
-            there = await asyncio.open_connection(store, 7070)
+            up = await asyncio.open_connection(store, 7070)
         except OSError:
             return writer.close()
-        await asyncio.gather(pass_on(reader, there[1], True), pass_on(there[0], writer, False))
+        await asyncio.gather(pass_on(reader, up[1], True), pass_on(up[0], writer, False))
     server = await asyncio.start_server(serve, "0.0.0.0", int(sys.argv[4]))
     print("listening", flush=True)
     await server.serve_forever()
@@ -50,10 +50,10 @@ asyncio.run(main())
 
 
 class Gate:
-    """The gate, in a container of its own, until the end of `with`."""
+    """The gate, in its own container, removed at the end of the `with` block."""
 
     def __init__(self, image: str, network: str, store: str, photos: str):
-        """`store`: the object store's name or address in the network; `photos`: an s3:// prefix."""
+        """`store` is the name or address of the object store, `photos` an s3:// prefix."""
         begin = f"GET /{photos.removeprefix('s3://')}/"
         self._id = _docker(
             *("run", "--detach", "--label", LABEL, "--network", network),
@@ -66,7 +66,7 @@ class Gate:
 
     @property
     def environ(self) -> list[str]:
-        """What `env` needs to send a run through the gate, its workers too."""
+        """Arguments of `env` that route a run and its workers through the gate."""
         conf = f"spark.executorEnv.AWS_ENDPOINT_URL={self._url}"
         return [
             f"AWS_ENDPOINT_URL={self._url}",
@@ -74,7 +74,7 @@ class Gate:
         ]
 
     def wait_until_held(self) -> None:
-        """Returns when a photo waits, so that the run is in the middle."""
+        """Wait until a photo is held, when the run is midway."""
         self._wait_for("held")
 
     def open(self) -> None:
@@ -88,8 +88,8 @@ class Gate:
 
     def _wait_for(self, word: str, timeout_s: float = 240) -> None:
         end = time.monotonic() + timeout_s
-        while word not in (said := _docker("logs", self._id)).split():
-            assert time.monotonic() < end, f"after {timeout_s} s the gate says no {word!r}: {said}"
+        while word not in (logs := _docker("logs", self._id)).split():
+            assert time.monotonic() < end, f"after {timeout_s} s the gate says no {word!r}: {logs}"
             time.sleep(0.2)
 
 

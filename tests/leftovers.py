@@ -1,4 +1,4 @@
-"""What a test run that was killed has left on this machine: found, ended, and said."""
+"""Finds, removes and reports what a killed test run left on this machine."""
 
 import os
 import signal
@@ -10,21 +10,21 @@ import pytest
 
 _MARK = "FRUITS_TEST_RUN"
 LABEL = "fruits.tests"
-"""The label of containers that tests start by themselves."""
+"""The label of containers that tests start directly."""
 
 
 def mark_this_run() -> None:
-    """Every process that this run starts tells by its environment whose it is."""
+    """Set an environment variable that identifies the processes of this run."""
     os.environ[_MARK] = f"{os.getpid()}:{_began(os.getpid())}"
 
 
 def end_processes() -> list[str]:
-    """Ends what test runs that are no more have left running; their command lines."""
+    """Kill processes left by test runs that have ended, and return their command lines."""
     ended = []
     for folder in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):  # it has ended, or is another user's
+        with suppress(OSError):  # it has exited or belongs to another user
             environ = (folder / "environ").read_text("utf-8", "replace").split("\0")
-            run = next((each for each in environ if each.startswith(f"{_MARK}=")), None)
+            run = next((entry for entry in environ if entry.startswith(f"{_MARK}=")), None)
             if run and not _is_running(run.partition("=")[2]):
                 command = (folder / "cmdline").read_text("utf-8", "replace").replace("\0", " ")
                 os.kill(int(folder.name), signal.SIGKILL)
@@ -38,7 +38,7 @@ def _is_running(run: str) -> bool:
 
 
 def _began(process: int) -> str | None:
-    """When it was started, in ticks since the machine was; None: there is no such process."""
+    """Start time in clock ticks since boot, or None if there is no such process."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text()
     except OSError:
@@ -47,16 +47,16 @@ def _began(process: int) -> str | None:
 
 
 def remove_containers(*filters: str) -> list[str]:
-    """Removes containers, networks and volumes that fit one of these filters of Docker's; their
-    names."""
+    """Remove containers, networks and volumes matching any of these Docker filters, and return
+    their names."""
     removed = []
     for kind, command in (
         ("container", ["ps", "--all", "--format", "{{.Names}}"]),
         ("network", ["network", "ls", "--format", "{{.Name}}"]),
         ("volume", ["volume", "ls", "--format", "{{.Name}}"]),
     ):
-        for each in filters:
-            for name in _docker(*command, "--filter", each).split():
+        for condition in filters:
+            for name in _docker(*command, "--filter", condition).split():
                 force = [] if kind == "network" else ["--force"]
                 _docker(kind, "rm", *force, *(["--volumes"] if kind == "container" else []), name)
                 removed.append(f"{kind} {name}")
@@ -64,12 +64,12 @@ def remove_containers(*filters: str) -> list[str]:
 
 
 def say(config: pytest.Config, cleaned: list[str]) -> None:
-    """Tells what was cleaned up, whatever else of the output is captured."""
+    """Report what was cleaned up, even if pytest captures output."""
     terminal = config.pluginmanager.getplugin("terminalreporter")
     if cleaned and terminal:
         terminal.write_line("\nLeft by a test run that was killed, and cleaned up:")
-        for each in cleaned:
-            terminal.write_line(f"  {each}")
+        for line in cleaned:
+            terminal.write_line(f"  {line}")
 
 
 def _docker(*words: str) -> str:

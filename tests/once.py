@@ -1,4 +1,4 @@
-"""What is made once for all processes that share the tests."""
+"""Creates expensive test data once for all pytest-xdist processes."""
 
 import fcntl
 import shutil
@@ -11,15 +11,17 @@ import pytest
 def made_once(
     folders: pytest.TempPathFactory, name: str, make: Callable[[Path], None], worker: str
 ) -> Path:
-    """The folder `name` of this run of the tests, filled by `make` in the process that asks first;
-    to read. `worker` is the name that pytest-xdist gives this process."""
+    """The read-only folder `name` of this test run; the first process that needs it calls `make`.
+
+    `worker` is the pytest-xdist name of this process.
+    """
     run = folders.getbasetemp()
     home = (run if worker == "master" else run.parent) / name
     with open(home.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = home.with_suffix(".done")
         if not done.exists():
-            shutil.rmtree(home, ignore_errors=True)  # where another process failed
+            shutil.rmtree(home, ignore_errors=True)  # left by a process that failed
             home.mkdir()
             make(home)
             done.touch()

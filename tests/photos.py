@@ -1,4 +1,4 @@
-"""Photos that tests make up."""
+"""Photos generated for tests."""
 
 import io
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 from PIL import Image
 
 ODD = ["it's an apple.jpg", "100% #1.png", "poire à 3 €.webp", "🍎.JPG", 'a "b", c.jpeg']
-"""Names that have broken programs."""
+"""File names that often break programs."""
 
 
 def save(
     folder: Path, name: str, colour: str | tuple[int, ...] = "red", size: tuple[int, int] = (60, 40)
 ) -> Path:
-    """A small picture of one colour, in the format that its name tells."""
+    """Save a small picture of one colour, in the format of its extension."""
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", size, colour).save(path)
@@ -20,7 +20,7 @@ def save(
 
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
-    """A picture as a file of this kind."""
+    """The bytes of a picture encoded in this format."""
     out = io.BytesIO()
     image.save(out, kind, **({"speed": 10} if kind == "AVIF" else {}), **options)
     return out.getvalue()

@@ -1,14 +1,14 @@
-"""Ports of this machine."""
+"""Free ports on this machine."""
 
 import socket
 
 
 def free_ports(count: int) -> list[int]:
-    """So many ports at which nothing listens yet."""
+    """Return that many ports on which nothing is listening."""
     sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
+    for sock in sockets:
+        sock.bind(("127.0.0.1", 0))
+    ports = [sock.getsockname()[1] for sock in sockets]
+    for sock in sockets:
+        sock.close()
     return ports

@@ -1,4 +1,4 @@
-"""The page's server in this process, and a browser of few words."""
+"""Runs the page's server in this process, and sends requests to it."""
 
 import asyncio
 import threading
@@ -26,7 +26,7 @@ class Nobody(RequestHandler):
 
 
 def serving(user: type[RequestHandler], places: dict[str, str]) -> Iterator[str]:
-    """The page's address, with these results by name, for a user of the Hub or for nobody."""
+    """Yield the URL of a page that serves `places` (results by name) to this kind of user."""
     (port,) = free_ports(1)
     loop, ready = asyncio.new_event_loop(), threading.Event()
 
@@ -48,7 +48,7 @@ def serving(user: type[RequestHandler], places: dict[str, str]) -> Iterator[str]
 def ask(url: str, data: bytes | None = None, **headers: str) -> tuple[int, str]:
     request = urllib.request.Request(url, data, headers)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.read().decode()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -1,4 +1,4 @@
-"""What tests share that need Spark: a session, and a classifier made by it."""
+"""Fixtures for tests that need Spark: a session, and results computed with it."""
 
 import os
 import shutil
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session", autouse=True)
 def java() -> None:
-    """Also for those tests whose Spark runs in a process of its own."""
+    """Skip all tests here if Java is missing, also those that run Spark in a subprocess."""
     if not shutil.which("java"):
         pytest.skip("Spark needs Java, and there is none")
-    # The better compiler never earns here what it costs, nor do threads that collect garbage.
+    # Runs are too short for the optimising compiler or parallel garbage collection to pay off.
     os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 
@@ -42,8 +42,10 @@ def spark(java: None, s3_endpoint: str) -> Iterator["SparkSession"]:
 
 @pytest.fixture(scope="session")
 def small(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """`photos`: a dozen small samples of three labels, at two depths, and one photo with no label;
-    `results` of a first run; to read."""
+    """A read-only folder with `photos` and the `results` of a first run.
+
+    The photos are twelve small samples of three labels, at two depths, and one without a label.
+    """
 
     def make(home: Path) -> None:
         for kind in ("Banana", "Apple/Red", "Kiwi"):
@@ -63,7 +65,7 @@ def small(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory, worke
 def classified(
     spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> Path:
-    """`photos` of KINDS, and `results` with a classifier of six views, by SETTINGS; to read."""
+    """A read-only folder with `photos` of KINDS, and `results` with a classifier of six views."""
 
     def make(home: Path) -> None:
         for kind in KINDS:

@@ -1,4 +1,4 @@
-"""Photos and results in S3: the same as in folders, without a lock."""
+"""Photos and results in S3 behave as in folders, but without a lock."""
 
 import json
 import shutil
@@ -54,7 +54,7 @@ def test_photos_in_a_bucket_give_the_same_results_as_in_a_folder(
     assert manifest(remote)["counts"]["featurized"] == 1
 
 
-def test_of_two_runs_at_once_one_ends_with_a_line_and_loses_nothing(
+def test_concurrent_run_is_refused_and_loses_nothing(
     spark: "SparkSession",
     photos: Path,
     settings: Settings,
@@ -68,7 +68,7 @@ def test_of_two_runs_at_once_one_ends_with_a_line_and_loses_nothing(
         return pipeline.run(spark, str(photos), address, settings, Silent())
 
     def while_another_runs(*args: Any) -> Any:
-        monkeypatch.undo()  # the other run has the CSV to itself
+        monkeypatch.undo()  # the other run uses the real make_csv
         theirs.append(run())
         return make_csv(*args)
 
@@ -82,10 +82,10 @@ def test_of_two_runs_at_once_one_ends_with_a_line_and_loses_nothing(
         ):
             run()
 
-    both_at_once()  # the first results, and
+    both_at_once()  # creates results
     before = csv()
     save(photos / "Plum", "new.jpg", "purple")
-    both_at_once()  # an update
+    both_at_once()  # updates them
     assert csv().count(b"\n") == before.count(b"\n") + 1
     body = s3_client().get_object(Bucket=s3, Key="results/manifest.json")["Body"].read()
     assert json.loads(body)["features"] == theirs[-1].features
@@ -95,7 +95,7 @@ def test_of_two_runs_at_once_one_ends_with_a_line_and_loses_nothing(
     assert again.features == theirs[-1].features
 
 
-def test_an_erasure_that_finds_nothing_keeps_a_run_at_work_from_naming_what_it_removed(
+def test_erasure_without_matches_invalidates_concurrent_runs(
     spark: "SparkSession", photos: Path, settings: Settings, s3: str
 ) -> None:
     address = f"s3://{s3}/results"

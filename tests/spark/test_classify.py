@@ -1,4 +1,4 @@
-"""Train, evaluate and predict, on real features of the sample photos."""
+"""Training, evaluation and prediction with real features of the sample photos."""
 
 import json
 import os
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def home(classified: Path, tmp_path: Path) -> Path:
-    """A copy, to change."""
+    """A copy that tests may modify."""
     copy_results(classified, tmp_path)
     return tmp_path
 
@@ -45,40 +45,38 @@ def opened(home: Path) -> Results:
 
 
 def training(home: Path) -> Training:
-    found = opened(home).current().classifier
-    assert found is not None
-    return found
+    classifier = opened(home).current().classifier
+    assert classifier is not None
+    return classifier
 
 
-def test_what_training_leaves(classified: Path) -> None:
+def test_training_stores_the_classifier_and_updates_the_report(classified: Path) -> None:
     manifest = opened(classified).current()
-    told = training(classified)
-    assert told.views == 6
-    assert told.photos == sum(count for label, count in manifest.labels.items() if label)
-    assert told.labels == len([label for label in manifest.labels if label])
-    assert told.trained_on == "views"
+    trained = training(classified)
+    assert trained.views == 6
+    assert trained.photos == sum(count for label, count in manifest.labels.items() if label)
+    assert trained.labels == len([label for label in manifest.labels if label])
+    assert trained.trained_on == "views"
     assert manifest.examples == manifest.views
-    low, high = told.accuracy_interval or (1, 0)
-    assert low <= (told.accuracy or 0) <= high
+    low, high = trained.accuracy_interval or (1, 0)
+    assert low <= (trained.accuracy or 0) <= high
     page = (classified / "results" / "report.html").read_text()
     assert "Confusion matrix" in page
-    assert f"trained on {told.photos} photos" in page
+    assert f"trained on {trained.photos} photos" in page
 
 
-def test_training_again_featurizes_nothing_and_says_the_same(
+def test_training_again_featurizes_nothing_and_gives_the_same_classifier(
     spark: "SparkSession", home: Path
 ) -> None:
     before = Predictor(str(home / "results"), SETTINGS).classifier.to_bytes()
     views = opened(home).current().views
-    shutil.rmtree(home / "photos")  # they aren't even looked at
+    shutil.rmtree(home / "photos")  # training doesn't read them
     classify.train(spark, str(home / "results"), SETTINGS, progress=Silent())
     assert opened(home).current().views == views
     assert Predictor(str(home / "results"), SETTINGS).classifier.to_bytes() == before
 
 
-def test_new_photos_alone_are_featurized_and_gone_ones_leave(
-    spark: "SparkSession", home: Path
-) -> None:
+def test_training_adds_new_photos_and_drops_deleted_ones(spark: "SparkSession", home: Path) -> None:
     results = str(home / "results")
     (home / "photos" / "Lime" / "lime_03.jpg").unlink()
     shutil.copytree(SAMPLES / "Pear", home / "photos" / "Pear")
@@ -93,9 +91,7 @@ def test_new_photos_alone_are_featurized_and_gone_ones_leave(
     assert len(set(examples.paths)) == training(home).photos
 
 
-def test_photos_that_have_changed_since_are_left_out_with_their_label(
-    spark: "SparkSession", home: Path
-) -> None:
+def test_labels_whose_photos_have_changed_are_left_out(spark: "SparkSession", home: Path) -> None:
     results = str(home / "results")
     manifest = opened(home).current()
     keys = json.loads((home / "results" / "manifest.json").read_text())
@@ -121,7 +117,7 @@ def test_photos_that_have_changed_since_are_left_out_with_their_label(
         classify.train(spark, results, SETTINGS, views=6, progress=Silent())
 
 
-def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(
+def test_stored_features_suffice_with_one_view_or_without_photos(
     spark: "SparkSession", home: Path
 ) -> None:
     results = str(home / "results")
@@ -139,7 +135,7 @@ def test_stored_features_alone_do_when_asked_or_when_the_photos_are_gone(
     assert training(home).views == 1
 
 
-def test_spark_and_one_process_say_the_same(spark: "SparkSession", classified: Path) -> None:
+def test_spark_and_the_local_predictor_agree(spark: "SparkSession", classified: Path) -> None:
     predictor = Predictor(str(classified / "results"), SETTINGS)
     table = classify.predict(
         spark, str(classified / "results"), str(classified / "photos"), SETTINGS, Silent()
@@ -156,7 +152,7 @@ def test_spark_and_one_process_say_the_same(spark: "SparkSession", classified: P
         assert row["confident"] == prediction.confident
 
 
-def test_the_nearest_photos_are_those_of_the_photo_itself_first(classified: Path) -> None:
+def test_the_nearest_photo_of_a_training_photo_is_itself(classified: Path) -> None:
     predictor = Predictor(str(classified / "results"), SETTINGS)
     path = "Banana/banana_02.jpg"
     prediction = predictor.predict((classified / "photos" / path).read_bytes())
@@ -165,16 +161,16 @@ def test_the_nearest_photos_are_those_of_the_photo_itself_first(classified: Path
     assert len(others) == 2
 
 
-def test_evaluation_counts_what_it_can_not_judge(
+def test_evaluation_counts_photos_it_can_not_score(
     spark: "SparkSession", home: Path, tmp_path: Path
 ) -> None:
     test = tmp_path / "test"
-    for kind in ("Banana", "Kiwi", "Pear"):  # it has never heard of pears
+    for kind in ("Banana", "Kiwi", "Pear"):  # the classifier doesn't know pears
         shutil.copytree(SAMPLES / kind, test / kind)
     (test / "Kiwi" / "broken.jpg").write_bytes(b"")
     (test / "notes.txt").write_text("no photo")
-    found = classify.evaluate(spark, str(home / "results"), str(test), SETTINGS, Silent())
-    evaluation = found.evaluation
+    result = classify.evaluate(spark, str(home / "results"), str(test), SETTINGS, Silent())
+    evaluation = result.evaluation
     on_photos = evaluation.on_photos
     assert on_photos is not None
     count = {kind: len(list((SAMPLES / kind).iterdir())) for kind in ("Banana", "Kiwi", "Pear")}
@@ -182,24 +178,24 @@ def test_evaluation_counts_what_it_can_not_judge(
     assert (on_photos.rejects, on_photos.ignored) == (1, 1)
     assert on_photos.other_photos == count["Pear"]
     assert 0 <= (on_photos.other_photos_not_confident or 0) <= 1
-    assert evaluation.metrics["accuracy"] == 1  # these it was trained on
+    assert evaluation.metrics["accuracy"] == 1  # it was trained on these photos
     assert (evaluation.baselines["most_frequent"].accuracy or 0) < 1
     assert sum(pair.photos for pair in evaluation.confusion) == evaluation.photos
     assert "coarse_accuracy" in evaluation.metrics  # Apple/Green, Apple/Red …
-    assert found.photos.num_rows == sum(count.values()) + 1
+    assert result.photos.num_rows == sum(count.values()) + 1
     assert "photos that were given" in (home / "results" / "report.html").read_text()
 
 
-def test_cross_validation_tells_photo_by_photo(classified: Path) -> None:
-    found = classify.cross_validate(str(classified / "results"))
-    rows = found.photos.to_pylist()
+def test_cross_validation_returns_a_prediction_per_photo(classified: Path) -> None:
+    result = classify.cross_validate(str(classified / "results"))
+    rows = result.photos.to_pylist()
     right = sum(row["predictions"][0] == row["label"] for row in rows)
-    assert right / len(rows) == pytest.approx(found.evaluation.metrics["accuracy"])
-    assert found.evaluation.metrics["accuracy"] == pytest.approx(training(classified).accuracy)
+    assert right / len(rows) == pytest.approx(result.evaluation.metrics["accuracy"])
+    assert result.evaluation.metrics["accuracy"] == pytest.approx(training(classified).accuracy)
 
 
 @pytest.mark.parametrize("refit", [False, True])
-def test_an_erased_photo_leaves_what_was_trained_on(
+def test_erased_photo_is_removed_from_the_training_data(
     spark: "SparkSession", home: Path, refit: bool
 ) -> None:
     path = "Lime/lime_03.jpg"
@@ -217,7 +213,7 @@ def test_an_erased_photo_leaves_what_was_trained_on(
         assert len(list((home / "results" / "models").iterdir())) == 2
 
 
-def test_too_little_left_leaves_no_classifier(spark: "SparkSession", home: Path) -> None:
+def test_erasing_too_much_removes_the_classifier(spark: "SparkSession", home: Path) -> None:
     kinds = [f"{kind}/" for kind in KINDS if kind != "Kiwi"]
     erase(spark, str(home / "results"), kinds, refit=True, progress=Silent())
     manifest = opened(home).current()
@@ -233,7 +229,7 @@ def test_too_little_left_leaves_no_classifier(spark: "SparkSession", home: Path)
         (["Lime/a.png", "Lemon/b.png"], "at least two different photos"),
     ],
 )
-def test_what_can_not_be_learnt_is_said(
+def test_too_few_photos_or_labels_are_refused(
     spark: "SparkSession", tmp_path: Path, photos: list[str], words: str
 ) -> None:
     for i, name in enumerate(photos):
@@ -247,7 +243,7 @@ def test_what_can_not_be_learnt_is_said(
     assert (tmp_path / "results" / "manifest.json").read_text() == before
 
 
-def test_other_folders_than_the_classifier_knows_are_refused(
+def test_evaluation_without_known_labels_is_refused(
     spark: "SparkSession", classified: Path
 ) -> None:
     with pytest.raises(PhotosError, match="in a folder that the classifier knows: Banana"):
@@ -256,8 +252,8 @@ def test_other_folders_than_the_classifier_knows_are_refused(
         )
 
 
-def test_what_version_0_1_0_trained_is_read(home: Path) -> None:
-    """Its names for a few things were others."""
+def test_classifier_of_version_0_1_0_is_read(home: Path) -> None:
+    """Version 0.1.0 used other names for some fields."""
     store = opened(home)
     former = Predictor(str(home / "results"), SETTINGS).classifier
     name = store.current().models["classifier"]
@@ -295,7 +291,9 @@ def test_a_classifier_of_other_weights_is_refused(home: Path) -> None:
         Predictor(str(home / "results"), SETTINGS)
 
 
-def test_everything_in_a_bucket(spark: "SparkSession", s3: str, tmp_path: Path) -> None:
+def test_training_and_prediction_in_a_bucket(
+    spark: "SparkSession", s3: str, tmp_path: Path
+) -> None:
     from fruits.photos.upload import upload
 
     for kind in ("Banana", "Kiwi"):
@@ -312,10 +310,10 @@ def test_everything_in_a_bucket(spark: "SparkSession", s3: str, tmp_path: Path) 
     assert ": Kiwi " in done.stdout
 
 
-# The command -----------------------------------------------------------------------------------
+# Command line ----------------------------------------------------------------------------------
 
 
-def test_predict_answers_what_it_can_and_says_what_it_can_not(home: Path) -> None:
+def test_predict_reports_unreadable_photos_and_continues(home: Path) -> None:
     bad = home / "bad.jpg"
     bad.write_bytes(b"\xff\xd8 no more")
     good = str(home / "photos" / "Banana" / "banana_01.jpg")
@@ -329,7 +327,7 @@ def test_predict_answers_what_it_can_and_says_what_it_can_not(home: Path) -> Non
     assert lines[2] == "nowhere.jpg: the file can't be read (No such file or directory)"
 
 
-def test_predict_json_is_an_object_a_photo(home: Path) -> None:
+def test_predict_json_is_one_object_per_photo(home: Path) -> None:
     photos = [str(home / "photos" / "Kiwi" / f"kiwi_0{i}.jpg") for i in (1, 2)]
     done = fruits("predict", str(home / "results"), *photos, "--json")
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -339,10 +337,10 @@ def test_predict_json_is_an_object_a_photo(home: Path) -> None:
     assert done.returncode == 0
 
 
-def test_a_folder_goes_to_a_csv(home: Path) -> None:
+def test_predictions_of_a_folder_are_written_to_a_csv(home: Path) -> None:
     predictions = home / "predictions.csv"
     done = fruits("predict", str(home / "results"), str(home / "photos"), "--csv", str(predictions))
-    assert done.returncode == 1, done.stderr  # one of them is broken
+    assert done.returncode == 1, done.stderr  # one photo is broken
     assert "1 rejects" in done.stdout
     table = pyarrow.csv.read_csv(predictions)
     assert table.column_names[:5] == ["path", "reason", "confident", "label_1", "probability_1"]
@@ -367,7 +365,7 @@ def test_evaluate_json_is_one_object(home: Path) -> None:
         (("evaluate", "RESULTS", "--photos", "EMPTY"), "there is no folder"),
     ],
 )
-def test_a_mistake_is_one_line(home: Path, words: tuple[str, ...], expected: str) -> None:
+def test_user_error_is_one_line(home: Path, words: tuple[str, ...], expected: str) -> None:
     stands_for = {
         "RESULTS": str(home / "results"),
         "PHOTO": str(home / "photos" / "Kiwi" / "kiwi_01.jpg"),
@@ -377,7 +375,7 @@ def test_a_mistake_is_one_line(home: Path, words: tuple[str, ...], expected: str
     assert expected in refused(fruits(*(stands_for.get(word, word) for word in words)))
 
 
-def test_results_without_a_classifier_name_the_verb(home: Path) -> None:
+def test_error_without_a_classifier_names_fruits_train(home: Path) -> None:
     draft = json.loads((home / "results" / "manifest.json").read_text())
     draft["models"].pop("classifier")
     (home / "results" / "manifest.json").write_text(json.dumps(draft))

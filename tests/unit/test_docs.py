@@ -1,4 +1,4 @@
-"""The docs tell the truth: links, commands, tables and code in them are those of the project."""
+"""Links, commands, tables and code in the docs match the project."""
 
 import ast
 import importlib.util
@@ -24,18 +24,18 @@ MADE_BY_USERS = {
     "ansible/cluster.yml",
     "ansible/hosts.yml",
 }
-MADE_BY_USERS |= {"ansible/NAME.yml"}  # stands for one
+MADE_BY_USERS |= {"ansible/NAME.yml"}  # a placeholder
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"```(\w*)\n(.*?)```", re.DOTALL)
 
 
-def each_page(*names: str) -> pytest.MarkDecorator:
+def on_each_page(*names: str) -> pytest.MarkDecorator:
     pages = [page for page in PAGES if not names or page.name in names]
     return pytest.mark.parametrize("page", pages, ids=lambda page: page.name)
 
 
 def anchors(page: Path) -> set[str]:
-    """As GitHub makes them of headings."""
+    """The anchors that GitHub generates for headings."""
     text = CODE.sub("", page.read_text("utf-8"))
     headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
@@ -46,7 +46,7 @@ def blocks(page: Path, *languages: str) -> list[str]:
 
 
 def commands(page: Path) -> list[str]:
-    """Lines of shell, without comments, and commands quoted in the text."""
+    """Lines of shell blocks, without comments, and commands quoted in the text."""
     text = page.read_text("utf-8")
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     lines += re.findall(r"`((?:make|fruits|ansible-playbook|python) [^`]+)`", CODE.sub("", text))
@@ -54,8 +54,8 @@ def commands(page: Path) -> list[str]:
     return [part.strip() for line in whole for part in line.split("&&") if part.strip()]
 
 
-@each_page()
-def test_links_lead_somewhere(page: Path) -> None:
+@on_each_page()
+def test_links_are_not_broken(page: Path) -> None:
     for link in LINK.findall(CODE.sub("", page.read_text("utf-8"))):
         if re.match(r"[a-z]+:", link):
             continue
@@ -67,17 +67,17 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in anchors(target), link
 
 
-@each_page()
-def test_files_that_are_named_exist(page: Path) -> None:
-    if page.name == "CHANGELOG.md":  # also names what is gone
+@on_each_page()
+def test_mentioned_files_exist(page: Path) -> None:
+    if page.name == "CHANGELOG.md":  # also mentions files that were removed
         return
     named = re.findall(r"`([\w./-]+\.(?:py|ipynb|yml|yaml|sh|toml|j2))\b", page.read_text("utf-8"))
     for name in set(named) - MADE_BY_USERS:
         assert any(f"/{file}".endswith(f"/{name}") for file in FILES), name
 
 
-@each_page()
-def test_targets_of_make_exist(page: Path) -> None:
+@on_each_page()
+def test_make_targets_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     for command in commands(page):
         if command.startswith("make "):
@@ -87,7 +87,7 @@ def test_targets_of_make_exist(page: Path) -> None:
                     assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), command
 
 
-@each_page()
+@on_each_page()
 def test_playbooks_exist(page: Path) -> None:
     for command in commands(page):
         if command.startswith("ansible-playbook "):
@@ -98,8 +98,8 @@ def test_playbooks_exist(page: Path) -> None:
 HELP: dict[str, str] = {}
 
 
-@each_page()
-def test_commands_have_the_verbs_and_flags(page: Path) -> None:
+@on_each_page()
+def test_commands_accept_the_documented_verbs_and_flags(page: Path) -> None:
     for command in commands(page):
         words = command.split()
         if words[0] != "fruits" or len(words) < 2 or not re.fullmatch("[a-z]+", words[1]):
@@ -112,8 +112,8 @@ def test_commands_have_the_verbs_and_flags(page: Path) -> None:
             assert f" {flag} " in f"{HELP[words[1]]} ".replace("\n", " ").replace(",", " "), command
 
 
-@each_page()
-def test_python_in_the_docs_imports_what_there_is(page: Path) -> None:
+@on_each_page()
+def test_imports_in_python_examples_exist(page: Path) -> None:
     for code in blocks(page, "python"):
         for node in ast.walk(ast.parse(code)):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("fruits"):
@@ -122,7 +122,7 @@ def test_python_in_the_docs_imports_what_there_is(page: Path) -> None:
                     assert hasattr(module, name.name), f"{node.module}.{name.name}"
 
 
-def test_the_tables_of_the_reference_are_those_of_the_code() -> None:
+def test_tables_in_the_reference_match_the_code() -> None:
     path = ROOT / "docs" / "reference.py"
     spec = importlib.util.spec_from_file_location("reference", path)
     assert spec is not None
@@ -133,7 +133,7 @@ def test_the_tables_of_the_reference_are_those_of_the_code() -> None:
     assert reference.rendered(text) == text, f"run {sys.executable} docs/reference.py"
 
 
-def test_the_french_readme_is_in_step() -> None:
+def test_french_readme_matches_the_english_one() -> None:
     english, french = (ROOT / name for name in ("README.md", "README.fr.md"))
     levels = [
         re.findall(r"^(#+) ", CODE.sub("", page.read_text("utf-8")), re.MULTILINE)

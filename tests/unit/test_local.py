@@ -1,6 +1,6 @@
-"""What `make local-up` says where it can't start the cluster: one line that tells what to do.
+"""When `make local-up` can't start the cluster, it prints one line that says what to do.
 
-Docker is played by a script here, so that it may lack or fail at anything.
+A script stands in for Docker, so that it can fail in any way.
 """
 
 import os
@@ -34,7 +34,7 @@ def _up(tmp_path: Path, docker: str | None) -> "subprocess.CompletedProcess[str]
     )
 
 
-_WELL = """
+_HEALTHY = """
 case "$*" in
     *MemTotal*) echo 16000000000 ;;
     *DockerRootDir*) echo /nowhere ;;
@@ -52,40 +52,38 @@ esac
         ('[ "$1" != compose ]', "Docker Compose v2 is not installed"),
         ('case "$*" in *MemTotal*) echo 4000000000 ;; esac', "4000 MB of memory"),
         (
-            _WELL % "echo 'Bind for 127.0.0.1:8000 failed: port is already allocated'; exit 1",
+            _HEALTHY % "echo 'Bind for 127.0.0.1:8000 failed: port is already allocated'; exit 1",
             "Port 127.0.0.1:8000 is already in use",
         ),
         (
-            _WELL % "echo 'listen tcp4 127.0.0.1:7070: bind: address already in use'; exit 1",
+            _HEALTHY % "echo 'listen tcp4 127.0.0.1:7070: bind: address already in use'; exit 1",
             "Port 127.0.0.1:7070 is already in use",
         ),
         (
-            _WELL % "echo 'write /x: no space left on device'; exit 1",
+            _HEALTHY % "echo 'write /x: no space left on device'; exit 1",
             "The disk is full: free some",
         ),
         (
-            _WELL % "echo 'container fruits-history-1 is unhealthy'; exit 1",
+            _HEALTHY % "echo 'container fruits-history-1 is unhealthy'; exit 1",
             "Some services did not become healthy",
         ),
     ],
     ids=lambda value: value.split(":")[0][:30] if isinstance(value, str) else "none",
 )
-def test_what_stands_in_the_way_is_said_in_one_line(
-    tmp_path: Path, docker: str | None, wanted: str
-) -> None:
+def test_failure_is_reported_in_one_line(tmp_path: Path, docker: str | None, wanted: str) -> None:
     done = _up(tmp_path, docker)
     assert done.returncode == 2
     assert wanted in done.stderr.splitlines()[-1]
 
 
-def test_secrets_are_made_once_and_in_a_folder_of_ones_own(tmp_path: Path) -> None:
-    _up(tmp_path, _WELL % "exit 1")
+def test_secrets_are_created_once_in_a_private_folder(tmp_path: Path) -> None:
+    _up(tmp_path, _HEALTHY % "exit 1")
     secrets = tmp_path / "secrets"
     first = {path.name: path.read_text() for path in secrets.iterdir()}
     assert set(first) == {"spark", "s3"}
     assert len(first["spark"]) > 40
     assert secrets.stat().st_mode & 0o777 == 0o700
     shutil.rmtree(tmp_path / "bin")
-    _up(tmp_path, _WELL % "exit 1")
+    _up(tmp_path, _HEALTHY % "exit 1")
     assert {path.name: path.read_text() for path in secrets.iterdir()} == first
     assert os.access(secrets / "spark", os.R_OK)

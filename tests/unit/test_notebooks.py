@@ -1,4 +1,4 @@
-"""The notebooks in git hold no outputs, so no pictures of photos, and they are valid Python."""
+"""Notebooks in git are valid Python and have no outputs, hence no photos."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,12 @@ from places import ROOT
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
-def test_all_are_there() -> None:
+def test_all_notebooks_exist() -> None:
     assert [path.stem for path in NOTEBOOKS] == ["explore", "pipeline", "train"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_a_notebook_is_stripped_and_short(path: Path) -> None:
+def test_notebook_cells_are_short_and_have_no_output(path: Path) -> None:
     code = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
     assert code
     for cell in code:

@@ -1,4 +1,4 @@
-"""Steps are timed and shown: live on a terminal, in plain lines elsewhere."""
+"""Steps are timed and displayed: live on a terminal, as plain lines elsewhere."""
 
 import io
 import re
@@ -31,12 +31,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def words(stream: io.StringIO) -> str:
-    """What a stream shows, without the codes that colour and redraw it."""
+    """The text written to a stream, without escape sequences."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
 
 
 class Count:
-    """How many photos are done; tells when the step has asked for it a few times."""
+    """A photo counter that can wait until the step has polled it a few times."""
 
     def __init__(self, value: int) -> None:
         self.value, self.asked, self.enough = value, 0, threading.Event()
@@ -56,7 +56,7 @@ class Count:
 
 @pytest.mark.parametrize("kind", [Progress, Silent])
 @pytest.mark.parametrize("make", [io.StringIO, Terminal])
-def test_the_seconds_of_each_step_are_kept(kind: type[Progress], make: type[io.StringIO]) -> None:
+def test_seconds_of_each_step_are_recorded(kind: type[Progress], make: type[io.StringIO]) -> None:
     shown = kind(make())
     with shown.step("list"):
         time.sleep(0.05)
@@ -67,7 +67,7 @@ def test_the_seconds_of_each_step_are_kept(kind: type[Progress], make: type[io.S
     assert 0 <= shown.seconds["featurize"] < 5
 
 
-def test_a_step_done_twice_adds_up() -> None:
+def test_seconds_of_a_repeated_step_add_up() -> None:
     shown = Silent()
     for _ in range(2):
         with shown.step("csv"):
@@ -91,7 +91,7 @@ def test_a_step_that_fails_is_timed_and_its_error_is_raised(
 # Plain lines ---------------------------------------------------------------------------------
 
 
-def test_where_there_is_no_terminal_a_step_is_two_plain_lines() -> None:
+def test_without_a_terminal_a_step_prints_two_lines() -> None:
     stream = io.StringIO()
     shown = Progress(stream)
     with shown.step("list"):
@@ -108,7 +108,7 @@ def test_where_there_is_no_terminal_a_step_is_two_plain_lines() -> None:
     ]
 
 
-def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_progress_lines_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_PLAIN_EVERY_S", 0)
     stream, count = io.StringIO(), Count(5)
     with Progress(stream).step("featurize", 12, count):
@@ -119,7 +119,7 @@ def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
         assert re.fullmatch(r"featurize: 5/12, \d+ photos/s, \d+ s left", line)
 
 
-def test_the_first_photos_are_told_at_once_and_no_flood_follows() -> None:
+def test_plain_progress_starts_immediately_and_is_rate_limited() -> None:
     stream, count = io.StringIO(), Count(5)
     with Progress(stream).step("featurize", 12, count):
         count.wait()
@@ -128,7 +128,7 @@ def test_the_first_photos_are_told_at_once_and_no_flood_follows() -> None:
     assert lines[1].startswith("featurize: 5/12, ")
 
 
-def test_a_step_that_fails_is_not_said_to_be_done() -> None:
+def test_failed_step_is_not_reported_as_done() -> None:
     stream = io.StringIO()
     with pytest.raises(ZeroDivisionError), Progress(stream).step("list"):
         raise ZeroDivisionError
@@ -163,14 +163,14 @@ def test_a_step_without_a_count_is_one_line_too(terminal: Terminal) -> None:
     assert words(terminal).count("\n") == 1
 
 
-def test_a_step_that_fails_is_not_ticked(terminal: Terminal) -> None:
+def test_failed_step_is_not_ticked(terminal: Terminal) -> None:
     with pytest.raises(ZeroDivisionError), Progress(terminal).step("list"):
         raise ZeroDivisionError
     assert "list" in words(terminal)
     assert "✓" not in words(terminal)
 
 
-def test_silence_is_silent(terminal: Terminal) -> None:
+def test_silent_prints_nothing(terminal: Terminal) -> None:
     shown = Silent(terminal)
     shown.say("12 photos")
     with shown.step("featurize", 12, lambda: 5):

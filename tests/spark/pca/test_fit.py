@@ -1,4 +1,4 @@
-"""The PCA is Spark ML's own, found faster."""
+"""The PCA gives the same result as Spark ML's."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ def frame(spark: "SparkSession", rows: NDArray[np.float64], parts: int = 3) -> "
 
 
 def correlated(n: int, d: int) -> NDArray[np.float64]:
-    """n rows of d features of very different sizes, a few directions holding most variance."""
+    """n rows of d features of very different scales, with most variance in a few directions."""
     rows = RNG.normal(size=(n, 4)) @ RNG.normal(size=(4, d)) + 0.3 * RNG.normal(size=(n, d))
     return rows * np.geomspace(1e-2, 1e2, d) + np.linspace(-5, 50, d)
 
@@ -36,7 +36,7 @@ def components(frame: "DataFrame") -> NDArray[np.float32]:
     return np.array([row["components"] for row in frame.orderBy("path").collect()])
 
 
-def test_it_is_what_spark_ml_finds(spark: "SparkSession") -> None:
+def test_fit_matches_spark_ml(spark: "SparkSession") -> None:
     from pyspark.ml.feature import PCA, StandardScaler
     from pyspark.ml.functions import array_to_vector, vector_to_array
 
@@ -47,8 +47,8 @@ def test_it_is_what_spark_ml_finds(spark: "SparkSession") -> None:
     scaler = StandardScaler(withMean=True, inputCol="raw", outputCol="scaled").fit(vectors)
     scaled = scaler.transform(vectors)
     pca = PCA(k=5, inputCol="scaled", outputCol="pc").fit(scaled)
-    found = pca.transform(scaled)
-    theirs = found.select("path", vector_to_array(found["pc"]).alias("components"))
+    projected = pca.transform(scaled)
+    theirs = projected.select("path", vector_to_array(projected["pc"]).alias("components"))
 
     np.testing.assert_allclose(ours.explained_variance, pca.explainedVariance, atol=1e-9)
     np.testing.assert_allclose(ours.mean, scaler.mean.toArray(), rtol=1e-9)
@@ -58,7 +58,7 @@ def test_it_is_what_spark_ml_finds(spark: "SparkSession") -> None:
     )
 
 
-def test_it_keeps_as_few_components_as_explain_the_variance(spark: "SparkSession") -> None:
+def test_fit_keeps_the_fewest_components_that_explain_the_variance(spark: "SparkSession") -> None:
     rows = frame(spark, correlated(300, 20))
     every = fit(rows, variance=1.0).explained_variance
     assert every.sum() == pytest.approx(1)
@@ -69,7 +69,7 @@ def test_it_keeps_as_few_components_as_explain_the_variance(spark: "SparkSession
         np.testing.assert_allclose(kept, every[: len(kept)], atol=1e-9)
 
 
-def test_the_components_are_uncorrelated_and_as_large_as_said(spark: "SparkSession") -> None:
+def test_components_are_uncorrelated_and_have_the_explained_variance(spark: "SparkSession") -> None:
     rows = frame(spark, correlated(300, 15))
     reduction = fit(rows, components=6)
     covariance = np.cov(components(transform(reduction, rows)).T)
@@ -77,7 +77,7 @@ def test_the_components_are_uncorrelated_and_as_large_as_said(spark: "SparkSessi
     np.testing.assert_allclose(covariance, np.diag(np.diag(covariance)), atol=1e-3)
 
 
-def test_signs_do_not_depend_on_how_rows_are_spread(spark: "SparkSession") -> None:
+def test_signs_do_not_depend_on_partitioning(spark: "SparkSession") -> None:
     data = correlated(120, 10)
     one, many = (transform(fit(rows), rows) for rows in (frame(spark, data, n) for n in (1, 5)))
     np.testing.assert_allclose(components(one), components(many), atol=1e-4)
@@ -85,9 +85,9 @@ def test_signs_do_not_depend_on_how_rows_are_spread(spark: "SparkSession") -> No
     assert (loadings[np.abs(loadings).argmax(axis=0), range(loadings.shape[1])] > 0).all()
 
 
-def test_a_constant_feature_changes_nothing(spark: "SparkSession") -> None:
+def test_constant_feature_is_ignored(spark: "SparkSession") -> None:
     data = correlated(80, 6)
-    constant = np.full((80, 1), 0.1)  # not a number that binary fractions hold
+    constant = np.full((80, 1), 0.1)  # not exactly representable in binary
     with_it = fit(frame(spark, np.hstack([data, constant])), variance=0.9)
     without = fit(frame(spark, data), variance=0.9)
     np.testing.assert_allclose(with_it.explained_variance, without.explained_variance, atol=1e-9)
@@ -96,7 +96,7 @@ def test_a_constant_feature_changes_nothing(spark: "SparkSession") -> None:
     ).all()
 
 
-def test_fewer_photos_than_features_still_give_a_right_answer(spark: "SparkSession") -> None:
+def test_fewer_photos_than_features_are_enough(spark: "SparkSession") -> None:
     rows = frame(spark, correlated(5, 40))
     reduction = fit(rows, variance=1.0)
     assert len(reduction.explained_variance) == 4
@@ -113,14 +113,14 @@ def test_fewer_photos_than_features_still_give_a_right_answer(spark: "SparkSessi
         (np.eye(3, 8), 3, "3 components are too many: 3 photos allow at most 2"),
     ],
 )
-def test_what_can_not_be_reduced_is_told(
+def test_unsuitable_input_is_refused(
     spark: "SparkSession", rows: NDArray[np.float64], asked: int | None, message: str
 ) -> None:
     with pytest.raises(PCAError, match=message):
         fit(frame(spark, rows, 1), components=asked)
 
 
-def test_saved_models_are_spark_mls_own(spark: "SparkSession", tmp_path: Path) -> None:
+def test_saved_models_are_compatible_with_spark_ml(spark: "SparkSession", tmp_path: Path) -> None:
     from pyspark.ml.feature import PCAModel, StandardScalerModel
     from pyspark.ml.functions import array_to_vector, vector_to_array
 
@@ -131,12 +131,12 @@ def test_saved_models_are_spark_mls_own(spark: "SparkSession", tmp_path: Path) -
     scaler = StandardScalerModel.load(f"{tmp_path}/models/scaler")
     pca = PCAModel.load(f"{tmp_path}/models/pca")
     vectors = new.select("path", array_to_vector(new["features"]).alias("raw"))
-    found = pca.transform(scaler.transform(vectors))
-    theirs = found.select("path", vector_to_array(found["projected"]).alias("components"))
+    projected = pca.transform(scaler.transform(vectors))
+    theirs = projected.select("path", vector_to_array(projected["projected"]).alias("components"))
     ours = components(transform(reduction, new))
     np.testing.assert_allclose(components(theirs), ours, atol=1e-5)
     assert pca.getK() == 3
-    pca.write().overwrite().save(f"{tmp_path}/again/pca")  # as Spark itself writes them
+    pca.write().overwrite().save(f"{tmp_path}/again/pca")  # as written by Spark itself
     scaler.write().overwrite().save(f"{tmp_path}/again/scaler")
     for path in ("models", "again"):
         loaded = load(LocalFolder(str(tmp_path)), path)
@@ -144,7 +144,7 @@ def test_saved_models_are_spark_mls_own(spark: "SparkSession", tmp_path: Path) -
         np.testing.assert_array_equal(loaded.explained_variance, reduction.explained_variance)
 
 
-def test_stored_features_give_the_same(spark: "SparkSession", tmp_path: Path) -> None:
+def test_stored_features_give_the_same_result(spark: "SparkSession", tmp_path: Path) -> None:
     rows = frame(spark, correlated(90, 12), parts=1)
     table, folder = rows.toArrow(), LocalFolder(str(tmp_path))
     names = ["a.parquet", "b.parquet", "c.parquet"]
@@ -157,7 +157,7 @@ def test_stored_features_give_the_same(spark: "SparkSession", tmp_path: Path) ->
     assert [tables.read_file(folder, file)["path"].to_pylist() for file in files] == [
         table["path"].slice(30 * i, 30).to_pylist() for i in range(3)
     ]
-    found = pa.concat_tables(tables.read(folder, files)).sort_by("path")["components"]
+    projected = pa.concat_tables(tables.read(folder, files)).sort_by("path")["components"]
     np.testing.assert_allclose(
-        np.array(found.to_pylist()), components(transform(theirs, rows)), atol=1e-5
+        np.array(projected.to_pylist()), components(transform(theirs, rows)), atol=1e-5
     )

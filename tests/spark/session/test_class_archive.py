@@ -1,4 +1,4 @@
-"""The archive of Spark's classes, and the daemon that workers are forked from."""
+"""The archive of Spark's Java classes, and the daemon that forks workers."""
 
 import os
 import subprocess
@@ -38,13 +38,13 @@ def session(archive: Path, **env: str) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.skipif(not class_archive.path().exists(), reason="make .venv/spark.jsa makes it")
-def test_sessions_take_the_archive() -> None:
-    done = session(class_archive.path(), SPARK_SUBMIT_OPTS="-Xshare:on")  # with it, or not at all
+def test_sessions_use_the_archive() -> None:
+    done = session(class_archive.path(), SPARK_SUBMIT_OPTS="-Xshare:on")  # fails without it
 
     assert "3 rows" in done.stdout, done.stdout
 
 
-def test_an_archive_of_another_java_is_passed_over_without_a_word(tmp_path: Path) -> None:
+def test_invalid_archive_is_silently_ignored(tmp_path: Path) -> None:
     (tmp_path / "spark.jsa").write_bytes(os.urandom(2**20))
 
     refused = session(tmp_path / "spark.jsa", SPARK_SUBMIT_OPTS="-Xshare:on")
@@ -55,9 +55,7 @@ def test_an_archive_of_another_java_is_passed_over_without_a_word(tmp_path: Path
     assert "archive" not in done.stdout
 
 
-def test_a_session_that_fails_leaves_no_archive(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_session_leaves_no_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(class_archive, "path", lambda: tmp_path / "spark.jsa")
     monkeypatch.setattr(class_archive, "_SESSION", "raise ValueError('no such class')")
 
@@ -68,19 +66,19 @@ def test_a_session_that_fails_leaves_no_archive(
 
 
 def test_workers_import_the_installed_pyspark(spark: "SparkSession") -> None:
-    def loaded(_: int) -> tuple[str, bool]:
+    def imported(_: int) -> tuple[str, bool]:
         import pyspark
 
         return pyspark.__file__, "fruits.features.extract" in sys.modules
 
-    (found,) = spark.sparkContext.parallelize([0], 1).map(loaded).collect()
+    ((location, preloaded),) = spark.sparkContext.parallelize([0], 1).map(imported).collect()
 
-    assert ".zip" not in found[0]
-    assert found[1]
+    assert ".zip" not in location
+    assert preloaded
 
 
 @pytest.mark.parametrize("installed", [True, False])
-def test_the_archives_of_pyspark_come_after_its_installation(installed: bool) -> None:
+def test_installed_pyspark_precedes_its_archives(installed: bool) -> None:
     lib = "/venv/lib/pyspark/python/lib"
     others = ["/home", "/stdlib.zip", *(["/venv/lib"] if installed else [])]
     path = [others[0], f"{lib}/pyspark.zip", f"{lib}/py4j-1-src.zip", *others[1:]]

@@ -1,4 +1,4 @@
-"""The page's server, without a Hub: what it answers, refuses and leaves in peace."""
+"""The page's server without a Hub: predictions, errors and loaded resources."""
 
 import json
 import urllib.request
@@ -21,28 +21,28 @@ def site(classified: Path) -> Iterator[str]:
     )
 
 
-def test_it_offers_the_classifiers_that_there_are(site: str) -> None:
+def test_page_offers_the_available_classifiers(site: str) -> None:
     status, page = ask(site)
     assert status == 200
     assert '<input type="hidden" id="source" value="team">' in page
     assert TEXTS["en"]["choose"] in page
 
 
-def test_it_speaks_the_browsers_language(site: str) -> None:
+def test_page_uses_the_language_of_the_browser(site: str) -> None:
     _, page = ask(site, None, **{"Accept-Language": "de, fr-CH;q=0.9, en;q=0.8"})
     assert '<html lang="fr">' in page
     assert TEXTS["fr"]["choose"] in page
 
 
-def test_a_photo_gets_an_answer_with_its_like(site: str) -> None:
+def test_prediction_includes_similar_photos(site: str) -> None:
     photo = (SAMPLES / "Banana" / "banana_03.jpg").read_bytes()
-    status, said = ask(f"{site}predict/team", photo)
+    status, body = ask(f"{site}predict/team", photo)
     assert status == 200
-    answer: dict[str, Any] = json.loads(said)
-    assert answer["top"][0]["label"] == "Banana"
-    assert len(answer["top"]) == 5
-    assert len(answer["nearest"]) == 4
-    assert answer["photo"].startswith("data:image/jpeg;base64,")
+    prediction: dict[str, Any] = json.loads(body)
+    assert prediction["top"][0]["label"] == "Banana"
+    assert len(prediction["top"]) == 5
+    assert len(prediction["nearest"]) == 4
+    assert prediction["photo"].startswith("data:image/jpeg;base64,")
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,14 @@ def test_a_photo_gets_an_answer_with_its_like(site: str) -> None:
         ("elsewhere", b"photo", 404, "missing"),
     ],
 )
-def test_what_it_refuses(site: str, place: str, data: bytes, status: int, why: str) -> None:
+def test_invalid_requests_are_refused(
+    site: str, place: str, data: bytes, status: int, why: str
+) -> None:
     assert ask(f"{site}predict/{place}", data) == (status, json.dumps({"error": why}))
 
 
-def test_it_loads_nothing_from_elsewhere(site: str) -> None:
-    with urllib.request.urlopen(site) as answer:
-        policy = answer.headers["Content-Security-Policy"]
+def test_page_loads_no_external_resources(site: str) -> None:
+    with urllib.request.urlopen(site) as response:
+        policy = response.headers["Content-Security-Policy"]
     assert policy.startswith("default-src 'none'")
     assert "http" not in policy

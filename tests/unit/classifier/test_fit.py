@@ -1,4 +1,4 @@
-"""The classifier itself: what it computes, and what it makes of odd data."""
+"""The classifier: what it computes, and how it handles unusual data."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from fruits.classifier.fit import Examples
 from fruits.errors import ClassifyError, ResultsError
 
 
-def test_it_is_the_cosine_by_the_shrunk_covariance_within_labels() -> None:
+def test_scores_are_cosines_under_the_shrunk_within_label_covariance() -> None:
     examples = blobs(4, 30, spread=3.0)
     classifier, validation = trained(examples)
     rows = unit(examples.features).astype(float).reshape(4, 30, 1280)
@@ -26,7 +26,7 @@ def test_it_is_the_cosine_by_the_shrunk_covariance_within_labels() -> None:
     assert classifier.cosines(unseen) == pytest.approx(expected, abs=1e-4)
 
 
-def test_it_tells_what_can_be_told_and_doubts_what_it_has_never_seen() -> None:
+def test_known_labels_are_recognised_and_unknown_ones_are_not_confident() -> None:
     examples = blobs(6, 40)
     classifier, validation = trained(examples)
     assert (validation.cosines.argmax(axis=1) == validation.truth).mean() == 1
@@ -44,7 +44,7 @@ def test_the_same_input_gives_the_same_classifier() -> None:
     assert one == other
 
 
-def test_a_label_with_one_photo_is_learnt_though_it_can_not_be_judged() -> None:
+def test_label_with_one_photo_is_learnt_but_not_validated() -> None:
     examples = blobs(3, 20)
     lonely = blobs(1, 1, seed=7)
     both = Examples(
@@ -54,8 +54,8 @@ def test_a_label_with_one_photo_is_learnt_though_it_can_not_be_judged() -> None:
     )
     classifier, validation = trained(both)
     assert len(validation.rows) == 60
-    answer = classifier.predict(lonely.features)
-    assert classifier.labels[answer.top[0, 0]] == "lonely"
+    prediction = classifier.predict(lonely.features)
+    assert classifier.labels[prediction.top[0, 0]] == "lonely"
 
 
 def test_a_thousand_labels() -> None:
@@ -64,12 +64,12 @@ def test_a_thousand_labels() -> None:
     assert (validation.cosines.argmax(axis=1) == validation.truth).mean() > 0.99
 
 
-def test_photos_that_can_not_be_held_out_are_an_error() -> None:
+def test_too_few_photos_for_validation_are_an_error() -> None:
     with pytest.raises(ClassifyError, match="at least two different photos: add photos"):
         trained(blobs(5, 1))
 
 
-def test_probabilities_are_honest_on_what_was_held_out() -> None:
+def test_probabilities_are_calibrated_on_held_out_photos() -> None:
     _, validation = trained(blobs(8, 60, spread=9.0))
     judged = validation.predictions
     right = (judged.top[:, 0] == judged.truth).mean()

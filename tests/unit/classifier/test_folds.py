@@ -1,4 +1,4 @@
-"""Cross-validation keeps what is alike on one side."""
+"""Cross-validation keeps similar photos in the same fold."""
 
 import numpy as np
 import pytest
@@ -22,14 +22,14 @@ from fruits.classifier.folds import FOLDS, clusters, folds, original
         "Lime/img_BURST012_COVER.jpg",
     ],
 )
-def test_a_copy_is_known_by_its_name(copy: str) -> None:
+def test_copies_are_recognised_by_name(copy: str) -> None:
     assert original(copy) == original("Lime/img.jpg")
 
 
 @pytest.mark.parametrize(
     "other", ["Lime/img2.jpg", "Lemon/img.jpg", "Lime/img_0412.jpg", "(1).jpg"]
 )
-def test_another_photo_is_no_copy(other: str) -> None:
+def test_other_photos_are_not_copies(other: str) -> None:
     assert original(other) != original("Lime/img.jpg")
 
 
@@ -39,21 +39,21 @@ def unit_rows(n: int, seed: int = 0) -> NDArray[np.float32]:
     return (rows / lengths).astype(np.float32)
 
 
-def test_photos_of_one_heap_share_a_fold() -> None:
-    heaps = unit_rows(8)
-    heap = np.repeat(np.arange(8), 10)  # four of each label, ten photos of each
-    features = (heaps[heap] + 0.01 * unit_rows(80, seed=1)).astype(np.float32)
-    found = folds(clusters([f"{i}.jpg" for i in range(80)], heap // 4, features))
-    for each in range(8):
-        assert len(set(found[heap == each])) == 1
+def test_photos_of_a_cluster_share_a_fold() -> None:
+    centres = unit_rows(8)
+    cluster = np.repeat(np.arange(8), 10)  # ten photos per cluster, four clusters per label
+    features = (centres[cluster] + 0.01 * unit_rows(80, seed=1)).astype(np.float32)
+    assigned = folds(clusters([f"{i}.jpg" for i in range(80)], cluster // 4, features))
+    for i in range(8):
+        assert len(set(assigned[cluster == i])) == 1
     for label in range(2):
-        assert set(found[heap // 4 == label]) == set(range(FOLDS))
+        assert set(assigned[cluster // 4 == label]) == set(range(FOLDS))
 
 
-def test_copies_share_a_fold_however_different_they_look() -> None:
+def test_copies_share_a_fold_even_if_they_look_different() -> None:
     names = [f"{i}.jpg" for i in range(20)] + [f"{i}_flip.jpg" for i in range(20)]
-    found = folds(clusters(names, np.zeros(40, int), unit_rows(40)))
-    assert (found[:20] == found[20:]).all()
+    assigned = folds(clusters(names, np.zeros(40, int), unit_rows(40)))
+    assert (assigned[:20] == assigned[20:]).all()
 
 
 def test_the_same_photos_give_the_same_folds() -> None:
@@ -63,13 +63,13 @@ def test_the_same_photos_give_the_same_folds() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_few_photos_get_a_fold_each(count: int) -> None:
-    found = folds(
+def test_each_of_a_few_photos_gets_its_own_fold(count: int) -> None:
+    assigned = folds(
         clusters([f"{i}.jpg" for i in range(count)], np.zeros(count, int), unit_rows(count))
     )
-    assert len(set(found)) == count
+    assert len(set(assigned)) == count
 
 
-def test_photos_that_are_all_the_same_are_one_look() -> None:
+def test_identical_photos_form_one_cluster() -> None:
     same = np.repeat(unit_rows(1), 9, axis=0)
     assert len(set(clusters([f"{i}.jpg" for i in range(9)], np.zeros(9, int), same))) == 1

@@ -1,4 +1,4 @@
-"""The measures, against scikit-learn's where it has them."""
+"""The metrics, compared to those of scikit-learn where it has them."""
 
 import numpy as np
 import pytest
@@ -27,13 +27,15 @@ def predictions() -> LabelledPredictions:
     return LabelledPredictions(truth, top, probability, probability > 0.5, np.arange(400) // 4)
 
 
-def test_they_are_those_of_scikit_learn(predictions: LabelledPredictions) -> None:
-    said = predictions.top[:, 0]
-    assert accuracy(predictions) == metrics.accuracy_score(predictions.truth, said)
+def test_metrics_match_scikit_learn(predictions: LabelledPredictions) -> None:
+    predicted = predictions.top[:, 0]
+    assert accuracy(predictions) == metrics.accuracy_score(predictions.truth, predicted)
     assert macro_f1(predictions) == pytest.approx(
-        metrics.f1_score(predictions.truth, said, average="macro")
+        metrics.f1_score(predictions.truth, predicted, average="macro")
     )
-    precision, recall, f1, photos = metrics.precision_recall_fscore_support(predictions.truth, said)
+    precision, recall, f1, photos = metrics.precision_recall_fscore_support(
+        predictions.truth, predicted
+    )
     table = per_label(predictions)
     for name, expected in (("precision", precision), ("recall", recall), ("f1", f1)):
         assert table[name] == pytest.approx(expected)
@@ -41,39 +43,39 @@ def test_they_are_those_of_scikit_learn(predictions: LabelledPredictions) -> Non
     assert accuracy(predictions) < top5(predictions) <= 1
 
 
-def test_probabilities_that_are_honest_have_no_calibration_error() -> None:
+def test_calibrated_probabilities_have_no_calibration_error() -> None:
     random = np.random.default_rng(0)
     probability = random.uniform(0.3, 1, size=20_000)
     right = random.uniform(size=20_000) < probability
     truth = np.zeros(20_000, int)
-    said = np.where(right, 0, 1)[:, None]
-    honest = LabelledPredictions(truth, said, probability, right, truth)
-    assert calibration_error(honest) < 0.02
-    boasting = LabelledPredictions(truth, said, np.ones(20_000), right, truth)
-    assert calibration_error(boasting) == pytest.approx(1 - right.mean())
+    predicted = np.where(right, 0, 1)[:, None]
+    calibrated = LabelledPredictions(truth, predicted, probability, right, truth)
+    assert calibration_error(calibrated) < 0.02
+    overconfident = LabelledPredictions(truth, predicted, np.ones(20_000), right, truth)
+    assert calibration_error(overconfident) == pytest.approx(1 - right.mean())
 
 
-def test_the_interval_holds_the_value_and_is_wider_where_photos_are_alike(
+def test_interval_contains_the_value_and_accounts_for_similar_photos(
     predictions: LabelledPredictions,
 ) -> None:
     values, intervals = with_intervals(predictions, METRICS)
     low, high = intervals["accuracy"] or (0, 0)
     assert low < (values["accuracy"] or 0) < high
-    assert 0.06 < high - low < 0.13  # 4 standard errors of 400 photos would be 0.09
-    ten_times = predictions.at(np.repeat(np.arange(400), 10))  # no more to be learnt from copies
+    assert 0.06 < high - low < 0.13  # 4 standard errors for 400 photos would be 0.09
+    ten_times = predictions.at(np.repeat(np.arange(400), 10))  # copies add no information
     again = with_intervals(ten_times, {"accuracy": accuracy})[1]["accuracy"] or [0, 0]
     assert again[1] - again[0] == pytest.approx(high - low, rel=0.2)
 
 
-def test_what_is_not_defined_is_none(predictions: LabelledPredictions) -> None:
-    nobody = LabelledPredictions(
+def test_undefined_metrics_are_none(predictions: LabelledPredictions) -> None:
+    never_confident = LabelledPredictions(
         predictions.truth,
         predictions.top,
         predictions.probability,
         np.zeros(400, bool),
         predictions.cluster,
     )
-    values, intervals = with_intervals(nobody, METRICS)
+    values, intervals = with_intervals(never_confident, METRICS)
     assert values["coverage"] == 0
     assert values["selective_accuracy"] is None
     assert intervals["selective_accuracy"] is None

@@ -1,4 +1,4 @@
-"""The `fruits` command, as a user meets it: its words and its exit codes."""
+"""The messages and exit codes of the `fruits` command."""
 
 import os
 import pty
@@ -17,11 +17,11 @@ from fruits.cli.main import VERBS
 
 
 def unwrapped(text: str) -> str:
-    """In one line; words are also broken after hyphens."""
+    """Join wrapped lines, also those broken after a hyphen."""
     return re.sub(r"-\s+", "-", " ".join(text.split()))
 
 
-def test_the_version_is_the_package_s() -> None:
+def test_version_is_that_of_the_package() -> None:
     assert fruits("--version").stdout == f"fruits {__version__}\n"
 
 
@@ -77,7 +77,7 @@ NOWHERE = "nowhere-at-all"
         (["weights", NOWHERE], "there is no weights file nowhere-at-all"),
     ],
 )
-def test_a_mistake_is_one_line_that_says_what_to_do(
+def test_user_error_is_one_line_that_says_what_to_do(
     tmp_path: Path, args: Sequence[str], words: str
 ) -> None:
     out = tmp_path / "out"
@@ -86,12 +86,12 @@ def test_a_mistake_is_one_line_that_says_what_to_do(
     assert not out.exists()
 
 
-def test_java_missing_names_the_package(tmp_path: Path) -> None:
+def test_error_for_missing_java_names_the_package(tmp_path: Path) -> None:
     done = fruits("run", str(SAMPLES), str(tmp_path / "out"), JAVA_HOME=str(tmp_path))
     assert "apt install default-jre-headless" in refused(done)
 
 
-def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:
+def test_progress_is_one_live_line_per_step_on_a_terminal(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     code = (
         "import threading\n"
@@ -117,7 +117,7 @@ def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:
     try:
         while data := os.read(ours, 4096):
             shown += data
-    except OSError:  # how Linux says that the other side has closed
+    except OSError:  # how Linux reports that the other side has closed
         pass
     assert process.wait() == 0
     text = shown.decode()
@@ -126,7 +126,7 @@ def test_progress_is_one_live_line_a_step_on_a_terminal(tmp_path: Path) -> None:
     assert text.count("\r") > 3
 
 
-def test_a_former_name_of_a_verb_works_and_names_the_new_one(tmp_path: Path) -> None:
+def test_old_name_of_a_verb_works_and_mentions_the_new_one(tmp_path: Path) -> None:
     done = fruits("reduce", str(tmp_path))
     assert done.stderr.startswith("`fruits reduce` is now called `fruits pca`.\n")
     assert "there are no results in" in done.stderr

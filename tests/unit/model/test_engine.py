@@ -1,4 +1,4 @@
-"""The engines compute what Keras computes."""
+"""The engines compute the same features as Keras."""
 
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,15 @@ def model(settings: Settings) -> Model:
 
 @pytest.fixture(scope="module")
 def paths(real_photos: Path) -> list[Path]:
-    """Real photos, spread over all labels."""
-    found = sorted(real_photos.rglob("*.jpg"))
-    assert len(found) >= 200
-    return found[:: max(1, len(found) // PHOTOS)]
+    """A sample of real photos from all labels."""
+    photos = sorted(real_photos.rglob("*.jpg"))
+    assert len(photos) >= 200
+    return photos[:: max(1, len(photos) // PHOTOS)]
 
 
 @pytest.fixture(scope="module")
 def by_keras(paths: list[Path], model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Features of the photos by Keras alone: its model, its reader, its preparation."""
+    """Features computed by Keras only, which also loads and preprocesses the photos."""
     import keras
     from keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
 
@@ -64,7 +64,7 @@ def by_openvino(prepared: NDArray[np.float32], model: Model) -> NDArray[np.float
 def test_openvino_is_within_a_thousandth_of_keras(
     by_keras: NDArray[np.float32], by_openvino: NDArray[np.float32]
 ) -> None:
-    assert by_keras.max() > 1  # features that say something, not noise about zero
+    assert by_keras.max() > 1  # real features, not noise around zero
     np.testing.assert_allclose(by_openvino, by_keras, rtol=0, atol=1e-3)
 
 
@@ -77,7 +77,7 @@ def test_tensorflow_is_within_a_thousandth_of_keras(
 
 @pytest.fixture(scope="module")
 def by_bf16(prepared: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
-    """In bfloat16; emulated, slowly, where the CPU has no such instructions."""
+    """Features in bfloat16, emulated (slowly) if the CPU lacks the instructions."""
     if "avx512bw" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this CPU has no AVX-512, by which OpenVINO computes or emulates bfloat16")
     return OpenVINO(model, "bf16", threads=2, emulate=True).features(prepared)
@@ -90,10 +90,10 @@ def test_bfloat16_is_close_to_float32(
         np.linalg.norm(by_openvino, axis=1) * np.linalg.norm(by_bf16, axis=1)
     )
     assert cosine.mean() >= 0.995
-    assert not np.array_equal(by_openvino, by_bf16)  # it was bfloat16 indeed
+    assert not np.array_equal(by_openvino, by_bf16)  # really computed in bfloat16
 
 
-def test_bfloat16_loses_at_most_a_point_of_a_classifiers_accuracy(
+def test_bfloat16_loses_at_most_one_point_of_accuracy(
     paths: list[Path], by_openvino: NDArray[np.float32], by_bf16: NDArray[np.float32]
 ) -> None:
     from sklearn.linear_model import RidgeClassifier
@@ -107,19 +107,17 @@ def test_bfloat16_loses_at_most_a_point_of_a_classifiers_accuracy(
         classifier = make_pipeline(StandardScaler(), RidgeClassifier(alpha=1000))
         folds = RepeatedStratifiedKFold(n_splits=4, n_repeats=5, random_state=0)
         accuracy[name] = cross_val_score(classifier, features, labels, cv=folds).mean()
-    assert accuracy["float32"] > 3 / len(set(labels))  # it classifies at all
+    assert accuracy["float32"] > 3 / len(set(labels))  # clearly better than chance
     assert accuracy["bf16"] >= accuracy["float32"] - 0.01, accuracy
 
 
-def test_bf16_is_refused_where_the_cpu_has_none(
-    model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_bf16_is_refused_without_cpu_support(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engines, "has_bf16", lambda: False)
     with pytest.raises(EngineError, match="no bfloat16 instructions: use --precision float32"):
         load_engine("openvino", model, "bf16", threads=1)
 
 
-def test_the_model_is_compiled_once_a_process(
+def test_the_model_is_compiled_once_per_process(
     model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(engines, "_compiled", {})

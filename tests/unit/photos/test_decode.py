@@ -1,4 +1,4 @@
-"""Any photo a person may have becomes the right picture, or is rejected with a reason in words."""
+"""Photos are decoded correctly, or rejected with a readable reason."""
 
 import contextlib
 import io
@@ -22,34 +22,34 @@ from fruits.errors import PhotoError
 from fruits.photos.decode import is_photo, prepare, prepare_views, rgb, thumbnail
 
 MANY = 10**6
-"""A limit of pixels that no picture here comes near."""
+"""A pixel limit far above the size of all pictures in these tests."""
 COLOURS = {"R": (255, 0, 0), "G": (0, 255, 0), "B": (0, 0, 255), "Y": (255, 255, 0)}
 WHITE = (255, 255, 255)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 
 
 def quarters(letters: str = "RGBY", size: tuple[int, int] = (60, 40)) -> Image.Image:
-    """A picture of four colours: top left, top right, bottom left, bottom right."""
+    """A picture with four colours: top left, top right, bottom left, bottom right."""
     cells = np.array([COLOURS[letter] for letter in letters], np.uint8).reshape(2, 2, 3)
     return Image.fromarray(cells).resize(size, Image.Resampling.NEAREST)
 
 
 def animated(kind: str) -> bytes:
-    """The quarters, and black as a second frame, page or picture."""
+    """The quarters, followed by a black frame, page or picture."""
     black = Image.new("RGB", (60, 40))
     return encoded(quarters(), kind, save_all=True, append_images=[black])
 
 
 def greys(*values: float, dtype: type = np.uint8) -> NDArray[np.generic]:
-    """Four greys, as the quarters of 60 x 40 pixels."""
+    """A 60 x 40 array whose quarters have these grey values."""
     return np.array(values, dtype).reshape(2, 2).repeat(20, axis=0).repeat(30, axis=1)
 
 
 def lab(image: Image.Image) -> Image.Image:
     spaces = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
-    turned = ImageCms.profileToProfile(image, *spaces, outputMode="LAB")
-    assert turned is not None  # it is when the picture is turned in place
-    return turned
+    converted = ImageCms.profileToProfile(image, *spaces, outputMode="LAB")
+    assert converted is not None  # None only if converted in place
+    return converted
 
 
 def chunk(name: bytes, data: bytes) -> bytes:
@@ -57,7 +57,7 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 
 def png(pixels: NDArray[np.generic], clear: tuple[int, ...] = ()) -> bytes:
-    """A PNG of 16 bits a sample, which Pillow itself writes of grey pictures only."""
+    """A PNG with 16 bits per sample, which Pillow can write only for grey pictures."""
     height, width = pixels.shape[:2]
     kind = {1: 0, 2: 4, 3: 2, 4: 6}[pixels.size // (width * height)]
     rows = pixels.reshape(height, -1).astype(">u2")
@@ -73,7 +73,7 @@ def png(pixels: NDArray[np.generic], clear: tuple[int, ...] = ()) -> bytes:
 
 
 def tiff(pixels: NDArray[np.generic], order: str) -> bytes:
-    """A TIFF of 16 bits a sample in RGB, little-endian (`<`) or big-endian (`>`)."""
+    """An RGB TIFF with 16 bits per sample, little-endian (`<`) or big-endian (`>`)."""
     height, width, samples = pixels.shape
     data = pixels.astype(f"{order}u2").tobytes()
     bits_at = 8 + 2 + 9 * 12 + 4
@@ -108,7 +108,7 @@ def orientation(value: int) -> Image.Exif:
 def assert_quarters(
     picture: Image.Image, *expected: int | tuple[int, ...], tolerance: int = 0
 ) -> None:
-    """The four quarters of a picture, each in its middle, have these colours (a number: a grey)."""
+    """Check the colour at the centre of each quarter; a single number means grey."""
     assert picture.mode == "RGB"
     assert picture.size == (60, 40)
     seen = [picture.getpixel(place) for place in ((15, 10), (45, 10), (15, 30), (45, 30))]
@@ -117,7 +117,7 @@ def assert_quarters(
 
 
 def assert_picture_or_reason(data: bytes, max_pixels: int = MANY) -> None:
-    """What can be said of any bytes: they are a picture, or the reason why not is one of words."""
+    """Check that the bytes are either decoded or rejected with a readable reason."""
     try:
         picture, array = rgb(data, max_pixels), prepare(data, max_pixels)
     except PhotoError as error:
@@ -129,23 +129,23 @@ def assert_picture_or_reason(data: bytes, max_pixels: int = MANY) -> None:
         assert np.abs(array).max() <= 1
 
 
-# What is taken for a photo -------------------------------------------------------------------
+# File names ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     "name",
     ["a.JPG", "é.jpeg", "a b.png", "a.WebP", "a.bmp", "a.gif", "a.tif", "a.TIFF", "a.b.avif"],
 )
-def test_a_photo_is_told_by_its_extension_in_any_case(name: str) -> None:
+def test_photo_extensions_are_case_insensitive(name: str) -> None:
     assert is_photo(name)
 
 
 @pytest.mark.parametrize("name", ["jpg", "a", "a.txt", "a.jpg.txt", "a.jpg ", "a.jpg~", "", "."])
-def test_other_names_are_no_photos(name: str) -> None:
+def test_other_names_are_not_photos(name: str) -> None:
     assert not is_photo(name)
 
 
-# The right picture ---------------------------------------------------------------------------
+# Colours -------------------------------------------------------------------------------------
 
 RGB16 = np.asarray(quarters()).astype(np.uint16) * 257
 
@@ -181,7 +181,7 @@ def test_colours_are_right(kind: str) -> None:
 
 
 def test_colours_in_lab_are_right() -> None:
-    """With more tolerance: 8 bits of LAB hold fewer of sRGB's strongest colours."""
+    """Needs more tolerance, because 8-bit LAB is less precise for saturated sRGB colours."""
     picture = rgb(encoded(lab(quarters()), "TIFF"), MANY)
     assert_quarters(picture, *COLOURS.values(), tolerance=25)
 
@@ -216,19 +216,19 @@ def test_16_bits_of_grey_keep_their_shades(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "TIFF, big-endian"])
-def test_16_bits_of_grey_are_turned_upright_too(kind: str) -> None:
+def test_16_bits_of_grey_are_turned_upright(kind: str) -> None:
     picture = rgb(grey16(kind, exif=orientation(3)), MANY)
     assert_quarters(picture, 0, 1, 128, 255)
 
 
 @pytest.mark.parametrize("values", [(0.0, 1.0, 0.5, 0.2), (0, 65536, 1, 2), (-1, 0, 1, 2)])
-def test_numbers_without_a_white_are_rejected_by_that_name(values: tuple[float, ...]) -> None:
+def test_formats_without_a_fixed_white_are_rejected(values: tuple[float, ...]) -> None:
     dtype = np.float32 if isinstance(values[0], float) else np.int32
     with pytest.raises(PhotoError, match="they have no fixed white"):
         rgb(encoded(Image.fromarray(greys(*values, dtype=dtype)), "TIFF"), MANY)
 
 
-# Alpha is laid on white ----------------------------------------------------------------------
+# Transparency --------------------------------------------------------------------------------
 
 ALPHA = (255, 0, 128, 255)
 ON_WHITE = (COLOURS["R"], WHITE, (127, 127, 255), COLOURS["Y"])
@@ -250,23 +250,23 @@ def with_alpha(mode: str = "RGBA") -> Image.Image:
         ("AVIF", {"quality": 100}),
     ],
 )
-def test_alpha_is_laid_on_white(kind: str, options: dict[str, object]) -> None:
+def test_alpha_is_blended_with_white(kind: str, options: dict[str, object]) -> None:
     picture = rgb(encoded(with_alpha(), kind, **options), MANY)
     assert_quarters(picture, *ON_WHITE, tolerance=4)
 
 
-def test_alpha_of_16_bits_is_laid_on_white() -> None:
+def test_16_bit_alpha_is_blended_with_white() -> None:
     pixels = np.asarray(with_alpha()).astype(np.uint16) * 257
     assert_quarters(rgb(png(pixels), MANY), *ON_WHITE, tolerance=2)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_alpha_of_grey_is_laid_on_white(kind: str) -> None:
+def test_grey_with_alpha_is_blended_with_white(kind: str) -> None:
     image = Image.merge("LA", [Image.fromarray(greys(*v)) for v in ((200, 0, 0, 9), ALPHA)])
     assert_quarters(rgb(encoded(image, kind), MANY), 200, 255, 127, 9, tolerance=1)
 
 
-def test_a_palette_with_alpha_is_laid_on_white() -> None:
+def test_palette_with_alpha_is_blended_with_white() -> None:
     image = quarters().quantize(4)
     palette = image.getpalette() or []
     entries = [(palette[i], palette[i + 1], palette[i + 2]) for i in range(0, 12, 3)]
@@ -275,7 +275,7 @@ def test_a_palette_with_alpha_is_laid_on_white() -> None:
     assert_quarters(rgb(data, MANY), *ON_WHITE, tolerance=1)
 
 
-def test_the_transparent_colour_of_a_gif_is_white() -> None:
+def test_transparent_colour_of_a_gif_becomes_white() -> None:
     image = quarters().quantize(4)
     data = encoded(image, "GIF", transparency=image.getpixel((0, 0)))
     assert_quarters(rgb(data, MANY), WHITE, COLOURS["G"], COLOURS["B"], COLOURS["Y"])
@@ -289,7 +289,7 @@ def test_the_transparent_colour_of_a_gif_is_white() -> None:
     ],
     ids=["8 bits", "16 bits"],
 )
-def test_the_transparent_grey_of_a_png_is_white(data: bytes) -> None:
+def test_transparent_grey_of_a_png_becomes_white(data: bytes) -> None:
     assert_quarters(rgb(data, MANY), 0, 255, 0, 200)
 
 
@@ -298,19 +298,19 @@ def test_the_transparent_grey_of_a_png_is_white(data: bytes) -> None:
     [encoded(quarters(), "PNG", transparency=COLOURS["R"]), png(RGB16, clear=(65535, 0, 0))],
     ids=["8 bits", "16 bits"],
 )
-def test_the_transparent_colour_of_a_png_is_white(data: bytes) -> None:
+def test_transparent_colour_of_a_png_becomes_white(data: bytes) -> None:
     assert_quarters(rgb(data, MANY), WHITE, COLOURS["G"], COLOURS["B"], COLOURS["Y"])
 
 
 # EXIF ----------------------------------------------------------------------------------------
 
 AS_STORED = {1: "RGBY", 2: "GRYB", 3: "YBGR", 4: "BYRG", 5: "RBGY", 6: "GYRB", 7: "YGBR", 8: "BRYG"}
-"""By orientation, how the quarters lie in the file (EXIF 2.3, tag 274)."""
+"""The order of the quarters in the file, by orientation (EXIF 2.3, tag 274)."""
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "MPO", "PNG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize("value", AS_STORED)
-def test_photos_are_turned_as_exif_says(kind: str, value: int) -> None:
+def test_exif_orientation_is_applied(kind: str, value: int) -> None:
     image = quarters(AS_STORED[value], size=(60, 40) if value < 5 else (40, 60))
     picture = rgb(encoded(image, kind, exif=orientation(value)), MANY)
     assert_quarters(picture, *COLOURS.values(), tolerance=8)
@@ -318,18 +318,18 @@ def test_photos_are_turned_as_exif_says(kind: str, value: int) -> None:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 @pytest.mark.parametrize("exif", [b"II*\0\xff\xff\xff\xff" + bytes(range(256)), b"no TIFF header"])
-def test_damaged_exif_says_nothing(kind: str, exif: bytes) -> None:
+def test_damaged_exif_is_ignored(kind: str, exif: bytes) -> None:
     picture = rgb(encoded(quarters(), kind, exif=b"Exif\0\0" + exif), MANY)
     assert_quarters(picture, *COLOURS.values(), tolerance=4)
 
 
 @pytest.mark.parametrize("value", [0, 9, 65535])
-def test_an_orientation_that_does_not_exist_says_nothing(value: int) -> None:
+def test_invalid_orientation_is_ignored(value: int) -> None:
     picture = rgb(encoded(quarters(), "PNG", exif=orientation(value)), MANY)
     assert_quarters(picture, *COLOURS.values())
 
 
-# The array of the model ----------------------------------------------------------------------
+# Model input ---------------------------------------------------------------------------------
 
 NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 130, 3), np.uint8))
 
@@ -346,7 +346,7 @@ NOISE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 130, 3), 
     ids=lambda image: f"{image.mode}-{image.width}x{image.height}",
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_prepare_is_the_arithmetic_of_keras(image: Image.Image, kind: str) -> None:
+def test_prepare_computes_the_same_as_keras(image: Image.Image, kind: str) -> None:
     data = encoded(image, kind)
     with Image.open(io.BytesIO(data)) as opened:
         small = opened.convert("RGB").resize((224, 224), Image.Resampling.BICUBIC)
@@ -359,11 +359,11 @@ def test_prepare_is_the_arithmetic_of_keras(image: Image.Image, kind: str) -> No
 
 
 @pytest.mark.parametrize(("colour", "value"), [("black", -1), ("white", 1)])
-def test_prepare_spans_minus_one_to_one(colour: str, value: int) -> None:
+def test_prepare_scales_to_minus_one_to_one(colour: str, value: int) -> None:
     assert (prepare(encoded(Image.new("RGB", (60, 40), colour), "PNG"), MANY) == value).all()
 
 
-# The thumbnail -------------------------------------------------------------------------------
+# Thumbnails ----------------------------------------------------------------------------------
 
 BANDS = Image.fromarray(
     np.repeat(np.array([[COLOURS[c] for c in "RGB"]], np.uint8), 40, axis=1).repeat(40, axis=0)
@@ -371,7 +371,7 @@ BANDS = Image.fromarray(
 
 
 @pytest.mark.parametrize("turn", [1, 6])
-def test_a_thumbnail_is_the_middle_square(turn: int) -> None:
+def test_thumbnail_is_the_central_square(turn: int) -> None:
     small = thumbnail(encoded(BANDS, "PNG", exif=orientation(turn)), 32, MANY)
     with Image.open(io.BytesIO(small)) as image:
         assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (32, 32))
@@ -381,8 +381,8 @@ def test_a_thumbnail_is_the_middle_square(turn: int) -> None:
 WHERE = "48.8566 N, 2.3522 E"
 
 
-def secretive(kind: str) -> bytes:
-    """A picture with where it was taken in every place that its format has for words."""
+def with_location(kind: str) -> bytes:
+    """A picture with its location in every metadata field of the format."""
     exif = orientation(6)
     exif[0x010E] = WHERE
     xmp = f"<x:xmpmeta xmlns:x='adobe:ns:meta/'>{WHERE}</x:xmpmeta>".encode()
@@ -400,15 +400,15 @@ def secretive(kind: str) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "AVIF"])
-def test_a_thumbnail_carries_nothing_but_the_picture(kind: str) -> None:
-    small = thumbnail(secretive(kind), 32, MANY)
+def test_thumbnail_contains_no_metadata(kind: str) -> None:
+    small = thumbnail(with_location(kind), 32, MANY)
     assert WHERE.encode() not in small
     with Image.open(io.BytesIO(small)) as image:
         assert not image.getexif()
         assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
 
 
-# What is rejected ----------------------------------------------------------------------------
+# Rejected files ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("function", [rgb, prepare, lambda *args: thumbnail(args[0], 32, args[1])])
@@ -432,7 +432,7 @@ def test_an_empty_file_is_rejected(function: Callable[[bytes, int], object]) -> 
     ],
     ids=["text", "zeros", "HTML", "SVG", "PDF", "EPS", "PPM", "ICO", "JPEG2000"],
 )
-def test_what_is_no_photo_is_rejected_whatever_its_name(data: bytes) -> None:
+def test_files_that_are_not_photos_are_rejected(data: bytes) -> None:
     with pytest.raises(PhotoError, match="not an image, or its format is not supported"):
         prepare(data, MANY)
 
@@ -441,7 +441,7 @@ WHOLE = {kind: encoded(NOISE.resize((60, 40)), kind) for kind in FORMATS}
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_half_a_photo_is_rejected(kind: str) -> None:
+def test_truncated_photo_is_rejected(kind: str) -> None:
     with pytest.raises(PhotoError):
         prepare(WHOLE[kind][: len(WHOLE[kind]) // 2], MANY)
 
@@ -455,8 +455,8 @@ def test_half_a_photo_is_rejected(kind: str) -> None:
     ],
     ids=["PNG", "AVIF", "TIFF"],
 )
-def test_a_damaged_header_is_a_reason(data: bytes) -> None:
-    """Pillow raises ValueError or RuntimeError for these, before it has a picture to decode."""
+def test_damaged_header_is_rejected_with_a_reason(data: bytes) -> None:
+    """Pillow raises ValueError or RuntimeError for these before decoding."""
     assert_picture_or_reason(data)
     with pytest.raises(PhotoError):
         rgb(data, MANY)
@@ -465,7 +465,7 @@ def test_a_damaged_header_is_a_reason(data: bytes) -> None:
 @pytest.mark.parametrize("kind", FORMATS)
 @given(where=st.floats(0, 1))
 @settings(max_examples=40, deadline=None)
-def test_a_photo_cut_anywhere_has_its_size_or_a_reason(kind: str, where: float) -> None:
+def test_photo_truncated_anywhere_has_full_size_or_is_rejected(kind: str, where: float) -> None:
     data = WHOLE[kind][: int(where * len(WHOLE[kind]))]
     assert_picture_or_reason(data)
     with contextlib.suppress(PhotoError):
@@ -485,45 +485,45 @@ def test_a_photo_cut_anywhere_has_its_size_or_a_reason(kind: str, where: float) 
     flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.binary(max_size=4)), max_size=8),
 )
 @settings(max_examples=200, deadline=None)
-def test_flipped_bytes_make_a_picture_or_a_reason(
+def test_corrupted_bytes_are_decoded_or_rejected_with_a_reason(
     data: bytes, flips: list[tuple[float, bytes]]
 ) -> None:
     for where, new in flips:
-        at = int(where**3 * len(data))  # more often near the start, where the headers are
+        at = int(where**3 * len(data))  # favours the start, where the headers are
         data = data[:at] + new + data[at + len(new) :]
     assert_picture_or_reason(data)
 
 
 @given(head=st.sampled_from([b"", *(data[:16] for data in WHOLE.values())]), tail=st.binary())
 @settings(max_examples=150, deadline=None)
-def test_random_bytes_make_a_picture_or_a_reason(head: bytes, tail: bytes) -> None:
+def test_random_bytes_are_decoded_or_rejected_with_a_reason(head: bytes, tail: bytes) -> None:
     assert_picture_or_reason(head + tail)
 
 
-# The limit of pixels -------------------------------------------------------------------------
+# Pixel limit ---------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def no_decoding(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fails the test, past every `except Exception`, when a picture is decoded."""
+    """Fail the test if a picture is decoded, even inside `except Exception`."""
     monkeypatch.setattr(Image.Image, "load", lambda _: pytest.fail("the picture was decoded"))
 
 
 @pytest.mark.parametrize("kind", FORMATS)
 @pytest.mark.parametrize("limit", [60 * 40 - 1, 60 * 40 // 2 - 1, 1])
 @pytest.mark.usefixtures("no_decoding")
-def test_a_larger_photo_is_rejected_before_it_is_decoded(kind: str, limit: int) -> None:
+def test_photo_above_the_limit_is_rejected_before_decoding(kind: str, limit: int) -> None:
     with pytest.raises(PhotoError, match=r"more than \S+ megapixels$"):
         rgb(WHOLE[kind], limit)
 
 
 @pytest.mark.parametrize("kind", FORMATS)
-def test_a_photo_of_just_the_limit_is_read(kind: str) -> None:
+def test_photo_exactly_at_the_limit_is_decoded(kind: str) -> None:
     assert rgb(WHOLE[kind], 60 * 40).size == (60, 40)
 
 
 @pytest.mark.usefixtures("no_decoding")
-def test_a_decompression_bomb_is_rejected_before_it_is_decoded() -> None:
+def test_decompression_bomb_is_rejected_before_decoding() -> None:
     side = 30_000
     packer = zlib.compressobj(1)
     rows = [packer.compress(bytes(side // 8 + 1) * 100) for _ in range(side // 100)]
@@ -535,10 +535,10 @@ def test_a_decompression_bomb_is_rejected_before_it_is_decoded() -> None:
         prepare(bomb, 100 * 10**6)
 
 
-def test_heic_of_a_phone_is_read_upright_and_without_metadata() -> None:
+def test_heic_is_turned_upright_and_its_thumbnail_has_no_metadata() -> None:
     data = HEIC.read_bytes()
     picture = rgb(data, 10**8)
-    assert picture.size == (90, 120)  # it was taken with the phone on its side
+    assert picture.size == (90, 120)  # taken with the phone on its side
     assert b"Maker" in data
     small = thumbnail(data, 64, 10**8)
     assert b"Maker" not in small
@@ -547,7 +547,7 @@ def test_heic_of_a_phone_is_read_upright_and_without_metadata() -> None:
         rgb(data[:900], 10**8)
 
 
-def test_views_are_the_whole_its_corners_and_its_middle(tmp_path: Path) -> None:
+def test_views_are_the_whole_photo_its_corners_and_its_centre(tmp_path: Path) -> None:
     picture = Image.new("RGB", (400, 400), "white")
     for x, colour in ((0, "red"), (300, "blue")):
         picture.paste(colour, (x, 0, x + 100, 100))
@@ -557,10 +557,10 @@ def test_views_are_the_whole_its_corners_and_its_middle(tmp_path: Path) -> None:
     assert views.shape == (6, 224, 224, 3)
     assert (views[0] == prepare(out.getvalue(), 10**8)).all()
     red, blue = [1, -1, -1], [-1, -1, 1]
-    assert views[1, 5, 5].tolist() == red  # left, top
-    assert views[2, 5, -5].tolist() == blue  # right, top
-    for view in (3, 4):  # those below begin where the colours end
+    assert views[1, 5, 5].tolist() == red  # top left
+    assert views[2, 5, -5].tolist() == blue  # top right
+    for view in (3, 4):  # the lower corners start below the coloured squares
         assert (views[view, 5, 5] == 1).all()
     assert views[1, 45, 45].tolist() == red
-    assert views[5, 5, 5].tolist() == red  # the middle shows a part of it
+    assert views[5, 5, 5].tolist() == red  # the centre view includes part of the square
     assert (views[5, 45, 45] == 1).all()

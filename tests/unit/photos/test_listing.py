@@ -1,4 +1,4 @@
-"""Every photo below a folder is listed once, with its label, whatever the names and links."""
+"""Every photo below a folder is listed once, with its label, despite odd names and links."""
 
 import os
 import socket
@@ -38,7 +38,7 @@ ODD_NAMES = [
 
 
 def put(root: Path, *names: str, data: bytes = b"x") -> None:
-    """Files; whether they are pictures is nothing to a listing."""
+    """Create files; their content doesn't matter to a listing."""
     for name in names:
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,13 +50,13 @@ def listing(root: Path | str) -> Listing:
 
 
 def paths(root: Path | str) -> list[str]:
-    found: list[str] = listing(root).table["path"].to_pylist()
-    return found
+    names: list[str] = listing(root).table["path"].to_pylist()
+    return names
 
 
-def column(found: Listing, name: str) -> dict[str, str | None]:
-    """What a column says of each photo, by path, in the order of the listing."""
-    table = found.table
+def column(listed: Listing, name: str) -> dict[str, str | None]:
+    """The values of a column by path, in the order of the listing."""
+    table = listed.table
     return dict(zip(table["path"].to_pylist(), table[name].to_pylist(), strict=True))
 
 
@@ -71,7 +71,7 @@ def problems(root: Path) -> dict[str, str | None]:
 # Names and labels ----------------------------------------------------------------------------
 
 
-def test_the_label_is_the_folder_that_holds_the_photo(tmp_path: Path) -> None:
+def test_label_is_the_name_of_the_parent_folder(tmp_path: Path) -> None:
     put(tmp_path, "root.jpg", "Apple/1.jpg", "2024/market/Pear/1.png", "2024/market/2.png")
     assert labels(tmp_path) == {
         "root.jpg": None,
@@ -88,13 +88,13 @@ def test_photos_are_found_at_any_depth(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_names_are_kept_to_the_letter(tmp_path: Path, name: str) -> None:
+def test_names_are_kept_exactly(tmp_path: Path, name: str) -> None:
     put(tmp_path, f"{name}/{name}.jpg")
     assert labels(tmp_path) == {f"{name}/{name}.jpg": name}
     assert open_folder(tmp_path).read(f"{name}/{name}.jpg") == b"x"
 
 
-def test_composed_and_decomposed_accents_are_two_names(tmp_path: Path) -> None:
+def test_composed_and_decomposed_accents_are_distinct(tmp_path: Path) -> None:
     put(tmp_path, f"{NFC}/a.jpg", f"{NFD}/a.jpg")
     assert sorted(labels(tmp_path).values(), key=str) == sorted([NFC, NFD])
 
@@ -117,25 +117,25 @@ def test_photos_are_sorted_by_path(tmp_path: Path) -> None:
 
 def test_other_files_are_counted(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", "notes.txt", "Apple/.DS_Store", "Apple/b.jpg.part", "Apple/c.JPG")
-    found = listing(tmp_path)
-    assert found.table["path"].to_pylist() == ["Apple/c.JPG", "a.jpg"]
-    assert found.ignored == 3
+    listed = listing(tmp_path)
+    assert listed.table["path"].to_pylist() == ["Apple/c.JPG", "a.jpg"]
+    assert listed.ignored == 3
 
 
 @pytest.mark.parametrize("names", [[], ["notes.txt"]])
 def test_a_folder_without_photos_has_an_empty_listing(tmp_path: Path, names: list[str]) -> None:
     put(tmp_path, *names)
-    found = listing(tmp_path)
-    assert (found.table.num_rows, found.ignored) == (0, len(names))
+    listed = listing(tmp_path)
+    assert (listed.table.num_rows, listed.ignored) == (0, len(names))
 
 
-def test_size_and_version_are_the_files(tmp_path: Path) -> None:
+def test_size_and_version_come_from_the_file(tmp_path: Path) -> None:
     put(tmp_path, "a.jpg", data=b"12345")
     before = listing(tmp_path).table
     assert before["size"].to_pylist() == [5]
     assert listing(tmp_path).table == before
     put(tmp_path, "a.jpg", data=b"54321")
-    os.utime(tmp_path / "a.jpg", ns=(0, 1))  # the disk's clock may tick less often than this test
+    os.utime(tmp_path / "a.jpg", ns=(0, 1))  # the file system's clock may be too coarse
     assert listing(tmp_path).table["version"] != before["version"]
 
 
@@ -144,7 +144,7 @@ NAMES = st.builds(
     st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), max_size=6),
     st.sampled_from(["", "", ".jpg", ".PNG", ".txt"]),
 ).filter(lambda name: name not in ("", ".", ".."))
-Tree = dict[str, "Tree | None"]  # files are None
+Tree = dict[str, "Tree | None"]  # a file is None
 TREES = st.recursive(
     st.none(), lambda below: st.dictionaries(NAMES, below, max_size=5), max_leaves=20
 ).filter(lambda tree: tree is not None)
@@ -159,15 +159,15 @@ def grow(root: Path, tree: Tree) -> None:
             grow(root / name, below)
 
 
-def naively(root: str) -> tuple[dict[str, str | None], int]:
-    """The labels by path, and how many other files there are, by os.walk."""
+def listed_by_walk(root: str) -> tuple[dict[str, str | None], int]:
+    """Labels by path and the number of other files, found with os.walk."""
     files = [os.path.join(top, name) for top, _, names in os.walk(root) for name in names]
     photos = [Path(file) for file in files if file.lower().endswith(tuple(EXTENSIONS))]
-    found = {
+    by_path = {
         str(photo.relative_to(root)): None if photo.parent == Path(root) else photo.parent.name
         for photo in photos
     }
-    return found, len(files) - len(photos)
+    return by_path, len(files) - len(photos)
 
 
 @given(
@@ -175,19 +175,21 @@ def naively(root: str) -> tuple[dict[str, str | None], int]:
     links=st.lists(st.tuples(st.integers(0, 99), NAMES, st.integers(0, 99)), max_size=4),
 )
 @settings(max_examples=60, deadline=None)
-def test_any_tree_is_listed_as_by_a_walk(tree: Tree, links: list[tuple[int, str, int]]) -> None:
-    """Also with links, anywhere in it, to folders of the tree: they add nothing."""
+def test_listing_matches_os_walk_for_any_tree(
+    tree: Tree, links: list[tuple[int, str, int]]
+) -> None:
+    """Links to folders within the tree add nothing."""
     with tempfile.TemporaryDirectory() as root:
         grow(Path(root), tree)
-        expected, ignored = naively(root)
+        expected, ignored = listed_by_walk(root)
         folders = sorted(top for top, _, _ in os.walk(root))
         for holder, name, target in links:
             link = Path(folders[holder % len(folders)], name)
             if not link.exists():
                 link.symlink_to(folders[target % len(folders)])
-        found = listing(root)
-        assert list(column(found, "label").items()) == sorted(expected.items())
-        assert found.ignored == ignored
+        listed = listing(root)
+        assert list(column(listed, "label").items()) == sorted(expected.items())
+        assert listed.ignored == ignored
 
 
 # Links ---------------------------------------------------------------------------------------
@@ -234,7 +236,7 @@ def test_the_photos_folder_may_be_a_link(tmp_path: Path) -> None:
     assert paths(tmp_path / "link") == ["Apple/1.jpg"]
 
 
-# What only looks like a photo ----------------------------------------------------------------
+# Unreadable photos ---------------------------------------------------------------------------
 
 
 def listen(name: str) -> None:
@@ -253,21 +255,21 @@ def listen(name: str) -> None:
     ],
     ids=["broken link", "link to itself", "FIFO", "socket", "device"],
 )
-def test_what_can_not_be_a_photo_is_listed_with_its_problem(
+def test_special_files_and_broken_links_are_listed_with_a_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[str], None], problem: str
 ) -> None:
-    monkeypatch.chdir(tmp_path)  # the whole path would be too long for a socket
+    monkeypatch.chdir(tmp_path)  # the absolute path would be too long for a socket
     make("x.jpg")
     put(tmp_path, "good.jpg")
-    found = problems(tmp_path)
-    assert list(found) == ["good.jpg", "x.jpg"]
-    assert found["good.jpg"] is None
-    assert problem in (found["x.jpg"] or "")
+    by_path = problems(tmp_path)
+    assert list(by_path) == ["good.jpg", "x.jpg"]
+    assert by_path["good.jpg"] is None
+    assert problem in (by_path["x.jpg"] or "")
     assert listing(tmp_path).table["size"].to_pylist() == [1, 0]
 
 
 @pytest.mark.parametrize("raw", [b"caf\xe9.jpg", b"\xff\xfe/a.jpg"], ids=["file", "folder"])
-def test_a_name_that_is_not_utf8_is_listed_with_its_problem(tmp_path: Path, raw: bytes) -> None:
+def test_name_that_is_not_utf8_is_listed_with_a_problem(tmp_path: Path, raw: bytes) -> None:
     path = os.path.join(os.fsencode(tmp_path), raw)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb"):
@@ -283,7 +285,7 @@ def test_a_folder_named_like_a_photo_is_a_folder(tmp_path: Path) -> None:
     assert labels(tmp_path) == {"d.jpg/1.jpg": "d.jpg"}
 
 
-# What can't be listed ------------------------------------------------------------------------
+# Unreadable folders --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["missing", "a.jpg", "missing/below"])
@@ -296,7 +298,7 @@ def test_a_missing_folder_is_named(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("mode", "named"), [(0o000, "Closed"), (0o300, "Closed"), (0o600, "Closed/Inner")]
 )
-def test_a_folder_that_may_not_be_listed_is_named(as_nobody: Path, mode: int, named: str) -> None:
+def test_folder_without_permission_is_named(as_nobody: Path, mode: int, named: str) -> None:
     put(as_nobody, "Apple/1.jpg", "Closed/Inner/1.jpg")
     (as_nobody / "Closed").chmod(mode)
     try:
@@ -306,22 +308,22 @@ def test_a_folder_that_may_not_be_listed_is_named(as_nobody: Path, mode: int, na
         (as_nobody / "Closed").chmod(0o700)
 
 
-def test_a_link_to_where_one_may_not_look_is_a_problem_of_that_photo(as_nobody: Path) -> None:
+def test_link_into_a_forbidden_folder_is_listed_with_a_problem(as_nobody: Path) -> None:
     put(as_nobody, "photos/good.jpg", "closed/1.jpg")
     (as_nobody / "photos" / "far.jpg").symlink_to("../closed/1.jpg")
     (as_nobody / "closed").chmod(0)
     try:
-        found = problems(as_nobody / "photos")
+        by_path = problems(as_nobody / "photos")
     finally:
         (as_nobody / "closed").chmod(0o700)
-    assert found == {"far.jpg": "the file can't be read (Permission denied)", "good.jpg": None}
+    assert by_path == {"far.jpg": "the file can't be read (Permission denied)", "good.jpg": None}
 
 
-# A bucket ------------------------------------------------------------------------------------
+# Buckets -------------------------------------------------------------------------------------
 
 
 IN_BUCKETS = [name for name in ODD_NAMES if "\n" not in name]
-"""S3 has keys with newlines, but moto's server does not route them."""
+"""S3 allows newlines in keys, but moto's server can't route them."""
 
 
 def upload(bucket: str, *keys: str, data: bytes = b"x") -> None:
@@ -331,7 +333,7 @@ def upload(bucket: str, *keys: str, data: bytes = b"x") -> None:
 
 
 @pytest.mark.parametrize("prefix", ["", "a b/é/photos/"])
-def test_a_tree_lists_the_same_in_a_bucket(tmp_path: Path, s3: str, prefix: str) -> None:
+def test_bucket_and_folder_give_the_same_listing(tmp_path: Path, s3: str, prefix: str) -> None:
     names = ["root.jpg", "notes.txt", "2024/market/Pear/1.png", "2024/.DS_Store"]
     names += [f"{name}/{name}.jpg" for name in IN_BUCKETS]
     put(tmp_path, *names)
@@ -341,14 +343,14 @@ def test_a_tree_lists_the_same_in_a_bucket(tmp_path: Path, s3: str, prefix: str)
     assert listing(f"s3://{s3}/{prefix}").ignored == listing(tmp_path).ignored == 2
 
 
-def test_what_is_listed_in_a_bucket_can_be_read(s3: str) -> None:
+def test_photos_listed_in_a_bucket_can_be_read(s3: str) -> None:
     upload(s3, *(f"photos/{name}.jpg" for name in IN_BUCKETS))
     folder = open_folder(f"s3://{s3}/photos")
     assert [folder.read(path) for path in paths(f"s3://{s3}/photos")] == [b"x"] * len(IN_BUCKETS)
 
 
-def test_more_keys_than_s3_lists_at_once_are_all_found(s3: str) -> None:
-    store = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]  # faster than by 1,003 requests
+def test_more_keys_than_fit_in_one_page_are_listed(s3: str) -> None:
+    store = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]  # faster than 1,003 requests
     names = [f"{i:04}.jpg" for i in range(1003)]
     for name in names:
         store.put_object(s3, f"photos/{name}", b"x")
@@ -356,8 +358,8 @@ def test_more_keys_than_s3_lists_at_once_are_all_found(s3: str) -> None:
 
 
 @pytest.mark.parametrize("folders", [1, 20])
-def test_pages_of_a_listing_are_all_read(s3: str, folders: int) -> None:
-    """With pages of two keys, in few folders (listed one by one) and in many (listed whole)."""
+def test_all_pages_of_a_listing_are_read(s3: str, folders: int) -> None:
+    """Pages of two keys; few folders are listed one by one, many in one listing."""
     names = [f"{i % folders:02}/{i:02}/{i}.jpg" for i in range(24)]
     upload(s3, *names)
     events = s3_client().meta.events
@@ -369,19 +371,19 @@ def two_at_a_time(params: dict[str, object], **_: object) -> None:
     params["MaxKeys"] = 2
 
 
-def test_the_empty_objects_by_which_consoles_show_folders_are_nothing(s3: str) -> None:
+def test_empty_folder_markers_are_ignored(s3: str) -> None:
     upload(s3, "photos/", "photos/Apple/", "photos/d.jpg/", "photos/Empty/", data=b"")
     upload(s3, "photos/Apple/1.jpg", "photos/d.jpg/1.jpg")
     assert paths(f"s3://{s3}/photos") == ["Apple/1.jpg", "d.jpg/1.jpg"]
     assert listing(f"s3://{s3}/photos").ignored == 0
 
 
-def test_a_prefix_is_a_folder_not_the_start_of_a_name(s3: str) -> None:
+def test_prefix_matches_whole_folder_names_only(s3: str) -> None:
     upload(s3, "photos/1.jpg", "photos2/2.jpg", "photos.jpg")
     assert paths(f"s3://{s3}/photos") == ["1.jpg"]
 
 
-def test_size_and_version_are_the_objects(s3: str) -> None:
+def test_size_and_version_come_from_the_object(s3: str) -> None:
     upload(s3, "a.jpg", data=b"12345")
     before = listing(f"s3://{s3}").table
     assert before["size"].to_pylist() == [5]
@@ -390,6 +392,6 @@ def test_size_and_version_are_the_objects(s3: str) -> None:
     assert listing(f"s3://{s3}").table["version"] != before["version"]
 
 
-def test_a_bucket_that_is_gone_is_named(s3: str) -> None:
+def test_missing_bucket_is_named(s3: str) -> None:
     with pytest.raises(StorageError, match="there is no bucket nowhere: check its name"):
         list_photos(S3Folder("nowhere", ""))

@@ -1,4 +1,4 @@
-"""Large JPEGs are decoded at a fraction of their size, and nothing is lost that matters."""
+"""Large JPEGs are decoded at reduced size without a relevant loss of detail."""
 
 import io
 
@@ -14,7 +14,7 @@ MANY = 10**8
 
 
 def scene(width: int, height: int) -> Image.Image:
-    """Coarse and fine structure in colour, and noise, as photos have it."""
+    """A picture with coarse and fine colour structure and noise, like a photo."""
     random = np.random.default_rng(7)
     pixels = sum(
         np.asarray(
@@ -38,15 +38,15 @@ LARGE = scene(2016, 1512)
     [
         ((4032, 3024), 448, (1008, 756)),
         ((3024, 4032), 448, (756, 1008)),
-        ((4032, 3024), 224, (504, 378)),  # an eighth is the least that JPEG can
+        ((4032, 3024), 224, (504, 378)),  # JPEG can't be scaled below an eighth
         ((896, 896), 448, (448, 448)),
         ((895, 895), 448, (895, 895)),
-        ((4032, 800), 448, (4032, 800)),  # both sides must keep enough
+        ((4032, 800), 448, (4032, 800)),  # both sides must stay large enough
         ((4032, 3024), None, (4032, 3024)),
     ],
 )
 @pytest.mark.parametrize("kind", ["JPEG", "MPO"])
-def test_a_jpeg_is_halved_while_both_sides_keep_enough(
+def test_jpeg_is_halved_while_both_sides_stay_large_enough(
     size: tuple[int, int], at_least: int | None, decoded: tuple[int, int], kind: str
 ) -> None:
     second: dict[str, object] = {"save_all": True, "append_images": [Image.new("RGB", (99, 99))]}
@@ -55,13 +55,13 @@ def test_a_jpeg_is_halved_while_both_sides_keep_enough(
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
-def test_other_formats_are_decoded_whole(kind: str) -> None:
+def test_other_formats_are_decoded_at_full_size(kind: str) -> None:
     data = encoded(Image.new("RGB", (896, 896)), kind)
     assert rgb(data, MANY, 448).size == (896, 896)
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": "4:4:4"}])
-def test_what_the_model_sees_is_nearly_the_same(options: dict[str, object]) -> None:
+def test_scaled_input_is_close_to_the_exact_one(options: dict[str, object]) -> None:
     data = encoded(LARGE, "JPEG", quality=90, **options)
     scaled, exact = prepare(data, MANY), prepare(data, MANY, exact=True)
     assert 0 < np.abs(scaled - exact).mean() < 0.01
@@ -70,13 +70,13 @@ def test_what_the_model_sees_is_nearly_the_same(options: dict[str, object]) -> N
     np.testing.assert_array_equal(exact, expected)
 
 
-def test_a_photo_too_small_to_be_halved_stays_as_it_is() -> None:
+def test_small_photo_is_not_scaled() -> None:
     data = encoded(scene(1200, 895))
     np.testing.assert_array_equal(prepare(data, MANY), prepare(data, MANY, exact=True))
 
 
-def test_views_of_a_part_are_made_of_more_pixels() -> None:
-    """Of 900 pixels a half is enough for the whole, and too little for three quarters of it."""
+def test_partial_views_are_decoded_at_higher_resolution() -> None:
+    """Half of 900 pixels is enough for the whole photo, but not for a view of three quarters."""
     data = encoded(scene(900, 900))
     whole, exact = (prepare_views(data, MANY, 1, exact=e) for e in (False, True))
     assert (whole != exact).any()
@@ -84,7 +84,7 @@ def test_views_of_a_part_are_made_of_more_pixels() -> None:
     np.testing.assert_array_equal(views, exact)
 
 
-def test_a_large_photo_is_upright_too() -> None:
+def test_large_photo_is_turned_upright() -> None:
     turned = Image.Exif()
     turned[0x0112] = 6
     data = encoded(LARGE.transpose(Image.Transpose.ROTATE_90), quality=90, exif=turned)
@@ -93,12 +93,12 @@ def test_a_large_photo_is_upright_too() -> None:
     assert Image.open(io.BytesIO(thumbnail(data, 100, MANY))).size == (100, 100)
 
 
-def test_half_a_large_photo_is_rejected() -> None:
+def test_truncated_large_photo_is_rejected() -> None:
     data = encoded(LARGE)
     with pytest.raises(PhotoError, match="damaged or truncated"):
         prepare(data[: len(data) // 2], MANY)
 
 
-def test_the_limit_is_of_the_pixels_that_the_file_has() -> None:
+def test_pixel_limit_applies_to_the_original_size() -> None:
     with pytest.raises(PhotoError, match="more than 3 megapixels"):
         prepare(encoded(LARGE), 3 * 10**6)

@@ -1,4 +1,4 @@
-"""`fruits upload`: photos of a folder go to S3 under the same names, once."""
+"""`fruits upload` copies new and changed photos of a folder to S3 under the same names."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from fruits.progress import Silent
 from fruits.storage import open_folder
 
 
-def test_photos_go_under_their_names_and_other_files_stay(tmp_path: Path, s3: str) -> None:
+def test_only_photos_are_uploaded_under_their_own_names(tmp_path: Path, s3: str) -> None:
     names = ["root.jpg", "Élan d'été #1/photo 100%.png"]
     for name in names:
         save(tmp_path, name)
@@ -23,7 +23,7 @@ def test_photos_go_under_their_names_and_other_files_stay(tmp_path: Path, s3: st
     assert bucket.read_if_there("notes.txt") is None
 
 
-def test_only_what_is_not_there_goes_again(tmp_path: Path, s3: str) -> None:
+def test_only_new_and_changed_photos_are_uploaded_again(tmp_path: Path, s3: str) -> None:
     save(tmp_path, "a.png")
     save(tmp_path, "b.png")
     upload(str(tmp_path), f"s3://{s3}/photos", Silent())
@@ -33,7 +33,7 @@ def test_only_what_is_not_there_goes_again(tmp_path: Path, s3: str) -> None:
     assert open_folder(f"s3://{s3}/photos").read("b.png") == (tmp_path / "b.png").read_bytes()
 
 
-def test_what_can_not_be_uploaded_is_said(tmp_path: Path, s3: str) -> None:
+def test_upload_errors_are_reported(tmp_path: Path, s3: str) -> None:
     with pytest.raises(PhotosError, match="no photo"):
         upload(str(tmp_path), f"s3://{s3}/photos", Silent())
     with pytest.raises(StorageError, match="no folder"):

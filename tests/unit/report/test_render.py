@@ -1,4 +1,4 @@
-"""report.html is one file that loads nothing, shows hostile names as text, and leaves no gap."""
+"""report.html is self-contained, escapes hostile names and has a text for missing data."""
 
 import base64
 import re
@@ -30,7 +30,7 @@ JPEG = b"\xff\xd8\xff\xe0 a small picture \xff\xd9"
 
 
 class Page(HTMLParser):
-    """The page as a list of (tag, attributes), and its text by section."""
+    """A parsed page: a list of (tag, attributes), and the text of each section."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -132,10 +132,10 @@ def page(
 EMPTY = ReportContent({}, [], {}, {})
 
 
-# One file
+# Self-contained page
 
 
-def test_the_page_loads_nothing() -> None:
+def test_page_loads_no_external_resources() -> None:
     shown = page()
     for tag, attributes in shown.tags:
         for name in ("src", "srcset", "poster", "data", "action", "xlink:href"):
@@ -146,7 +146,7 @@ def test_the_page_loads_nothing() -> None:
     assert policy["content"].startswith("default-src 'none';")
 
 
-def test_what_is_referred_to_is_there_once() -> None:
+def test_ids_are_unique_and_references_resolve() -> None:
     shown = page()
     ids = [attributes["id"] for _, attributes in shown.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
@@ -157,7 +157,7 @@ def test_what_is_referred_to_is_there_once() -> None:
     assert set(re.findall(r'getElementById\("(\w+)"\)', shown.html)) <= set(ids)
 
 
-def test_pictures_and_charts_have_a_text_and_a_size() -> None:
+def test_pictures_and_charts_have_alternative_text() -> None:
     shown = page()
     (photo,) = shown.all("img")
     assert photo["alt"] == "Apple: Apple/1.jpg"
@@ -170,11 +170,11 @@ def test_pictures_and_charts_have_a_text_and_a_size() -> None:
     assert all(a["role"] == "img" and a["aria-label"] for a in charts)
 
 
-# Hostile text
+# Hostile names
 
 
-def of_one_name(name: str) -> Page:
-    """A page with this name wherever a name may come from outside."""
+def page_with_name(name: str) -> Page:
+    """A page that uses this name wherever names come from user data."""
     facts = manifest(
         photos=name,
         created=name,
@@ -209,9 +209,9 @@ def structure(shown: Page) -> list[tuple[str, list[str]]]:
         "x" * 300,
     ],
 )
-def test_a_hostile_name_is_text_everywhere(name: str) -> None:
-    shown = of_one_name(name)
-    assert structure(shown) == structure(of_one_name("Apple"))
+def test_hostile_names_are_escaped(name: str) -> None:
+    shown = page_with_name(name)
+    assert structure(shown) == structure(page_with_name("Apple"))
     for section in ("scatter", "labels", "samples", "rejects", "run"):
         assert " ".join(name.split()) in shown.text(section), section
     (photo,) = shown.all("img")
@@ -221,16 +221,16 @@ def test_a_hostile_name_is_text_everywhere(name: str) -> None:
 @given(st.text(min_size=1, max_size=40))
 @example("a file name that is not UTF-8: \udcff")
 @settings(max_examples=40, deadline=None)
-def test_no_name_changes_the_page_or_stops_it_from_being_written(name: str) -> None:
-    shown = of_one_name(name)
+def test_any_name_keeps_the_page_structure_and_can_be_encoded(name: str) -> None:
+    shown = page_with_name(name)
     shown.html.encode("utf-8")
-    assert structure(shown) == structure(of_one_name("Apple"))
+    assert structure(shown) == structure(page_with_name("Apple"))
 
 
-# What there is nothing of
+# Missing data
 
 
-def test_an_empty_page_says_so_in_words() -> None:
+def test_empty_page_has_a_text_in_every_section() -> None:
     shown = Page(render(EMPTY))
     assert {section: shown.text(section) for section in shown.sections if section} == {
         "variance": "Explained variance No components have been computed yet.",
@@ -244,7 +244,7 @@ def test_an_empty_page_says_so_in_words() -> None:
     assert not shown.all("dl")
 
 
-def test_null_is_as_good_as_missing() -> None:
+def test_null_is_treated_as_missing() -> None:
     nothing = ReportContent(dict.fromkeys(manifest()), [], {}, {})
     assert render(nothing) == render(EMPTY)
 
@@ -256,7 +256,7 @@ def test_any_fact_may_be_missing(key: str) -> None:
     assert page(facts).html != page().html
 
 
-def test_rejects_of_unknown_reason_are_not_denied() -> None:
+def test_rejects_without_known_reasons_are_counted() -> None:
     assert "8 photos were rejected; the reasons are not known." in page(rejects={}).text("rejects")
 
 
@@ -291,7 +291,7 @@ def test_every_component_is_drawn_and_k_is_marked(k: int) -> None:
         ([0.1] * 10, 1.0, "which reaches the target of 100%."),
     ],
 )  # fmt: skip
-def test_the_target_is_compared_in_words(
+def test_variance_is_compared_to_the_target(
     shares: list[float], target: float | None, said: str
 ) -> None:
     shown = page(manifest(explained_variance=shares, variance=target))
@@ -302,7 +302,7 @@ def test_the_target_is_compared_in_words(
 # The scatter
 
 
-def test_a_point_lies_where_its_components_say() -> None:
+def test_points_are_placed_by_their_components() -> None:
     corners = [ScatterPoint(f"{x}{y}", "a", x, y) for x in (0, 10) for y in (0, 10)]
     marks = page(scatter=corners).all("use")
     places = [(float(m["x"].rstrip("%")), float(m["y"].rstrip("%"))) for m in marks]
@@ -312,7 +312,7 @@ def test_a_point_lies_where_its_components_say() -> None:
     assert (top, bottom) == pytest.approx((left, right)), "up is more"
 
 
-def test_a_legend_button_names_the_marks_of_its_label() -> None:
+def test_legend_buttons_refer_to_the_marks_of_their_label() -> None:
     shown = page()
     buttons = shown.all("button", **{"aria-pressed": "false", "type": "button"})
     assert [b["title"] for b in buttons] == ["Apple", "Kiwi", "no label"]
@@ -321,7 +321,7 @@ def test_a_legend_button_names_the_marks_of_its_label() -> None:
         assert re.findall("<title>(.*?) —", group) == [path]
 
 
-def test_only_what_has_a_label_has_a_colour() -> None:
+def test_only_labelled_points_are_coloured() -> None:
     marks = [a for a in page().all("g") if "mark" in a.get("class", "")]
     assert [(a["class"], "style" in a) for a in marks] == [
         ("mark none", False),
@@ -331,19 +331,19 @@ def test_only_what_has_a_label_has_a_colour() -> None:
     assert [a["class"] for a in page(scatter=[POINTS[2]]).all("g") if "id" in a] == ["mark none"]
 
 
-def test_what_is_no_number_is_left_out() -> None:
+def test_points_that_are_not_finite_are_omitted() -> None:
     odd = [ScatterPoint("odd", "a", float("nan"), 0), ScatterPoint("far", "a", 0, float("inf"))]
     assert "There are no components to draw yet." in page(scatter=odd).text("scatter")
     assert len(page(scatter=[*odd, *POINTS]).all("use")) == len(POINTS)
 
 
-def test_a_sample_of_the_photos_says_so() -> None:
+def test_scatter_of_a_sample_says_so() -> None:
     assert "Each of the 3 marks is a photo out of 1,142;" in page().text("scatter")
     assert "out of" not in page(manifest(counts={"features": 3})).text("scatter")
 
 
 @pytest.mark.parametrize("labels", [2, 28, 30])
-def test_labels_can_be_told_apart(labels: int) -> None:
+def test_labels_are_visually_distinct(labels: int) -> None:
     on_light, on_dark, shapes = zip(*(label_style(i, labels) for i in range(labels)), strict=True)
     backgrounds = re.findall(r"--card: (#\w{6})", render(EMPTY))
     for colours, background in zip((on_light, on_dark), backgrounds, strict=True):
@@ -354,7 +354,7 @@ def test_labels_can_be_told_apart(labels: int) -> None:
             assert apart > (0.2 if one[1] == other[1] else 0.05), (one, other)
 
 
-def test_oklch_knows_white_black_and_the_red_of_srgb() -> None:
+def test_oklch_converts_white_black_and_red() -> None:
     assert oklch(1, 0, chroma=0) == "#ffffff"
     assert oklch(0, 0, chroma=0) == "#000000"
     assert oklch(0.62796, 29.234, chroma=0.2576) == "#ff0000"
@@ -375,7 +375,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-def test_text_has_the_contrast_that_wcag_asks_for() -> None:
+def test_text_contrast_meets_wcag() -> None:
     html = render(EMPTY)
     themes: list[dict[str, str]] = [
         dict(re.findall(r"--(\w+): (#\w{6});", css)) for css in html.split(":root {")[1:3]
@@ -387,7 +387,7 @@ def test_text_has_the_contrast_that_wcag_asks_for() -> None:
         assert contrast(theme["grey"], theme["card"]) >= 3
 
 
-# Many and few labels
+# Number of labels
 
 
 def test_two_hundred_labels() -> None:
@@ -449,7 +449,7 @@ def test_the_facts_of_the_run_are_shown() -> None:
         ("last autumn", "last autumn"),
     ],
 )
-def test_moments_are_in_utc(written: str, shown: str) -> None:
+def test_times_are_shown_in_utc(written: str, shown: str) -> None:
     assert f"Made {shown} Weights" in page(manifest(created=written)).text("run")
 
 
@@ -461,11 +461,11 @@ def test_durations(seconds: float, shown: str) -> None:
     assert f"list {shown}" in page(manifest(seconds={"list": seconds})).text("run")
 
 
-def test_photos_a_second_are_those_that_this_run_featurized() -> None:
-    some = {"features": 1142, "featurized": 400}
-    assert "photos a second 50 " in page(manifest(counts=some)).text()
+def test_photos_per_second_count_only_those_featurized_by_this_run() -> None:
+    counts = {"features": 1142, "featurized": 400}
+    assert "photos a second 50 " in page(manifest(counts=counts)).text()
     assert "photos a second" not in page(manifest(seconds={})).text()
-    assert "photos a second" not in page(manifest(counts={**some, "featurized": 0})).text()
+    assert "photos a second" not in page(manifest(counts={**counts, "featurized": 0})).text()
 
 
 # Scales
@@ -476,7 +476,7 @@ numbers = st.floats(-1e100, 1e100)
 @given(numbers, st.floats(1e-6, 1e6))
 @example(0.0, 1.0)
 @example(0.5, 1.0)
-def test_an_axis_has_a_few_ticks_in_even_steps(low: float, span: float) -> None:
+def test_axis_has_a_few_evenly_spaced_ticks(low: float, span: float) -> None:
     span *= max(1.0, abs(low))
     axis = Axis(low, low + span)
     places = [at for at, _ in axis.ticks]

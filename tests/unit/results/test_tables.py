@@ -1,4 +1,4 @@
-"""Tables as lists of files: read by columns, changed by rewriting only what must be."""
+"""Tables as lists of files: read by column, changed by rewriting only the affected files."""
 
 import pickle
 from pathlib import Path
@@ -33,20 +33,20 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
     return LocalFolder(str(tmp_path))
 
 
-def written(folder: Folder, *files: pa.Table, made: bytes = b"") -> list[str]:
+def written(folder: Folder, *files: pa.Table, provenance: bytes = b"") -> list[str]:
     names = [tables.new_file("features") for _ in files]
     for name, table in zip(names, files, strict=True):
-        tables.write(folder, name, table, made)
+        tables.write(folder, name, table, provenance)
     return names
 
 
-def test_a_file_is_read_as_it_was_written(folder: Folder) -> None:
-    (name,) = written(folder, rows("x", "yy"), made=b"so")
+def test_written_file_is_read_back_unchanged(folder: Folder) -> None:
+    (name,) = written(folder, rows("x", "yy"), provenance=b"so")
     assert tables.read_file(folder, name).equals(rows("x", "yy"))
     assert tables.provenance_of(folder, name) == b"so"
 
 
-def test_of_a_large_file_in_s3_only_the_keys_are_fetched(s3: str) -> None:
+def test_only_the_keys_of_a_large_file_in_s3_are_fetched(s3: str) -> None:
     folder = S3Folder(s3, "results/")
     numbers = np.random.default_rng(7).random(200 * 1280, np.float32)
     table = rows(*(f"{i}.jpg" for i in range(200)))
@@ -69,19 +69,19 @@ def test_of_a_large_file_in_s3_only_the_keys_are_fetched(s3: str) -> None:
     assert tables.read_file(folder, files[0])["features"].combine_chunks().equals(lists)
 
 
-def test_a_file_that_is_gone_is_named(folder: Folder) -> None:
+def test_missing_file_is_named(folder: Folder) -> None:
     gone = tables.new_file("features")
     with pytest.raises(ResultsError, match=f"{gone} is missing in .*: use another folder"):
         Keys.of(folder, [gone], KEYS)
 
 
-def test_a_file_that_is_no_parquet_is_named(folder: Folder) -> None:
+def test_invalid_parquet_file_is_named(folder: Folder) -> None:
     folder.write("features/text.parquet", b"text")
     with pytest.raises(ResultsError, match=r"features/text.parquet is missing in"):
         tables.read_file(folder, "features/text.parquet")
 
 
-def test_only_files_that_lose_rows_are_made_anew(tmp_path: Path) -> None:
+def test_only_files_that_lose_rows_are_rewritten(tmp_path: Path) -> None:
     folder = LocalFolder(str(tmp_path))
     files = written(folder, rows("1", "2"), rows("3", "4"), rows("5"))
     keys = Keys.of(folder, files, KEYS)
@@ -94,9 +94,7 @@ def test_only_files_that_lose_rows_are_made_anew(tmp_path: Path) -> None:
     assert left["path"].to_pylist() == ["1", "4", "5"]
 
 
-def test_many_small_files_become_few_and_hold_the_same_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_small_files_are_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (("_SMALL_ROWS", 3), ("_MANY_SMALL", 4), ("_FILE_ROWS", 5)):
         monkeypatch.setattr(tables, name, value)
     folder = LocalFolder(str(tmp_path))
@@ -109,7 +107,7 @@ def test_many_small_files_become_few_and_hold_the_same_rows(
     assert few == [[(i, None)] for i in range(4)]
 
 
-def test_a_task_travels_with_its_own_photos_only() -> None:
+def test_task_is_sent_with_its_own_photos_only() -> None:
     names = [f"label/{i:06d}.jpg" for i in range(20_000)]
     photos = pa.table(
         [names, ["label"] * 20_000, ["1"] * 20_000, [20_000] * 20_000, pa.nulls(20_000)],
@@ -122,7 +120,7 @@ def test_a_task_travels_with_its_own_photos_only() -> None:
     assert sent < 2 * len(pickle.dumps(photos))
 
 
-def test_results_that_name_a_lost_file_are_not_committed(tmp_path: Path) -> None:
+def test_results_with_a_missing_file_are_not_committed(tmp_path: Path) -> None:
     store = open_results(str(tmp_path))
     gone = tables.new_file("features")
     manifest = Manifest(

@@ -7,7 +7,7 @@ from fruits.errors import FruitsError
 from fruits.session import start
 
 
-def test_sessions_fetch_jars_one_after_the_other(tmp_path: Path) -> None:
+def test_only_one_session_fetches_jars_at_a_time(tmp_path: Path) -> None:
     ivy = tmp_path / "cache" / "ivy"
     with (
         start._fetching_jars_alone(str(ivy)),
@@ -19,7 +19,7 @@ def test_sessions_fetch_jars_one_after_the_other(tmp_path: Path) -> None:
         fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def test_a_cache_that_can_not_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_cache_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with (
         pytest.raises(

@@ -1,4 +1,4 @@
-"""A folder keeps the same promises on a disk and in a bucket; reading ahead keeps order."""
+"""Folders behave the same on disk and in a bucket; reading ahead keeps the order."""
 
 import errno
 import itertools
@@ -16,7 +16,7 @@ from fruits.storage import Folder, open_folder
 from fruits.storage.local import LocalFolder
 from fruits.storage.read_ahead import read_ahead
 
-# On a disk and in a bucket -------------------------------------------------------------------
+# On disk and in a bucket ---------------------------------------------------------------------
 
 
 @pytest.fixture(params=["disk", "bucket"])
@@ -27,7 +27,7 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> Folder:
     return open_folder(f"s3://{request.getfixturevalue('s3')}/my results")
 
 
-def test_what_is_written_is_read(folder: Folder) -> None:
+def test_written_data_is_read_back(folder: Folder) -> None:
     folder.write("manifest.json", b"1")
     folder.write("features/a b/part 0.parquet", b"2")
     folder.write("empty", b"")
@@ -44,14 +44,14 @@ def test_writing_replaces(folder: Folder) -> None:
 
 
 @pytest.mark.parametrize("name", ["missing", "features/missing", "manifest.json/below"])
-def test_a_file_that_is_not_there_is_none_or_a_photo_error(folder: Folder, name: str) -> None:
+def test_missing_file_is_none_or_a_photo_error(folder: Folder, name: str) -> None:
     folder.write("manifest.json", b"1")
     assert folder.read_if_there(name) is None
     with pytest.raises(PhotoError, match="can't be read"):
         folder.read(name)
 
 
-def test_names_are_those_directly_in_a_folder(folder: Folder) -> None:
+def test_names_lists_direct_children(folder: Folder) -> None:
     for name in ("b", "a/2", "a/1", "a/deep/er", "ab/1"):
         folder.write(name, b"")
     assert folder.names("") == ["a", "ab", "b"]
@@ -59,17 +59,17 @@ def test_names_are_those_directly_in_a_folder(folder: Folder) -> None:
     assert folder.names("missing") == []
 
 
-def test_deleting_takes_a_folder_and_nothing_beside_it(folder: Folder) -> None:
+def test_delete_removes_only_that_file_or_folder(folder: Folder) -> None:
     for name in ("csv/1", "csv/deep/2", "csv2/1", "csv.json"):
         folder.write(name, b"")
     folder.delete("csv")
     assert folder.names("") == ["csv.json", "csv2"]
     folder.delete("csv.json")
     assert folder.names("") == ["csv2"]
-    folder.delete("csv.json")  # is gone: as wished
+    folder.delete("csv.json")  # deleting a missing file is not an error
 
 
-def test_moving_takes_a_folder_to_the_place_of_another(folder: Folder) -> None:
+def test_move_replaces_the_target_folder(folder: Folder) -> None:
     for name in ("staged/1", "staged/deep/2", "staged2/1", "csv/old", "csv2/1"):
         folder.write(name, name.encode())
     folder.move("staged", "csv")
@@ -78,7 +78,7 @@ def test_moving_takes_a_folder_to_the_place_of_another(folder: Folder) -> None:
     assert folder.read("csv/deep/2") == b"staged/deep/2"
 
 
-def test_a_folder_becomes_a_file_and_the_reverse(folder: Folder) -> None:
+def test_folder_can_be_replaced_by_a_file_and_vice_versa(folder: Folder) -> None:
     folder.write("csv/1", b"1")
     folder.delete("csv")
     folder.write("csv", b"2")
@@ -89,30 +89,30 @@ def test_a_folder_becomes_a_file_and_the_reverse(folder: Folder) -> None:
     assert folder.read("csv/1") == b"3"
 
 
-def test_checking_leaves_nothing(folder: Folder) -> None:
+def test_check_writable_leaves_no_files(folder: Folder) -> None:
     folder.check_writable()
     assert folder.names("") == []
 
 
-def test_a_worker_opens_its_own_connection(folder: Folder) -> None:
+def test_folder_can_be_pickled(folder: Folder) -> None:
     folder.write("a", b"1")
     again = pickle.loads(pickle.dumps(folder))  # noqa: S301
     assert again == folder
     assert again.read("a") == b"1"
 
 
-def test_an_address_opens_the_same_folder(folder: Folder) -> None:
+def test_address_and_uri_open_the_same_folder(folder: Folder) -> None:
     assert open_folder(folder.address) == open_folder(f"{folder.address}/") == folder
     assert open_folder(folder.uri()) == folder
 
 
-def test_the_uri_is_not_encoded_as_hadoop_does_not_decode_it(folder: Folder) -> None:
+def test_uri_is_not_percent_encoded(folder: Folder) -> None:
     assert folder.uri("100% a b/é#?") == folder.uri() + "/100% a b/é#?"
     assert folder.uri().endswith("/my results")
     assert folder.uri().startswith(("file:///", "s3a://"))
 
 
-# A disk --------------------------------------------------------------------------------------
+# Disk ----------------------------------------------------------------------------------------
 
 
 def no_space(*_: object) -> None:
@@ -120,7 +120,7 @@ def no_space(*_: object) -> None:
 
 
 @pytest.mark.parametrize("broken", ["os.fsync", "pathlib.Path.replace"])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+def test_failed_write_keeps_the_old_file_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
 ) -> None:
     folder = LocalFolder(str(tmp_path))
@@ -132,7 +132,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     assert folder.names("") == ["manifest.json"]
 
 
-def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
+def test_readers_never_see_a_partial_write(tmp_path: Path) -> None:
     folder = LocalFolder(str(tmp_path))
     folder.write("a", b"0" * 100_000)
     written = threading.Event()
@@ -153,7 +153,7 @@ def test_readers_see_the_old_file_or_the_new_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("below", ["", "/below", "/far/below"])
-def test_a_file_where_the_folder_should_be_is_not_writable(tmp_path: Path, below: str) -> None:
+def test_file_in_place_of_the_folder_is_not_writable(tmp_path: Path, below: str) -> None:
     (tmp_path / "file").write_bytes(b"")
     folder = LocalFolder(f"{tmp_path}/file{below}")
     with pytest.raises(StorageError, match=r"can't write in .*: use another results folder"):
@@ -162,7 +162,7 @@ def test_a_file_where_the_folder_should_be_is_not_writable(tmp_path: Path, below
         folder.write("a", b"1")
 
 
-def test_a_folder_without_the_right_to_write_is_not_writable(as_nobody: Path) -> None:
+def test_folder_without_write_permission_is_not_writable(as_nobody: Path) -> None:
     as_nobody.chmod(0o500)
     try:
         with pytest.raises(StorageError, match=r"can't write in .*\(Permission denied\)"):
@@ -171,13 +171,13 @@ def test_a_folder_without_the_right_to_write_is_not_writable(as_nobody: Path) ->
         as_nobody.chmod(0o700)
 
 
-def test_a_file_without_the_right_to_read_is_a_photo_error(as_nobody: Path) -> None:
+def test_file_without_read_permission_is_a_photo_error(as_nobody: Path) -> None:
     (as_nobody / "a.jpg").touch(0o000)
     with pytest.raises(PhotoError, match=r"^the file can't be read \(Permission denied\)$"):
         open_folder(as_nobody).read("a.jpg")
 
 
-def test_deleting_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
+def test_deleting_a_link_keeps_its_target(tmp_path: Path) -> None:
     (tmp_path / "kept").mkdir()
     (tmp_path / "link").symlink_to("kept")
     LocalFolder(str(tmp_path)).delete("link")
@@ -213,7 +213,7 @@ def test_a_folder_on_disk_has_an_absolute_address(
 @pytest.mark.parametrize(
     "address", ["s3://{}/a b/photos", "s3a://{}/a b/photos/", "s3n://{}//a b/photos//"]
 )
-def test_a_bucket_has_one_address_however_it_is_written(s3: str, address: str) -> None:
+def test_bucket_addresses_are_normalised(s3: str, address: str) -> None:
     assert open_folder(address.format(s3)).address == f"s3a://{s3}/a b/photos"
 
 
@@ -241,7 +241,7 @@ def test_a_whole_bucket_is_a_folder(s3: str) -> None:
         ("s3a:///photos", "s3a:///photos has no bucket"),
     ],
 )
-def test_what_is_no_folder_is_refused(address: str, reason: str) -> None:
+def test_invalid_address_is_refused(address: str, reason: str) -> None:
     with pytest.raises(StorageError) as caught:
         open_folder(address)
     assert str(caught.value).startswith(reason)
@@ -254,7 +254,7 @@ def threads() -> list[str]:
     return [t.name for t in threading.enumerate() if t.name.startswith("read-ahead")]
 
 
-def test_items_come_in_order_whatever_takes_longer() -> None:
+def test_items_are_returned_in_order() -> None:
     def read(item: int) -> bytes:
         time.sleep(0.01 if item % 3 == 0 else 0)
         return b"%d" % item
@@ -263,13 +263,13 @@ def test_items_come_in_order_whatever_takes_longer() -> None:
     assert read_items == [(item, b"%d" % item) for item in range(40)]
 
 
-def test_nothing_to_read_gives_nothing() -> None:
+def test_empty_source_gives_no_items() -> None:
     assert list(read_ahead(lambda _: b"", [], lambda _: 1, in_flight=8)) == []
 
 
-def test_so_many_are_read_at_the_same_time_and_no_more() -> None:
+def test_number_of_concurrent_reads_is_limited() -> None:
     at_once = 4
-    together = threading.Barrier(at_once)  # breaks unless that many wait at it
+    together = threading.Barrier(at_once)  # breaks unless that many threads wait
     reading, most, lock = 0, 0, threading.Lock()
 
     def read(_: int) -> bytes:
@@ -286,8 +286,8 @@ def test_so_many_are_read_at_the_same_time_and_no_more() -> None:
     assert most == at_once
 
 
-def drawn(size_bytes: int, used: int = 1) -> int:
-    """How many items are taken from the source by the time the consumer has `used` of them."""
+def items_taken(size_bytes: int, used: int = 1) -> int:
+    """The number of items taken from the source once the consumer has used `used` of them."""
     count = 0
 
     def source() -> Iterator[int]:
@@ -304,17 +304,17 @@ def drawn(size_bytes: int, used: int = 1) -> int:
 
 
 @pytest.mark.parametrize("used", [1, 5])
-def test_what_waits_is_bounded_in_number(used: int) -> None:
-    assert used + 8 <= drawn(1, used) < used + 2 * 8
+def test_read_ahead_is_bounded_in_number(used: int) -> None:
+    assert used + 8 <= items_taken(1, used) < used + 2 * 8
 
 
 @pytest.mark.parametrize("used", [1, 5])
 @pytest.mark.parametrize(("size_bytes", "ahead"), [(40 * 2**20, 1), (500 * 2**20, 0)])
-def test_what_waits_is_bounded_in_bytes(size_bytes: int, ahead: int, used: int) -> None:
-    assert drawn(size_bytes, used) == used + ahead
+def test_read_ahead_is_bounded_in_bytes(size_bytes: int, ahead: int, used: int) -> None:
+    assert items_taken(size_bytes, used) == used + ahead
 
 
-def test_a_bad_photo_comes_as_its_error_and_the_others_follow() -> None:
+def test_photo_error_is_returned_and_reading_continues() -> None:
     def read(item: int) -> bytes:
         if item == 1:
             raise PhotoError("the file can't be read")
@@ -326,7 +326,7 @@ def test_a_bad_photo_comes_as_its_error_and_the_others_follow() -> None:
 
 
 @pytest.mark.parametrize("error", [StorageError("the bucket is gone"), ZeroDivisionError()])
-def test_any_other_error_is_raised_and_ends_the_threads(error: Exception) -> None:
+def test_other_errors_are_raised_and_end_the_threads(error: Exception) -> None:
     def read(item: int) -> bytes:
         if item == 5:
             raise error
@@ -340,7 +340,7 @@ def test_any_other_error_is_raised_and_ends_the_threads(error: Exception) -> Non
     assert threads() == []
 
 
-def test_a_consumer_that_stops_early_stops_the_threads() -> None:
+def test_closing_early_ends_the_threads() -> None:
     begun: list[int] = []
     closed = threading.Event()
 
@@ -353,7 +353,7 @@ def test_a_consumer_that_stops_early_stops_the_threads() -> None:
     items = read_ahead(read, itertools.count(), lambda _: 1, in_flight=4)
     next(items)
     assert threads()
-    threading.Timer(0.5, closed.set).start()  # what is being read is waited for
+    threading.Timer(0.5, closed.set).start()  # close() waits for reads in progress
     items.close()
     assert threads() == []
     assert max(begun) <= 4

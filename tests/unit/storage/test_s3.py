@@ -1,4 +1,4 @@
-"""What S3 refuses ends in one line that says what to do; data stays in the European Union."""
+"""S3 errors are one line that says what to do; data stays in the European Union."""
 
 import socket
 import urllib.request
@@ -34,20 +34,20 @@ USES: dict[str, Callable[[S3Folder], object]] = {
 
 
 def refusals(folder: S3Folder) -> dict[str, str]:
-    """What each use of a folder that can't be used says."""
-    said = {}
+    """The error message of each operation on an unusable folder."""
+    messages = {}
     for use, function in USES.items():
         try:
-            said[use] = f"allowed: {function(folder)}"
+            messages[use] = f"allowed: {function(folder)}"
         except StorageError as error:
-            said[use] = str(error)
-    return said
+            messages[use] = str(error)
+    return messages
 
 
-# What can go wrong ---------------------------------------------------------------------------
+# Errors --------------------------------------------------------------------------------------
 
 
-def test_an_object_that_is_gone_is_a_matter_of_one_photo(s3: str) -> None:
+def test_missing_object_is_a_photo_error(s3: str) -> None:
     with pytest.raises(PhotoError, match=r"^the object can't be read \(NoSuchKey\)$"):
         S3Folder(s3, "photos/").read("a.jpg")
 
@@ -61,8 +61,8 @@ def test_a_missing_bucket_is_named() -> None:
 
 
 @pytest.fixture
-def strangers(s3: str, s3_endpoint: str) -> Iterator[S3Folder]:
-    """A folder in a bucket whose store knows no credentials: ours are wrong."""
+def wrong_credentials(s3: str, s3_endpoint: str) -> Iterator[S3Folder]:
+    """A folder in a store that rejects all credentials."""
 
     def known_requests(count: str) -> None:
         url, plain = f"{s3_endpoint}/moto-api/reset-auth", {"Content-Type": "text/plain"}
@@ -73,9 +73,10 @@ def strangers(s3: str, s3_endpoint: str) -> Iterator[S3Folder]:
     known_requests("inf")
 
 
-def test_wrong_credentials_are_told(strangers: S3Folder) -> None:
+def test_wrong_credentials_are_reported(wrong_credentials: S3Folder) -> None:
     advice = "access denied: check the credentials and the bucket's policy"
-    assert {said.partition(": ")[2] for said in refusals(strangers).values()} == {advice}
+    messages = refusals(wrong_credentials).values()
+    assert {message.partition(": ")[2] for message in messages} == {advice}
 
 
 @pytest.fixture
@@ -85,28 +86,29 @@ def without_credentials(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # which keeps credentials for ever
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it caches credentials
     forget_connections()
     return S3Folder(s3, "photos/")
 
 
-def test_missing_credentials_are_told(without_credentials: S3Folder) -> None:
+def test_missing_credentials_are_reported(without_credentials: S3Folder) -> None:
     advice = "no AWS credentials: run `aws configure`, or set AWS_PROFILE"
-    assert {said.partition(": ")[2] for said in refusals(without_credentials).values()} == {advice}
+    messages = refusals(without_credentials).values()
+    assert {message.partition(": ")[2] for message in messages} == {advice}
 
 
 @pytest.fixture
 def waits_s(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """How long botocore would have slept before each new try."""
+    """The time that botocore would have slept before each retry."""
     waits: list[float] = []
     monkeypatch.setattr("botocore.endpoint.time", SimpleNamespace(sleep=waits.append))
     return waits
 
 
-def test_an_endpoint_that_is_down_is_tried_again_and_named(
+def test_unreachable_endpoint_is_retried_and_named(
     s3: str, monkeypatch: pytest.MonkeyPatch, waits_s: list[float]
 ) -> None:
-    with socket.socket() as closed:  # bound, and nobody listens
+    with socket.socket() as closed:  # bound but not listening
         closed.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
@@ -115,9 +117,9 @@ def test_an_endpoint_that_is_down_is_tried_again_and_named(
             open_folder(f"s3://{s3}")
         assert len(waits_s) == 7
         assert max(waits_s) <= 20
-        said = refusals(S3Folder(s3, "photos/"))
+        messages = refusals(S3Folder(s3, "photos/"))
     down = f"S3 can't be used: Could not connect to the endpoint URL: \"{endpoint}/"
-    assert [use for use, words in said.items() if down not in words] == []
+    assert [use for use, message in messages.items() if down not in message] == []
 
 
 @pytest.mark.parametrize(
@@ -127,7 +129,7 @@ def test_an_endpoint_that_is_down_is_tried_again_and_named(
         ("AWS_PROFILE", "nobodys", r"profile \(nobodys\) could not be found"),
     ],
 )
-def test_a_wrong_environment_is_told(
+def test_invalid_environment_is_reported(
     s3: str, monkeypatch: pytest.MonkeyPatch, name: str, value: str, reason: str
 ) -> None:
     monkeypatch.setenv(name, value)
@@ -137,7 +139,7 @@ def test_a_wrong_environment_is_told(
 
 
 @pytest.mark.usefixtures("s3")
-def test_a_name_that_no_bucket_can_have_is_told_in_one_line() -> None:
+def test_invalid_bucket_name_is_reported_in_one_line() -> None:
     with pytest.raises(StorageError, match=r"Invalid bucket name \"No Bucket!\"") as caught:
         open_folder("s3://No Bucket!/photos")
     assert "\n" not in str(caught.value)
@@ -148,7 +150,7 @@ def test_a_name_that_no_bucket_can_have_is_told_in_one_line() -> None:
 
 @pytest.fixture
 def small_pages(s3: str) -> S3Folder:
-    """A folder whose bucket answers with two keys at a time."""
+    """A folder in a bucket that lists two keys per page."""
 
     def two(params: dict[str, object], **_: object) -> None:
         params["MaxKeys"] = 2
@@ -158,7 +160,7 @@ def small_pages(s3: str) -> S3Folder:
     return S3Folder(s3, "results/")
 
 
-def test_names_move_and_delete_go_through_all_pages(small_pages: S3Folder) -> None:
+def test_names_move_and_delete_process_all_pages(small_pages: S3Folder) -> None:
     for i in range(9):
         small_pages.write(f"old/{i}", b"")
     assert small_pages.names("old") == list("012345678")
@@ -170,11 +172,11 @@ def test_names_move_and_delete_go_through_all_pages(small_pages: S3Folder) -> No
 
 
 def versions(bucket: str) -> list[str]:
-    """The keys of all versions and delete markers, one each."""
+    """The keys of all versions and delete markers, one per version or marker."""
     return [v.object_key for v in boto3.resource("s3").Bucket(bucket).object_versions.all()]
 
 
-def test_forgetting_leaves_the_newest_version_of_what_is_there(small_pages: S3Folder) -> None:
+def test_forget_versions_keeps_the_latest_version_of_objects(small_pages: S3Folder) -> None:
     bucket = small_pages.bucket
     s3_client().put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     for data in (b"1", b"2", b"3"):
@@ -184,19 +186,19 @@ def test_forgetting_leaves_the_newest_version_of_what_is_there(small_pages: S3Fo
         small_pages.delete("twice deleted")
     small_pages.delete("deleted")
     small_pages.forget_versions()
-    beside = ["photos/a.jpg"] * 3
-    assert sorted(versions(bucket)) == [*beside, "results/manifest.json"]
+    outside = ["photos/a.jpg"] * 3
+    assert sorted(versions(bucket)) == [*outside, "results/manifest.json"]
     assert small_pages.read("manifest.json") == b"3"
 
 
-def test_forgetting_is_nothing_where_no_versions_are_kept(s3: str) -> None:
+def test_forget_versions_does_nothing_without_versioning(s3: str) -> None:
     folder = S3Folder(s3, "")
     folder.write("a", b"1")
     folder.forget_versions()
     assert folder.read("a") == b"1"
 
 
-def test_what_can_not_be_deleted_is_told(s3: str) -> None:
+def test_failed_deletion_is_reported(s3: str) -> None:
     folder = S3Folder(s3, "results/")
     folder.write("a", b"1")
     errors = [{"Key": "results/a", "Code": "AccessDenied", "Message": "Access Denied"}]
@@ -206,7 +208,7 @@ def test_what_can_not_be_deleted_is_told(s3: str) -> None:
         folder.delete("a")
 
 
-# Where the data lies -------------------------------------------------------------------------
+# Regions -------------------------------------------------------------------------------------
 
 
 def make_bucket(name: str, region: "BucketLocationConstraintType | Literal['us-east-1']") -> None:
@@ -219,7 +221,7 @@ def make_bucket(name: str, region: "BucketLocationConstraintType | Literal['us-e
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """AWS itself, as moto plays it in this process, for a user in Paris."""
+    """AWS, mocked by moto in this process, for a user in Paris."""
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
@@ -241,7 +243,7 @@ def test_a_bucket_outside_the_european_union_is_refused(
 
 @pytest.mark.usefixtures("aws")
 @pytest.mark.parametrize("region", ["eu-west-3", "eu-central-1", "eu-north-1"])
-def test_a_bucket_in_the_european_union_is_used(region: "BucketLocationConstraintType") -> None:
+def test_a_bucket_in_the_european_union_is_accepted(region: "BucketLocationConstraintType") -> None:
     make_bucket("fruit-at-home", region)
     folder = open_folder("s3://fruit-at-home/photos")
     folder.write("a", b"1")
@@ -249,7 +251,7 @@ def test_a_bucket_in_the_european_union_is_used(region: "BucketLocationConstrain
 
 
 @pytest.mark.usefixtures("s3")
-def test_where_a_store_that_is_not_of_aws_lies_is_the_users_choice() -> None:
+def test_other_stores_may_be_in_any_region() -> None:
     make_bucket("fruit-anywhere", "us-east-1")
     try:
         open_folder("s3://fruit-anywhere").check_writable()
@@ -257,7 +259,7 @@ def test_where_a_store_that_is_not_of_aws_lies_is_the_users_choice() -> None:
         boto3.client("s3").delete_bucket(Bucket="fruit-anywhere")
 
 
-def test_the_regions_are_ones_that_aws_has() -> None:
+def test_european_regions_exist_in_aws() -> None:
     session = boto3.Session()
     known = {
         region
@@ -269,7 +271,7 @@ def test_the_regions_are_ones_that_aws_has() -> None:
 
 @pytest.mark.parametrize("region", ["eu-west-3", "eu-north-1"])
 @pytest.mark.usefixtures("s3")
-def test_aws_region_is_the_region(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
+def test_aws_region_sets_the_region(monkeypatch: pytest.MonkeyPatch, region: str) -> None:
     monkeypatch.setenv("AWS_REGION", region)
     forget_connections()
     assert s3_client().meta.region_name == region
