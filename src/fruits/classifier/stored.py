@@ -46,7 +46,7 @@ def read_validation(store: Results) -> Evaluation:
     """
     data = store.folder.read_if_there(f"{_path(store)}.json")
     if data is None:
-        raise ResultsError(f"the classifier in {store.folder.address} is missing: train it again")
+        raise ResultsError(f"the evaluation in {store.folder.address} is missing: train again")
     return Evaluation.from_json(data)
 
 

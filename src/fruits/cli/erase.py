@@ -2,7 +2,7 @@
 
 import click
 
-from fruits import erase as erasing
+import fruits.erase
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
 from fruits.settings import Settings
 from fruits.terminal import echo
@@ -29,7 +29,7 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings
     """
     progress = new_progress()
     spark = new_session(settings, progress, results, upgrade=True)
-    done = erasing.erase(spark, results, photos, refit, settings, progress)
+    done = fruits.erase.erase(spark, results, photos, refit, settings, progress)
     echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
     for name in done.unmatched:
         echo(f"No photo in these results matches {name}")

@@ -2,8 +2,8 @@
 
 import click
 
+import fruits.photos.upload
 from fruits.cli.options import Verb, new_progress
-from fruits.photos import upload as uploading
 from fruits.terminal import echo
 
 
@@ -12,5 +12,5 @@ from fruits.terminal import echo
 @click.argument("target", metavar="S3")
 def upload(folder: str, target: str) -> None:
     """Copy the photos of a folder to S3, except those already there with the same size."""
-    done = uploading.upload(folder, target, new_progress())
+    done = fruits.photos.upload.upload(folder, target, new_progress())
     echo(f"Uploaded {done.sent} photos to {target}; {done.already_there} were already there.")
