@@ -49,8 +49,24 @@ def _choice(default: str | None, *choices: str, help: str) -> Any:
 
 
 def _default_cache() -> str:
-    root = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    # Without a home, `~` is kept, and `cache_folder` raises if the cache is used at all.
+    root = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return str(Path(root) / "fruits")
+
+
+def cache_folder(cache: str) -> Path:
+    """The folder of the setting `cache`, not necessarily existing.
+
+    Raises:
+        SettingsError: it is in the home of a user who has none.
+    """
+    try:
+        return Path(cache).expanduser()
+    except RuntimeError:
+        raise SettingsError(
+            f"there is no home folder for the cache {cache}: set HOME, or pass another folder "
+            "with --cache or FRUITS_CACHE"
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,8 @@
 Paths and labels are untrusted text, so control characters are escaped before printing.
 """
 
+import io
+import os
 import sys
 import unicodedata
 from typing import TYPE_CHECKING
@@ -37,3 +39,17 @@ def echo_table(table: "Table") -> None:
     from rich.console import Console
 
     Console(file=sys.stdout, highlight=False, markup=False).print(table)
+
+
+def use_utf8() -> None:
+    """Makes this process use UTF-8 for names of files, and never fail to print a character.
+
+    Python does so by itself in most locales. In the others, or with PYTHONUTF8=0, the names of
+    files could be neither sent to Spark nor stored, so the process is replaced by one that does.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.environ.get("PYTHONUTF8") != "1":
+        command = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, command, {**os.environ, "PYTHONUTF8": "1"})  # noqa: S606
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -8,7 +8,7 @@ import click
 
 from fruits import __version__
 from fruits.errors import FruitsError
-from fruits.terminal import echo
+from fruits.terminal import echo, use_utf8
 
 VERBS = {
     "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
@@ -21,6 +21,7 @@ VERBS = {
     "erase": "Remove photos, and everything computed from them, from RESULTS.",
     "upload": "Copy the photos of a folder to S3, except those already there with the same size.",
     "weights": "Download, check and export weights now, so that later runs need no network.",
+    "doctor": "Check this machine, and access to PHOTOS and RESULTS: all that runs need.",
     "bench": "Benchmark this pipeline against the public notebooks' approach and no Spark at all.",
 }
 """Each verb with the first sentence of its help, as shown in the list of verbs."""
@@ -41,7 +42,14 @@ class _Verbs(click.Group):
             cmd_name = _FORMER[cmd_name]
         if cmd_name not in VERBS:
             return None
-        verb: click.Command = getattr(import_module(f"fruits.cli.{cmd_name}"), cmd_name)
+        try:
+            verb: click.Command = getattr(import_module(f"fruits.cli.{cmd_name}"), cmd_name)
+        except FruitsError:
+            raise
+        except Exception as error:
+            from fruits.session.environment import explain_import_error
+
+            raise explain_import_error(error) from error
         return verb
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -74,6 +82,7 @@ def main() -> None:
     """Entry point of the command: a user error prints one line and gives exit code 2."""
     # Set before numpy and Java load OpenBLAS, whose threads block each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    use_utf8()
     try:
         cli()
     except FruitsError as error:

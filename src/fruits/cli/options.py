@@ -8,11 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from fruits.progress import Progress
-from fruits.results import open_results
-from fruits.results.manifest import OlderFormat
-from fruits.session import start_session
 from fruits.settings import Settings, load, options
-from fruits.storage import open_folder
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,6 +78,12 @@ def new_session(
     Results of an older version are accepted with `upgrade`, and with `photos`, as a run upgrades
     them.
     """
+    # Not at the top: `fruits doctor` must start where these can't be imported.
+    from fruits.results import open_results
+    from fruits.results.manifest import OlderFormat
+    from fruits.session import start_session
+    from fruits.storage import open_folder
+
     with suppress(OlderFormat) if photos or upgrade else nullcontext():
         store = open_results(results)
         if photos is None:

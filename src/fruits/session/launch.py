@@ -1,0 +1,188 @@
+"""Starts Spark's JVM. If that fails, one line says why."""
+
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fruits.errors import FruitsError
+from fruits.session import environment
+from fruits.session.environment import DOCTOR, JVM_OPTIONS, SPARK_VARIABLES
+
+if TYPE_CHECKING:
+    from py4j.java_gateway import JavaGateway
+    from pyspark import SparkConf
+
+
+@contextmanager
+def starting(conf: "SparkConf", env: dict[str, str], args: list[str]) -> Iterator[None]:
+    """Starts a JVM with this environment and these arguments of spark-submit, for a session.
+
+    What Java prints inside the block is withheld: if it succeeds, it is of no interest, else the
+    error says what matters. Later output goes to standard error.
+
+    Raises:
+        FruitsError: the JVM or, inside the block, the session can't be started.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark import SparkContext
+    from pyspark.errors import PySparkException
+
+    output = _Output()
+    try:
+        if SparkContext._gateway is None:
+            SparkContext._ensure_initialized(gateway=_launch(conf, env, args, output))
+            _log_in(SparkContext._gateway)
+        yield
+    except (Py4JError, PySparkException) as error:
+        raise FruitsError(_reason(str(error), output.text())) from error
+    finally:
+        output.release()
+
+
+def _launch(
+    conf: "SparkConf", env: dict[str, str], args: list[str], output: "_Output"
+) -> "JavaGateway":
+    """Starts a JVM as `pyspark.java_gateway.launch_gateway` does, and connects to it.
+
+    That function prints what Java prints, and waits forever for a JVM that ends without an error.
+    """
+    from pyspark.java_gateway import launch_gateway
+
+    java = environment.find_java()
+    command = [f"{env['SPARK_HOME']}/bin/spark-submit"]
+    for key, value in conf.getAll():
+        command += ["--conf", f"{key}={value}"]
+    with tempfile.TemporaryDirectory() as folder:
+        answer = Path(folder, "answer")  # renamed into place by the JVM, so it is complete
+        try:
+            jvm = subprocess.Popen(
+                [*command, *args, "pyspark-shell"],
+                env={
+                    **env,
+                    "SPARK_CONNECT_MODE": "0",
+                    "_PYSPARK_DRIVER_CONN_INFO_PATH": str(answer),
+                },
+                stdin=subprocess.PIPE,  # the JVM ends when this is closed
+                stdout=output.fd,
+                stderr=output.fd,
+                # Ctrl-C interrupts this process, which ends the JVM.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
+            )
+        except OSError as error:
+            raise FruitsError(
+                f"Spark can't be started: {command[0]}: {error.strerror}: {DOCTOR}"
+            ) from None
+        while not answer.exists():
+            if jvm.poll() is not None:
+                raise FruitsError(_reason("", output.text(), java))
+            time.sleep(0.02)
+        with answer.open("rb") as file:
+            port = int.from_bytes(file.read(4))
+            secret = file.read(int.from_bytes(file.read(4))).decode()
+    found = {"PYSPARK_GATEWAY_PORT": str(port), "PYSPARK_GATEWAY_SECRET": secret}
+    os.environ.update(found)
+    try:
+        gateway = launch_gateway()  # type: ignore[no-untyped-call]
+    finally:
+        for name in found:
+            del os.environ[name]
+    gateway.proc = jvm  # keeps its standard input open
+    return gateway
+
+
+def _log_in(gateway: "JavaGateway") -> None:
+    """Names the user to Hadoop, which fails if the uid has no passwd entry."""
+    if environment.user_name() is None:
+        users = gateway.jvm.org.apache.hadoop.security.UserGroupInformation
+        users.setLoginUser(users.createRemoteUser(environment.login_name()))
+
+
+class _Output:
+    """What the JVM prints: kept until `release`, then passed on to standard error."""
+
+    def __init__(self) -> None:
+        self._read, self.fd = os.pipe()
+        self._kept: list[bytes] = []
+        self._released = False
+        self._thread = threading.Thread(target=self._pump, daemon=True)
+        self._thread.start()
+
+    def _pump(self) -> None:
+        while data := os.read(self._read, 65536):
+            if not self._released:
+                self._kept.append(data)
+                continue
+            with suppress(OSError, ValueError):
+                os.write(2, data)
+        os.close(self._read)
+
+    def text(self) -> str:
+        """What was printed so far; of a JVM that is about to end, everything."""
+        self._close()
+        self._thread.join(timeout=1)
+        return b"".join(self._kept).decode("utf-8", "replace")
+
+    def release(self) -> None:
+        """Ends keeping."""
+        self._released = True
+        self._close()
+
+    def _close(self) -> None:
+        """Closes this process's end: the JVM has its own."""
+        if self.fd != -1:
+            os.close(self.fd)
+            self.fd = -1
+
+
+# Why it failed -------------------------------------------------------------------------------
+
+_CAUSES = (
+    (
+        r"UnknownHostException: ([\w.-]+)",
+        "the host name {0} does not resolve: add it to /etc/hosts, or set SPARK_LOCAL_IP",
+    ),
+    (
+        r"(?:System memory|Executor memory) (\d+) must be at least (\d+)",
+        "{0} bytes of Java heap are too few: pass --driver-memory 512m or more",
+    ),
+    (
+        r"((?:Could not reserve enough space|insufficient memory|Too small \w+ heap"
+        r"|Initial heap size|Invalid maximum heap|java.lang.OutOfMemoryError)[^\n]*)",
+        "Java's memory does not suffice ({0}): pass another --driver-memory",
+    ),
+)
+
+
+def _reason(error: str, printed: str, java: str | None = None) -> str:
+    """One line on why Spark can't be started: from its error, or from what the JVM printed."""
+    if java is not None:
+        environment.check_java()  # raises if Java itself is the reason
+    found = [name for name in (*JVM_OPTIONS, *SPARK_VARIABLES) if os.environ.get(name)]
+    hint = f"correct or unset {', '.join(found)}, or {DOCTOR}" if found else DOCTOR
+    for pattern, words in _CAUSES:
+        if match := re.search(pattern, f"{error}\n{printed}"):
+            return f"Spark can't be started, {words.format(*match.groups())}" + (
+                f"; {hint}" if found else ""
+            )
+    return f"Spark can't be started ({_first_error(error) or _first_error(printed)}): {hint}"
+
+
+_ERROR = re.compile(r"(?:[\w.$]+\.)?(\w+(?:Exception|Error): .+)|(?:Error|ERROR [\w.]+): (.+)")
+
+
+def _first_error(text: str) -> str:
+    """The first line that looks like an error, without the package of the exception."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith(("at ", "NOTE: ", "Picked up ", "WARN"))]
+    for line in lines:
+        if match := _ERROR.search(line):
+            return (match[1] or match[2])[:300]
+    return lines[0][:300] if lines else "Java ended without a message"

@@ -1,0 +1,51 @@
+"""Checks that Python workers of a cluster have this package."""
+
+import re
+from typing import TYPE_CHECKING
+
+from fruits.errors import FruitsError
+from fruits.session.environment import DOCTOR
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
+
+
+def check_workers(context: "SparkContext") -> str:
+    """Runs a task in one Python worker; returns the versions of Python and of this package there.
+
+    Raises:
+        FruitsError: workers can't be started, or lack a package.
+    """
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
+
+    try:
+        return str(context.parallelize([0], 1).map(_versions).first())
+    except (Py4JError, PySparkException) as error:
+        python = context.pythonExec
+        raise FruitsError(
+            f"Python workers can't be started with {python} ({_cause(str(error))}): set "
+            f"PYSPARK_PYTHON to an interpreter on the workers that has this package ({DOCTOR})"
+        ) from error
+
+
+def _versions(_: int) -> str:
+    import platform
+
+    from fruits import __version__
+
+    return f"Python {platform.python_version()}, fruits {__version__}"
+
+
+def _cause(text: str) -> str:
+    """The line of an error of Spark that tells what happened in the worker."""
+    patterns = (
+        r"\w*Error: (No module named [^\n]+)",
+        r"(Cannot run program [^\n]+)",
+        r"(\[PYTHON_VERSION_MISMATCH\][^\n]+)",
+        r"\n(\w*(?:Error|Exception): [^\n]+)",
+    )
+    for pattern in patterns:
+        if match := re.search(pattern, text):
+            return match[1]
+    return next((line for line in text.splitlines()[1:] if line.strip()), text)[:300]
