@@ -241,16 +241,24 @@ def modules() -> str:
     package = Path(environment.__file__).resolve().parents[2]
     given = [Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     for folder in given:
-        if folder.resolve() != package and (names := environment.shadowing_files(folder)):
+        names = [] if folder.resolve() == package else environment.shadowing_files(folder)
+        if names:
+            # Packages there may be what is meant to be used; modules of Python never are.
+            serious = any(name.partition(".")[0] in sys.stdlib_module_names for name in names)
             raise Problem(
-                f"{', '.join(names)} in {folder}, which is in PYTHONPATH",
+                f"{_few(names)} in {folder}, which is in PYTHONPATH",
                 "rename them, or remove the folder from PYTHONPATH",
+                serious=serious,
             )
     here = Path.cwd()
     if here.resolve() != package and (names := environment.shadowing_files(here)):
         raise Problem(
-            f"{', '.join(names)} in {here} would be imported by scripts and notebooks there",
+            f"{_few(names)} in {here} would be imported by scripts and notebooks there",
             "rename them",
             serious=False,
         )
     return f"none in {here}"
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join([*names[:4], *(["…"] if len(names) > 4 else [])])

@@ -50,7 +50,7 @@ def make() -> None:
     with tempfile.TemporaryDirectory(dir=path().parent) as folder:
         archive = Path(folder, "archive")
         session = subprocess.run(
-            [sys.executable, "-c", _SESSION, f"{folder}/rows"],
+            [sys.executable, "-P", "-c", _SESSION, f"{folder}/rows"],
             env={**os.environ, "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive}"},
             # The pipe also waits for the JVM, which writes the archive when it exits.
             stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 
@@ -170,10 +171,26 @@ def for_java(*, local: bool) -> dict[str, str]:
     if local:
         # Java would look up the host's name, which need not resolve.
         env |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "127.0.0.1"}
+        if not resolves(socket.gethostname()):
+            env.pop("AWS_ACCESS_KEY_ID", None)  # with it, Spark looks up the name
         env["PYTHONPATH"] = os.pathsep.join(workers_path())
         if sys.flags.ignore_environment:
             env.pop("PYTHONHOME", None)
     return env
+
+
+def resolves(name: str) -> bool:
+    """Whether a host name has an address."""
+    try:
+        return bool(socket.getaddrinfo(name, None))
+    except (OSError, UnicodeError):
+        return False
+
+
+def withheld(env: Mapping[str, str]) -> dict[str, str]:
+    """Variables that workers need, but that are not in the environment of the JVM."""
+    name = "AWS_ACCESS_KEY_ID"
+    return {name: os.environ[name]} if name in os.environ and name not in env else {}
 
 
 def workers_path() -> list[str]:
@@ -184,7 +201,10 @@ def workers_path() -> list[str]:
     package = str(Path(__file__).resolve().parents[2])
     installed = package in map(os.path.realpath, [*site.getsitepackages(), *_user_site()])
     given = "" if sys.flags.ignore_environment else os.environ.get("PYTHONPATH", "")
-    return [*([] if installed else [package]), *filter(None, given.split(os.pathsep))]
+    return [
+        *([] if installed else [package]),
+        *map(os.path.abspath, filter(None, given.split(os.pathsep))),
+    ]
 
 
 def _user_site() -> list[str]:

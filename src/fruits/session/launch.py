@@ -31,7 +31,7 @@ def starting(conf: "SparkConf", env: dict[str, str], args: list[str]) -> Iterato
     Raises:
         FruitsError: the JVM or, inside the block, the session can't be started.
     """
-    from py4j.protocol import Py4JError
+    from py4j.protocol import Py4JError, Py4JJavaError
     from pyspark import SparkContext
     from pyspark.errors import PySparkException
 
@@ -39,10 +39,12 @@ def starting(conf: "SparkConf", env: dict[str, str], args: list[str]) -> Iterato
     try:
         if SparkContext._gateway is None:
             SparkContext._ensure_initialized(gateway=_launch(conf, env, args, output))
-            _log_in(SparkContext._gateway)
+            _log_in(SparkContext._gateway, env)
         yield
     except (Py4JError, PySparkException) as error:
-        raise FruitsError(_reason(str(error), output.text())) from error
+        # Other errors of Py4J only say that the JVM has ended.
+        words = str(error) if isinstance(error, (Py4JJavaError, PySparkException)) else ""
+        raise FruitsError(_reason(words, output.text())) from error
     finally:
         output.release()
 
@@ -98,11 +100,23 @@ def _launch(
     return gateway
 
 
-def _log_in(gateway: "JavaGateway") -> None:
-    """Names the user to Hadoop, which fails if the uid has no passwd entry."""
+def _log_in(gateway: "JavaGateway", env: dict[str, str]) -> None:
+    """Names the user to Hadoop, which fails if the uid has no passwd entry, and to AWS."""
     if environment.user_name() is None:
         users = gateway.jvm.org.apache.hadoop.security.UserGroupInformation
         users.setLoginUser(users.createRemoteUser(environment.login_name()))
+    if environment.withheld(env):
+        for name, key in _AWS_PROPERTIES.items():
+            if value := os.environ.get(name):
+                gateway.jvm.java.lang.System.setProperty(key, value)
+
+
+_AWS_PROPERTIES = {
+    "AWS_ACCESS_KEY_ID": "aws.accessKeyId",
+    "AWS_SECRET_ACCESS_KEY": "aws.secretAccessKey",
+    "AWS_SESSION_TOKEN": "aws.sessionToken",
+}
+"""Where Java's AWS SDK also looks for these variables."""
 
 
 class _Output:
@@ -145,6 +159,7 @@ class _Output:
 # Why it failed -------------------------------------------------------------------------------
 
 _CAUSES = (
+    (r"All masters are unresponsive", "the master does not answer: check --master"),
     (
         r"UnknownHostException: ([\w.-]+)",
         "the host name {0} does not resolve: add it to /etc/hosts, or set SPARK_LOCAL_IP",
@@ -172,7 +187,7 @@ def _reason(error: str, printed: str, java: str | None = None) -> str:
             return f"Spark can't be started, {words.format(*match.groups())}" + (
                 f"; {hint}" if found else ""
             )
-    return f"Spark can't be started ({_first_error(error) or _first_error(printed)}): {hint}"
+    return f"Spark can't be started ({_first_error(error or printed)}): {hint}"
 
 
 _ERROR = re.compile(r"(?:[\w.$]+\.)?(\w+(?:Exception|Error): .+)|(?:Error|ERROR [\w.]+): (.+)")

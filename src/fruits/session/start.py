@@ -101,6 +101,7 @@ def _start(conf: "SparkConf", *, wake: bool, local: bool) -> "SparkSession":
     args = [*environment.submit_args(), "--master", conf.get("spark.master") or ""]
     with _fetching_jars_alone(conf.get("spark.jars.ivy")), starting(conf, env, args):
         context = SparkContext.getOrCreate(conf)
+        context.environment.update(environment.withheld(env))
         if not local:
             check_workers(context)
         # Starting the session keeps only one core busy.

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from fruits import __version__
 from fruits.errors import FruitsError
 from fruits.session.environment import DOCTOR
 
@@ -20,21 +21,26 @@ def check_workers(context: "SparkContext") -> str:
     from pyspark.errors import PySparkException
 
     try:
-        return str(context.parallelize([0], 1).map(_versions).first())
+        python, package = context.parallelize([0], 1).map(_versions).first()
     except (Py4JError, PySparkException) as error:
-        python = context.pythonExec
+        cause = _cause(str(error))
         raise FruitsError(
-            f"Python workers can't be started with {python} ({_cause(str(error))}): set "
+            f"Python workers can't be started with {context.pythonExec} ({cause}): set "
             f"PYSPARK_PYTHON to an interpreter on the workers that has this package ({DOCTOR})"
         ) from error
+    if package != __version__:
+        raise FruitsError(
+            f"workers have fruits {package}, this is {__version__}: install the same version"
+        )
+    return f"Python {python}, fruits {package}"
 
 
-def _versions(_: int) -> str:
+def _versions(_: int) -> tuple[str, str]:
     import platform
 
-    from fruits import __version__
+    import fruits
 
-    return f"Python {platform.python_version()}, fruits {__version__}"
+    return platform.python_version(), fruits.__version__
 
 
 def _cause(text: str) -> str:

@@ -1,0 +1,159 @@
+"""Sessions in broken environments: they start, or one line says why not."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import fruits
+
+SESSION = """
+import sys
+from fruits.errors import FruitsError
+from fruits.session import start_session
+from fruits.settings import Settings
+try:
+    spark = start_session(Settings(master="local[1]", **eval(sys.argv[2])), wake=False)
+    spark.range(3).write.parquet(sys.argv[1])
+    def imported(_):
+        import calendar, numpy, os
+        return calendar.__file__ + " " + os.environ.get("AWS_ACCESS_KEY_ID", "")
+    print(spark.sparkContext.parallelize([0], 1).map(imported).first())
+    print(spark.read.parquet(sys.argv[1]).count(), "rows")
+except FruitsError as error:
+    sys.exit(f"refused: {error}")
+"""
+
+
+def session(
+    out: Path, *before: str, settings: str = "{}", cwd: str = ".", **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """A session that writes Parquet, in Java, and runs a task, in Python."""
+    package = str(Path(fruits.__file__).parents[1])
+    return subprocess.run(
+        [*before, sys.executable, "-P", "-c", SESSION, str(out), settings],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": package, **variables},
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A virtual environment without packages."""
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True, timeout=60
+    )
+    return tmp_path / "venv" / "bin" / "python"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"PYSPARK_PYTHON": "/no/such/python", "PYSPARK_DRIVER_PYTHON": "jupyter"},
+        {"SPARK_HOME": "/no/such/spark"},
+        {"SPARK_LOCAL_IP": "no-such-host.invalid", "SPARK_LOCAL_HOSTNAME": "no-such-host.invalid"},
+        {"PYSPARK_SUBMIT_ARGS": "--driver-memory 600m --master yarn"},
+        {"PYSPARK_GATEWAY_PORT": "1", "PYSPARK_GATEWAY_SECRET": "stale"},
+        {"JAVA_TOOL_OPTIONS": "-Dfruit=apple"},
+    ],
+    ids=lambda variables: next(iter(variables)),
+)
+def test_session_starts_in_spite_of(tmp_path: Path, variables: dict[str, str]) -> None:
+    done = session(tmp_path / "rows", **variables)
+    assert "3 rows" in done.stdout, done.stderr
+    assert done.stderr == ""
+
+
+def test_workers_use_this_interpreter_not_that_of_another_environment(
+    tmp_path: Path, foreign: Path
+) -> None:
+    done = session(tmp_path / "rows", PYSPARK_PYTHON=str(foreign))
+    assert "3 rows" in done.stdout, done.stderr
+
+
+def test_workers_import_nothing_from_the_working_folder(tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    (here / "fruits").mkdir(parents=True)
+    for name in ("calendar", "random", "numpy", "fruits/__init__"):
+        (here / f"{name}.py").write_text("raise RuntimeError('mine')")
+    done = session(tmp_path / "rows", cwd=str(here))
+    assert "3 rows" in done.stdout, done.stderr
+    assert str(here) not in done.stdout
+
+
+def test_java_writes_names_with_accents_in_the_c_locale(tmp_path: Path) -> None:
+    done = session(tmp_path / "résultats 苹果", LC_ALL="C")
+    assert "3 rows" in done.stdout, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["résultats 苹果"]
+
+
+def namespaced(*options: str, command: str) -> list[str]:
+    """The start of a command line, to run a program in namespaces after this command."""
+    words = ["unshare", *options, "sh", "-c", f'{command} && exec "$@"', "sh"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("namespaces need root")
+    return words
+
+
+def test_host_name_need_not_resolve(tmp_path: Path) -> None:
+    words = namespaced("--uts", command="hostname no-such-host")
+    # With keys, Spark looks up the name where nothing can be set instead.
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+    done = session(tmp_path / "rows", *words, **keys)
+    assert "3 rows" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[0].endswith(" key")
+
+
+def test_temporary_files_may_be_mounted_noexec(tmp_path: Path) -> None:
+    (tmp_path / "temp").mkdir()
+    words = namespaced("--mount", command=f"mount -t tmpfs -o noexec none {tmp_path}/temp")
+    cache = {"TMPDIR": f"{tmp_path}/temp"}
+    done = session(tmp_path / "rows", *words, settings=f"dict(cache='{tmp_path}/cache')", **cache)
+    assert "3 rows" in done.stdout, done.stderr
+
+
+def test_uid_needs_no_passwd_entry(tmp_path: Path) -> None:
+    words = namespaced("--mount", command="mount --bind /dev/null /etc/passwd")
+    done = session(tmp_path / "rows", *words, "env", "-u", "HOME")
+    assert "3 rows" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"PYSPARK_SUBMIT_ARGS": "--nonsense pyspark-shell"}, "Unrecognized option: --nonsense"),
+        ({"PYSPARK_SUBMIT_ARGS": "--version pyspark-shell"}, "unset PYSPARK_SUBMIT_ARGS"),
+        ({"JAVA_TOOL_OPTIONS": "-XX:+Nonsense"}, "correct or unset JAVA_TOOL_OPTIONS"),
+        ({"_JAVA_OPTIONS": "-Xmx16m"}, "Java's memory does not suffice"),
+        ({"SPARK_LOCAL_DIRS": "/proc/nowhere"}, "SPARK_LOCAL_DIRS=/proc/nowhere can't be written"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_one_line_says_why_spark_cant_be_started(
+    tmp_path: Path, variables: dict[str, str], words: str
+) -> None:
+    done = session(tmp_path / "rows", **variables)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("refused: ")
+    assert words in line
+
+
+def test_settings_of_another_spark_are_named(tmp_path: Path) -> None:
+    (tmp_path / "spark-defaults.conf").write_text("spark.serializer com.example.Nope\n")
+    done = session(tmp_path / "rows", SPARK_CONF_DIR=str(tmp_path), SPARK_SUBMIT_OPTS="")
+    (line,) = done.stderr.splitlines()
+    assert "ClassNotFoundException: com.example.Nope" in line
+    assert line.endswith("correct or unset SPARK_CONF_DIR, or run `fruits doctor`")
+
+
+def test_too_little_memory_is_named(tmp_path: Path) -> None:
+    done = session(tmp_path / "rows", settings="dict(driver_memory='100m')")
+    (line,) = done.stderr.splitlines()
+    assert "too few: pass --driver-memory 512m or more" in line
