@@ -181,6 +181,8 @@ def region() -> str:
     name = os.environ.get("AWS_REGION") or boto3.Session().region_name
     if name is None:
         return "not set"
+    if (endpoint := _endpoint()) and not is_aws(urlsplit(endpoint).hostname or ""):
+        return f"{name}, in the store at {endpoint}"
     if name not in EU_REGIONS:
         raise Problem(
             f"{name} is outside the European Union",
@@ -192,8 +194,7 @@ def region() -> str:
 def clock(places: list[Place]) -> str:
     """This machine's clock against S3's: an address's, or an endpoint's that is set."""
     dates = [date for place in places for date in place.dates]
-    endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    if not dates and endpoint:
+    if not dates and (endpoint := _endpoint()):
         dates = [_time_of(endpoint)]
     now = f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC"
     if not dates:
@@ -206,6 +207,10 @@ def clock(places: list[Place]) -> str:
     if abs(skew) > _MAX_SKEW_S / 3:
         raise Problem(found, "correct this machine's clock", serious=False)
     return found
+
+
+def _endpoint() -> str | None:
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
 def _time_of(endpoint: str) -> tuple[datetime, datetime]:

@@ -61,7 +61,7 @@ def _row(named: Named) -> Row:
         state: Literal["warning", "failed"] = "failed" if problem.serious else "warning"
         return Row(named.name, state, problem.found, problem.advice)
     except FruitsError as error:
-        found, _, advice = str(error).rpartition(": ")
+        found, _, advice = str(error).replace(f" ({DOCTOR})", "").rpartition(": ")
         if advice == DOCTOR or not found:
             return Row(named.name, "failed", found or advice)
         return Row(named.name, "failed", found, advice)

@@ -35,6 +35,7 @@ print("\\n" + json.dumps(failed))
 """
 _WORKER = """
 import json, platform
+import pandas, pyarrow.compute, pyspark.worker
 import fruits, fruits.features.extract
 print("\\n" + json.dumps([platform.python_version(), fruits.__version__, fruits.__file__]))
 """
@@ -88,7 +89,8 @@ def packages() -> str:
     failed: dict[str, str] = _python(_IMPORT, *_IMPORTED)
     if failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in failed.items())
-        raise Problem(reasons[:300], f"{sys.executable} -m pip install --force-reinstall fruits")
+        advice = f"see `modules`, or {sys.executable} -m pip install --force-reinstall fruits"
+        raise Problem(reasons[:300], advice)
     return f"{', '.join(_IMPORTED)} can be imported"
 
 
@@ -160,9 +162,9 @@ def host(*, local: bool) -> str:
     name = socket.gethostname()
     try:
         address = socket.getaddrinfo(name, None)[0][4][0]
-    except (OSError, UnicodeError) as error:
+    except (OSError, UnicodeError):
         raise Problem(
-            f"{name} does not resolve ({error})" + (", which is not needed here" if local else ""),
+            f"{name} does not resolve" + (", which is not needed here" if local else ""),
             "add it to /etc/hosts, or set SPARK_LOCAL_IP",
             serious=not local,
         ) from None

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from fruits import __version__
 from fruits.errors import FruitsError
-from fruits.session.environment import DOCTOR
+from fruits.session.environment import DOCTOR, is_local
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
@@ -23,10 +23,14 @@ def check_workers(context: "SparkContext") -> str:
     try:
         python, package = context.parallelize([0], 1).map(_versions).first()
     except (Py4JError, PySparkException) as error:
-        cause = _cause(str(error))
+        advice = (
+            "correct PYTHONPATH"
+            if is_local(context.master or "")
+            else "set PYSPARK_PYTHON to an interpreter on the workers that has this package"
+        )
         raise FruitsError(
-            f"Python workers can't be started with {context.pythonExec} ({cause}): set "
-            f"PYSPARK_PYTHON to an interpreter on the workers that has this package ({DOCTOR})"
+            f"Python workers can't be started with {context.pythonExec} ({_cause(str(error))}): "
+            f"{advice} ({DOCTOR})"
         ) from error
     if package != __version__:
         raise FruitsError(
@@ -49,7 +53,7 @@ def _cause(text: str) -> str:
         r"\w*Error: (No module named [^\n]+)",
         r"(Cannot run program [^\n]+)",
         r"(\[PYTHON_VERSION_MISMATCH\][^\n]+)",
-        r"\n(\w*(?:Error|Exception): [^\n]+)",
+        r"\n\s*(\w+(?:Error|Exception): [^\n]+)",
     )
     for pattern in patterns:
         if match := re.search(pattern, text):

@@ -215,12 +215,15 @@ def test_an_s3_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> 
 def test_regions_outside_the_european_union_are_reported(
     monkeypatch: pytest.MonkeyPatch, region: str, refused: bool
 ) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.setenv("AWS_REGION", region)
     if refused:
         with pytest.raises(Problem, match="outside the European Union"):
             bucket.region()
     else:
         assert bucket.region() == region
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://store:9000")
+    assert bucket.region() == f"{region}, in the store at http://store:9000"
 
 
 # This machine --------------------------------------------------------------------------------
