@@ -25,7 +25,7 @@ _TEMPORARY_MB = 500
 def cache(settings: Settings) -> str:
     """The cache: writable, or at least readable."""
     folder = cache_folder(settings.cache).absolute()
-    if not _is_writable(folder):
+    if not environment.is_writable(folder):
         raise Problem(
             f"{folder} can't be written to",
             "pass another folder with --cache, FRUITS_CACHE or XDG_CACHE_HOME",
@@ -142,7 +142,7 @@ def read_results(folder: Path) -> str:
 
 def write_results(folder: Path) -> str:
     """Writes an unnamed file in a results folder, or where it would be created."""
-    if not _is_writable(folder):
+    if not environment.is_writable(folder):
         raise Problem(
             f"{folder} can't be written to",
             "use another results folder, or change its permissions",
@@ -150,24 +150,8 @@ def write_results(folder: Path) -> str:
     return _with_space(folder, _RESULTS_MB, "use another results folder, or free some space")
 
 
-def _existing(folder: Path) -> Path:
-    """The folder, or its nearest parent that exists."""
-    while not os.path.lexists(folder) and folder != folder.parent:
-        folder = folder.parent
-    return folder
-
-
-def _is_writable(folder: Path) -> bool:
-    """Whether files can be written in a folder, or it can be created; leaves nothing there."""
-    try:
-        with tempfile.TemporaryFile(dir=_existing(folder)):
-            return True
-    except OSError:
-        return False
-
-
 def _with_space(folder: Path, wanted_mb: int, advice: str) -> str:
-    free_mb = shutil.disk_usage(_existing(folder)).free / 2**20
+    free_mb = shutil.disk_usage(environment.existing(folder)).free / 2**20
     found = f"{folder}, {free_mb / 1024:.1f} GB free"
     if free_mb < wanted_mb:
         raise Problem(f"{folder}, only {free_mb:.0f} MB free", advice, serious=free_mb < 50)

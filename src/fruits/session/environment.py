@@ -223,6 +223,7 @@ def java_options(cache: str) -> str:
         home = os.environ.get("HOME") or tempfile.gettempdir()
         options += [f"-Duser.name={login_name()}", f'"-Duser.home={home}"']
     if (temp := java_temp(cache)) != "/tmp":  # noqa: S108  # Java's default
+        Path(temp).mkdir(parents=True, exist_ok=True)
         options.append(f'"-Djava.io.tmpdir={temp}"')
     return " ".join(options)
 
@@ -250,16 +251,22 @@ def java_temp(cache: str) -> str:
     )
 
 
+def existing(folder: Path) -> Path:
+    """The folder, or its nearest parent that exists."""
+    while not os.path.lexists(folder) and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
 def is_executable(folder: Path) -> bool:
     """Whether libraries can be loaded from the file system of a folder."""
-    return not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    return not os.statvfs(existing(folder)).f_flag & os.ST_NOEXEC
 
 
 def is_writable(folder: Path) -> bool:
-    """Whether files can be written in a folder, which is created if needed."""
+    """Whether files can be written in a folder, or it can be created; leaves nothing there."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=existing(folder)):
             return True
     except OSError:
         return False
