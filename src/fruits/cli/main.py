@@ -47,7 +47,7 @@ class _Verbs(click.Group):
         except FruitsError:
             raise
         except Exception as error:
-            from fruits.session.environment import explain_import_error
+            from fruits.session.modules import explain_import_error
 
             raise explain_import_error(error) from error
         return verb

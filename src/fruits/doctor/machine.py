@@ -15,6 +15,7 @@ from typing import Any
 from fruits import __version__
 from fruits.doctor.check import Problem
 from fruits.session import environment
+from fruits.session.modules import shadowing_files
 from fruits.settings import Settings
 
 _WORKER_MB = 300
@@ -243,7 +244,7 @@ def modules() -> str:
     package = Path(environment.__file__).resolve().parents[2]
     given = [Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     for folder in given:
-        names = [] if folder.resolve() == package else environment.shadowing_files(folder)
+        names = [] if folder.resolve() == package else shadowing_files(folder)
         if names:
             # Packages there may be what is meant to be used; modules of Python never are.
             serious = any(name.partition(".")[0] in sys.stdlib_module_names for name in names)
@@ -253,7 +254,7 @@ def modules() -> str:
                 serious=serious,
             )
     here = Path.cwd()
-    if here.resolve() != package and (names := environment.shadowing_files(here)):
+    if here.resolve() != package and (names := shadowing_files(here)):
         raise Problem(
             f"{_few(names)} in {here} would be imported by scripts and notebooks there",
             "rename them",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from fruits import __version__, errors
 from fruits.errors import FruitsError
-from fruits.session import class_archive, environment
+from fruits.session import class_archive, environment, modules
 from fruits.session.launch import starting
 from fruits.session.workers import check_workers
 from fruits.settings import Settings, cache_folder, load
@@ -57,7 +57,7 @@ def start_session(
         from pyspark import SparkConf, SparkContext
         from pyspark.sql import SparkSession
     except Exception as error:
-        raise environment.explain_import_error(error) from error
+        raise modules.explain_import_error(error) from error
 
     if (running := SparkSession.getActiveSession()) is not None:
         return running

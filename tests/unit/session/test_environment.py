@@ -11,7 +11,7 @@ import pytest
 from ports import free_ports
 
 from fruits.errors import FruitsError
-from fruits.session import environment
+from fruits.session import environment, modules
 
 OLD = 'openjdk version "11.0.25" 2024-10-15\nOpenJDK Runtime Environment (build 11.0.25+9)\n'
 OLDER = 'java version "1.8.0_432"\nJava(TM) SE Runtime Environment (build 1.8.0_432-b06)\n'
@@ -184,5 +184,5 @@ def test_files_named_as_modules_are_found(tmp_path: Path) -> None:
     (tmp_path / "pyspark").mkdir()
     (tmp_path / "pyspark" / "__init__.py").touch()
     (tmp_path / "json").mkdir()  # without modules, so not a package
-    assert environment.shadowing_files(tmp_path) == ["calendar.py", "numpy.py", "pyspark"]
-    assert environment.shadowing_files(tmp_path / "nowhere") == []
+    assert modules.shadowing_files(tmp_path) == ["calendar.py", "numpy.py", "pyspark"]
+    assert modules.shadowing_files(tmp_path / "nowhere") == []
