@@ -195,5 +195,5 @@ def _relative(name: str, root: str) -> str:
         address = name.replace("s3://", "s3a://", 1).removeprefix("file://")
     else:
         address = os.path.abspath(os.path.expanduser(name))
-    inside = address.startswith(f"{root.rstrip('/')}/")
-    return address.removeprefix(root).lstrip("/") if inside else name
+    inside = root if root.endswith("/") else f"{root}/"
+    return address.removeprefix(inside) if address.startswith(inside) else name

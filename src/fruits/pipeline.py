@@ -17,6 +17,7 @@ from fruits.progress import Progress
 from fruits.report.write import write_report
 from fruits.results.csv import make_csv
 from fruits.results.manifest import Manifest
+from fruits.results.relabel import relabelled
 from fruits.results.store import CSV, REPORT, Results
 from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
@@ -117,7 +118,7 @@ def _updated(
 ) -> Manifest:
     """A pending manifest with the features of `photos`.
 
-    It keeps the existing PCA if no features changed, or with `keep_pca`.
+    It keeps the existing PCA if no features changed, other than in labels, or with `keep_pca`.
     """
     updated = update_features(spark, open_folder(photos), store, settings, progress)
     former, pending = store.manifest, updated.pending
@@ -125,7 +126,11 @@ def _updated(
         return pending
     with nullcontext() if updated.same else progress.step("pca"), spark_errors():
         pending = update.keep_pca(spark, store, pending, updated.change, updated.added)
-    return replace(pending, csv=former.csv if updated.same else None)
+        if updated.relabelled and pending.reduced:
+            reduced = relabelled(spark, store.folder, "reduced", pending.reduced, updated.photos)
+            pending = replace(pending, reduced=reduced)
+    unchanged = updated.same and not updated.relabelled
+    return replace(pending, csv=former.csv if unchanged else None)
 
 
 def _reduced(

@@ -12,6 +12,7 @@ from fruits.terminal import echo
 
 VERBS = {
     "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
+    "labels": "Labels, splits and skipped files of PHOTOS, as the other commands see them.",
     "featurize": "Photos -> features and rejects: only the first step of `run`.",
     "pca": "Stored features -> new PCA, CSV and report: the second half of `run`.",
     "train": "Stored features -> a classifier of the labels, evaluated by cross-validation.",

@@ -34,7 +34,7 @@ from fruits.terminal import echo
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per photo, one per line."
 )
-@settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
+@settings_of("system_files", "max_megapixels", "reads_in_flight", "cache", *SPARK)
 def predict(
     results: str, photos: tuple[str, ...], csv: str | None, as_json: bool, settings: Settings
 ) -> None:

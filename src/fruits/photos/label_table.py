@@ -2,15 +2,24 @@
 
 import csv
 import io
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from fruits.errors import PhotoError, SettingsError
+from fruits.photos.labels import RULES
 from fruits.storage import open_folder
 
 _DELIMITERS = ",;\t"
+
+
+def resolved(labels: str) -> str:
+    """One of `labels.RULES` as it is; the address of a table made absolute."""
+    if labels in RULES or "://" in labels:
+        return labels
+    return str(Path(labels).expanduser().absolute())
 
 
 def read_labels(address: str) -> pa.Table:
@@ -21,11 +30,14 @@ def read_labels(address: str) -> pa.Table:
     Raises:
         SettingsError: it is missing, is not such a table, or gives a photo two labels.
     """
-    folder, _, name = address.rpartition("/")
+    folder, _, name = resolved(address).rpartition("/")
     try:
-        data = open_folder(folder or ("/" if address.startswith("/") else ".")).read(name)
+        data = open_folder(folder or "/").read(name)
     except PhotoError as error:
-        raise SettingsError(f"can't read the table of labels {address}: {error}") from None
+        raise SettingsError(
+            f"can't read the table of labels {address} ({error}): "
+            f"use one of {', '.join(RULES)}, or a table with columns path and label"
+        ) from None
     try:
         table = _parquet(data) if data.startswith(b"PAR1") else _csv(data)
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
@@ -64,9 +76,9 @@ def label_by_table(
     """
     wanted = pc.replace_substring_regex(table["path"], r"^(?:\./)+", "")
     wanted = pc.replace_substring_regex(wanted, "^s3[an]?://", "s3a://")
-    inside = pc.starts_with(wanted, pattern=f"{root.rstrip('/')}/")
-    cut = pc.utf8_slice_codeunits(wanted, start=len(root.rstrip("/")) + 1)
-    wanted = pc.if_else(inside, cut, wanted).combine_chunks()
+    inside = root if root.endswith("/") else f"{root}/"
+    cut = pc.utf8_slice_codeunits(wanted, start=len(inside))
+    wanted = pc.if_else(pc.starts_with(wanted, pattern=inside), cut, wanted).combine_chunks()
     places = pc.index_in(paths, wanted)
     unused = len(wanted) - len(pc.unique(places.drop_null()))
     return table["label"].combine_chunks().take(places), unused

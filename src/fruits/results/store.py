@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from fruits.errors import ResultsError
+from fruits.errors import ResultsError, StorageError
 from fruits.results import tables
 from fruits.results.manifest import MANIFEST, TABLES, Manifest, parse
 from fruits.storage import Folder, open_folder
@@ -190,9 +190,12 @@ def open_results(address: str) -> Results:
 
     Raises:
         ResultsError: this version can't read its manifest.
-        StorageError: the folder can't be read.
+        StorageError: the folder can't be read, or is in S3 under a prefix with empty names, as
+            Spark's S3A can't write there.
     """
     folder = open_folder(address)
+    if "//" in folder.uri("").partition("://")[2]:
+        raise StorageError(f"results can't be in {address}: use a prefix without `//`")
     if (current := folder.read_with_state(MANIFEST)) is None:
         return Results(folder, None)
     data, state = current

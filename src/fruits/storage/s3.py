@@ -43,7 +43,9 @@ class S3Folder:
 
     @property
     def address(self) -> str:
-        return f"s3a://{self.bucket}/{self.prefix}".rstrip("/")
+        whole = f"s3a://{self.bucket}/{self.prefix}"
+        # A second `/` at the end is part of the prefix.
+        return whole if f"/{self.prefix}".endswith("//") else whole.removesuffix("/")
 
     def uri(self, name: str = "") -> str:
         return f"s3a://{self.bucket}/{self.prefix}{name}".rstrip("/")
