@@ -19,9 +19,7 @@ from fruits.terminal import echo, echo_table, printable
     example="fruits labels ~/photos --labels path\nfruits labels s3://bucket/photos --skipped",
 )
 @click.argument("photos")
-@click.option(
-    "--skipped", is_flag=True, help="List what is skipped, with its kind."
-)
+@click.option("--skipped", is_flag=True, help="List what is skipped, with its kind.")
 @settings_of("labels", "system_files", "config")
 def labels(photos: str, skipped: bool, settings: Settings) -> None:
     """Labels, splits and skipped files of PHOTOS, as the other commands see them."""
