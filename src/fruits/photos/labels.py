@@ -83,20 +83,19 @@ def folders_of(paths: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.replace_substring_regex(paths, r"(?s)/?[^/]*\z", "")
 
 
-def label_by_folder(paths: pa.ChunkedArray, rule: str) -> pa.ChunkedArray:
-    """The label of each photo, by one of RULES."""
+def label_by_folder(paths: pa.ChunkedArray, rule: str) -> tuple[pa.ChunkedArray, Layout]:
+    """The label of each photo, by one of RULES, and the layout of the folders."""
     folders = folders_of(paths).combine_chunks().dictionary_encode()
     layout = Layout.of(folders.dictionary.to_pylist())
     labels = [layout.label(folder, rule) for folder in folders.dictionary.to_pylist()]
-    return pa.chunked_array([pa.array(labels, pa.string()).take(folders.indices)])
+    return pa.chunked_array([pa.array(labels, pa.string()).take(folders.indices)]), layout
 
 
 # Notices --------------------------------------------------------------------------------------
 
 
-def merged(paths: pa.ChunkedArray) -> str | None:
+def merged(layout: Layout) -> str | None:
     """A notice if folders of one name, in different folders, get the same label."""
-    layout = Layout.of_photos(paths)
     places: defaultdict[str, set[str]] = defaultdict(set)
     for parts in layout.parts.values():
         if parts:

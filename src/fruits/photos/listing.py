@@ -73,9 +73,15 @@ class _Found:
     def skip(self, path: str, kind: str) -> None:
         self._append(path, "", 0, None, kind)
 
-    def _append(self, *values: Any) -> None:
-        for column, value in zip(self.columns, values, strict=True):
-            column.append(value)
+    def _append(
+        self, path: str, version: str, size: int, problem: str | None, skipped: str | None
+    ) -> None:
+        paths, versions, sizes, problems, kinds = self.columns
+        paths.append(path)
+        versions.append(version)
+        sizes.append(size)
+        problems.append(problem)
+        kinds.append(skipped)
 
     def extend(self, others: "_Found") -> None:
         for column, values in zip(self.columns, others.columns, strict=True):
@@ -153,8 +159,8 @@ def _labels(
     """The label of each photo, and notices about them."""
     notices = []
     if table is None:
-        labels = label_by_folder(paths, rule or "folder")
-        notices.append(merged(paths) if rule is None else None)
+        labels, layout = label_by_folder(paths, rule or "folder")
+        notices.append(merged(layout) if rule is None else None)
     else:
         labels, unused = label_by_table(paths, table, folder.address)
         if unused:
@@ -301,7 +307,7 @@ def _list_prefix(folder: S3Folder, collected: _Collected, delimiter: str, prefix
                     found.skip(*outermost)
                 elif not is_photo(name):
                     ignored += 1
-                elif kind := collected.kind_of(name):
+                elif name.startswith(".") and (kind := collected.kind_of(name)):
                     found.skip(path, kind)
                 else:
                     found.add(path, item["ETag"].strip('"'), item["Size"])
