@@ -15,8 +15,8 @@ from fruits.errors import WeightsError
 from fruits.model.weights import Weights
 
 EXPORTED = ("model.xml", "model.bin", "trunk.weights.h5", "features.npy")
-"""Two files for OpenVINO, the Keras weights of the trunk for the tensorflow engine, and the features
-of `frameworks.probes()` by Keras, which both engines are checked with."""
+"""Two files for OpenVINO, the Keras weights of the trunk for the tensorflow engine, and Keras'
+features of `frameworks.probes()`, with which both engines are checked."""
 RECORD = "model.json"
 """What an export was made with, and the hashes of its files."""
 FORMAT = 2
@@ -39,7 +39,7 @@ spec.loader.exec_module(sys.modules["fruits"])
 from fruits.model.export_process import main
 main(*request["arguments"])
 """
-"""Imports this very package, and everything else from where Python and its packages are installed."""
+"""Imports this very package, and all else from where Python and its packages are installed."""
 
 
 def export(weights: Weights, folder: Path) -> None:
@@ -100,8 +100,8 @@ def _run(weights: Weights, exported: Path, staged: Path) -> None:
         )
     except subprocess.TimeoutExpired:
         raise WeightsError(
-            f"the export of the weights {weights.name} was stopped after {_TIMEOUT_S // 60} minutes: "
-            "run again when this machine is less busy"
+            f"the export of the weights {weights.name} was stopped after {_TIMEOUT_S // 60} "
+            "minutes: run again when this machine is less busy"
         ) from None
     if answer.exists():
         raise WeightsError(answer.read_text())
@@ -120,8 +120,8 @@ def _failure(name: str, code: int, stderr: str) -> str:
     if last.startswith("ModuleNotFoundError"):
         return (
             f"exporting the weights {name} needs Keras and TensorFlow ({last.partition(': ')[2]}): "
-            "run `pip install 'fruits[keras]'`, or export them on another machine and pass its cache "
-            "with --cache"
+            "run `pip install 'fruits[keras]'`, or export them on another machine and pass its "
+            "cache with --cache"
         )
     if code < 0:
         last = f"signal {-code}; it needs about 1 GB of memory"

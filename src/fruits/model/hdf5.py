@@ -26,8 +26,9 @@ _BFLOAT16 = "bfloat16"
 class Stored:
     """A layer in a file."""
 
+    path: str
     name: str
-    container: str  # the model that it is part of, where layers are numbered
+    container: str  # the path of the model that it is part of, where layers are numbered
     order: tuple[int, ...]  # in its container; where layers are numbered, among those of its class
     weights: dict[str, h5py.Dataset] = field(default_factory=dict)
 
@@ -77,7 +78,7 @@ def layers(file: h5py.File, config: dict[str, Any] | None) -> list[Stored]:
             kind = kind.partition(":")[0]
             name = parent.rpartition("/")[2]
             order = legacy.get(path, (len(legacy),))
-        stored = found.setdefault(layer, Stored(str(name), container, order))
+        stored = found.setdefault(layer, Stored(layer, str(name), container, order))
         stored.weights[kind] = item
 
     root = file.get("model_weights", file)

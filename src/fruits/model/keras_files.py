@@ -6,7 +6,6 @@ their order and the shapes of their weights.
 """
 
 import json
-import re
 import shutil
 import tempfile
 import zipfile
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from fruits.errors import WeightsError
 from fruits.model import trunk as layouts
+from fruits.model.diagnosis import EXPECTED, EXTRACT, what_it_has, what_was_changed
 from fruits.model.foreign import what_else
 from fruits.model.hdf5 import Stored, layers
 from fruits.model.trunk import ALPHAS, Layer, is_depthwise, trunk
@@ -30,13 +30,6 @@ Trunk = dict[str, list[NDArray[np.float32]]]
 """The weights of each layer of the trunk, by its name, in Keras' order."""
 
 _WEIGHTS = "model.weights.h5"
-_EXTRACT = "save the MobileNetV2 alone, with base.save('base.keras'), and pass that"
-_EXPECTED = "needed is a MobileNetV2 with alpha 1.0"
-_ARCHITECTURES = re.compile(
-    r"mobile_?net_?v?[134]\w*|mobilenet_[\d.]+\w*|efficientnet_?v?\w*|resnet_?\w*|vgg_?1[69]\w*"
-    r"|densenet_?\w*|inception\w*|xception\w*|nasnet\w*|convnext\w*|regnet\w*|vit_\w+",
-    re.IGNORECASE,
-)
 
 
 def read_trunk(path: Path, member: str | None = None) -> Trunk:
@@ -51,13 +44,13 @@ def read_trunk(path: Path, member: str | None = None) -> Trunk:
     try:
         with _hdf5(path, member) as (file, config):
             return _trunk_of(layers(file, config), config)
-    except _Refused as reason:
-        raise WeightsError(f"{path} {reason}") from None
+    except _Refused as refused:
+        raise WeightsError(f"{path} {refused}") from None
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         # What h5py and zipfile raise about damaged files.
-        reason = " ".join(str(error).split())[:200]
+        cause = " ".join(str(error).split())[:200]
         raise WeightsError(
-            f"{path} is damaged ({reason}): copy it again from where it was saved"
+            f"{path} is damaged ({cause}): copy it again from where it was saved"
         ) from None
 
 
@@ -72,7 +65,7 @@ def _hdf5(path: Path, member: str | None) -> Iterator[tuple[h5py.File, dict[str,
         config: Any = None
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
-                if not member:
+                if "config.json" in archive.namelist():
                     config = _json(archive.read("config.json"))
                 extracted = Path(folder, _WEIGHTS)
                 with archive.open(member or _WEIGHTS) as source, extracted.open("wb") as target:
@@ -97,17 +90,16 @@ def _trunk_of(stored: list[Stored], config: dict[str, Any] | None) -> Trunk:
     shapes = Counter(layer.shapes for layer in stored)
     copies = {alpha: _copies(shapes, trunk(alpha)) for alpha in ALPHAS}
     if copies[1.0] != 1 or sum(copies.values()) != 1:
-        raise _Refused(_what_it_has(stored, copies, config))
+        raise _Refused(what_it_has(stored, copies, config))
     found = _by_name(stored) or _by_order(stored)
     if found is None:
-        raise _Refused(f"has a MobileNetV2 whose layers can't be told from others: {_EXTRACT}")
-    _check_config(config, found)
+        raise _Refused(f"has a MobileNetV2 whose layers can't be told from others: {EXTRACT}")
+    if reason := what_was_changed(config, {own.name: name for name, own in found.items()}):
+        raise _Refused(reason)
     try:
         return {name: layer.values() for name, layer in found.items()}
     except ValueError as error:
-        raise _Refused(
-            f"has a MobileNetV2 that can't be used, as {error}; {_EXPECTED} and float weights"
-        ) from None
+        raise _Refused(f"has a MobileNetV2 that can't be used, as {error}: {EXPECTED}") from None
 
 
 def _copies(shapes: Counter[layouts.Shapes], wanted: list[Layer]) -> int:
@@ -167,74 +159,3 @@ def _kind(shapes: layouts.Shapes) -> str:
     if len(shapes) > 1:
         return "normalization"
     return "depthwise" if is_depthwise(shapes) else "convolution"
-
-
-def _check_config(config: dict[str, Any] | None, found: dict[str, Stored]) -> None:
-    """Refuses what has MobileNetV2's weights but, says its config, computes something else."""
-    names = {layer.name for layer in found.values()}
-    for settings in _settings(config):
-        if settings.get("name") in names:
-            epsilon = settings.get("epsilon", 1e-3)
-            if not isinstance(epsilon, int | float) or abs(epsilon - 1e-3) > 1e-6:
-                raise _Refused(
-                    f"has a MobileNetV2 that was changed (epsilon {epsilon} in the layer "
-                    f"{settings['name']}, not 0.001): {_EXPECTED}, as in keras.applications"
-                )
-
-
-def _settings(config: Any) -> Iterator[dict[str, Any]]:
-    """The settings of all layers in a config, at any depth."""
-    waiting = [config]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            if isinstance(item.get("config"), dict):
-                yield item["config"]
-            waiting.extend(item.values())
-        elif isinstance(item, list):
-            waiting.extend(item)
-
-
-def _what_it_has(
-    stored: list[Stored], copies: dict[float, int], config: dict[str, Any] | None
-) -> str:
-    """Why a file was refused, continuing «FILE …»."""
-    if sum(copies.values()) > 1:
-        return f"has {sum(copies.values())} MobileNetV2s: {_EXTRACT}"
-    for alpha, count in copies.items():
-        if count:
-            return f"has a MobileNetV2 with alpha {alpha:g}: {_EXPECTED}"
-    if not stored:
-        return f"has no weights: {_EXPECTED}, saved with model.save('model.keras')"
-    kinds = {kind for layer in stored for kind in layer.weights}
-    by_name: dict[str, Stored] = {}
-    for layer in stored:
-        by_name.setdefault(layer.name.removeprefix("quant_"), layer)
-    known = [(layer, by_name[layer.name]) for layer in trunk() if layer.name in by_name]
-    if len(known) > len(trunk()) // 2:
-        if any("lora" in kind for kind in kinds):
-            return (
-                "has LoRA's weights beside those of MobileNetV2: save it with "
-                "model.save('model.keras'), which merges them, and pass that"
-            )
-        if any(layer.name.startswith("quant_") for layer in stored):
-            return "has a quantized MobileNetV2: pass the model from before quantization"
-        first = by_name.get("Conv1")
-        channels = first.shapes[0][2] if first and first.shapes else 3
-        if channels != 3:
-            return f"has a MobileNetV2 for {channels} channels: {_EXPECTED} for 3, red, green, blue"
-        same = sum(s.shapes == layer.shapes for layer, s in known)
-        return (
-            f"has a MobileNetV2 that was changed: {same} of its {len(trunk())} layers with weights "
-            f"are as expected; {_EXPECTED}, complete"
-        )
-    names = [*(layer.name for layer in stored), *(layer.container for layer in stored)]
-    names = [str(settings.get("name")) for settings in _settings(config)] + names
-    others = [match[0] for name in names for match in _ARCHITECTURES.finditer(name)]
-    if others:
-        return f"has no weights of MobileNetV2, but those of {others[0]}: {_EXPECTED}"
-    convolutions = sum(bool(s.shapes) and len(s.shapes[0]) == 4 for s in stored)
-    return (
-        f"has no weights of MobileNetV2 (it has {len(stored)} layers with weights, "
-        f"{convolutions} of them convolutions): {_EXPECTED}"
-    )
