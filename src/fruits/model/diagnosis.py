@@ -4,31 +4,28 @@ Messages continue «FILE …».
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
-from fruits.model.hdf5 import Stored
+from fruits.model.hdf5 import Stored, settings_in
 from fruits.model.trunk import trunk
 
 EXTRACT = "save the MobileNetV2 alone, with base.save('base.keras'), and pass that"
 EXPECTED = "pass a MobileNetV2 with alpha 1.0, as of keras.applications"
 _ARCHITECTURES = re.compile(
-    r"mobile_?net_?v?[134]\w*|mobilenet_[\d.]+\w*|efficientnet_?v?\w*|resnet_?\w*|vgg_?1[69]\w*"
+    r"mobile_?net_?v[134]\w*|mobilenet_[\d.]+\w*|efficientnet_?v?\w*|resnet_?\w*|vgg_?1[69]\w*"
     r"|densenet_?\w*|inception\w*|xception\w*|nasnet\w*|convnext\w*|regnet\w*|vit_\w+",
     re.IGNORECASE,
 )
 
 
-def what_it_has(
-    stored: list[Stored], copies: dict[float, int], config: dict[str, Any] | None
-) -> str:
-    """Why a file of these layers is refused, given how many MobileNetV2s of each alpha it has."""
+def what_it_has(stored: list[Stored], copies: dict[float, int], names: list[str]) -> str:
+    """Why a file is refused, given how many MobileNetV2s of each alpha it has, and its names."""
     found = [alpha for alpha, count in copies.items() if count]
     if len(found) == 1 and copies[found[0]] == 1:
         return f"has a MobileNetV2 with alpha {found[0]:g}: {EXPECTED}"
     if found:
         return f"has {sum(copies.values())} MobileNetV2s: {EXTRACT}"
-    return _changed(stored) or _other(stored, config)
+    return _changed(stored) or _other(stored, names)
 
 
 def _changed(stored: list[Stored]) -> str | None:
@@ -55,19 +52,12 @@ def _changed(stored: list[Stored]) -> str | None:
     )
 
 
-def _other(stored: list[Stored], config: dict[str, Any] | None) -> str:
+def _other(stored: list[Stored], names: list[str]) -> str:
     if not stored:
         return "has no weights: save the model with model.save('model.keras'), and pass that"
-    names = [str(settings.get("name")) for settings in settings_in(config)]
-    names += [name for layer in stored for name in layer.path.split("/")]
     others = [match[0] for name in names for match in _ARCHITECTURES.finditer(name)]
-    if others:
-        return f"has no weights of MobileNetV2, but of {others[0]}: {EXPECTED}"
-    convolutions = sum(bool(layer.shapes) and len(layer.shapes[0]) == 4 for layer in stored)
-    return (
-        f"has no weights of MobileNetV2 (of its {len(stored)} layers with weights, {convolutions} "
-        f"are convolutions as in one): {EXPECTED}"
-    )
+    has = others[0] if others else f"another model, of {len(stored)} layers with weights"
+    return f"has no weights of MobileNetV2, but {has}: {EXPECTED}"
 
 
 def what_was_changed(config: dict[str, Any] | None, names: dict[str, str]) -> str | None:
@@ -94,16 +84,3 @@ def what_was_changed(config: dict[str, Any] | None, names: dict[str, str]) -> st
                     f"{settings['name']}, not {values[0]}): {EXPECTED}"
                 )
     return None
-
-
-def settings_in(config: Any) -> Iterator[dict[str, Any]]:
-    """The settings of all layers in a config, at any depth."""
-    waiting = [config]
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, dict):
-            if isinstance(item.get("config"), dict):
-                yield item["config"]
-            waiting.extend(reversed(item.values()))
-        elif isinstance(item, list):
-            waiting.extend(reversed(item))

@@ -19,7 +19,6 @@ from fruits.model.trunk import Shapes
 
 _NORMALIZATION = ("gamma", "beta", "moving_mean", "moving_variance")
 _KERNELS = ("kernel", "depthwise_kernel")
-_BFLOAT16 = "bfloat16"
 
 
 @dataclass
@@ -46,7 +45,7 @@ class Stored:
         """Its weights, in Keras' order.
 
         Raises:
-            ValueError: they are not finite floating-point numbers; the message says what they are.
+            ValueError: they are not finite floating-point numbers; the message continues «a model».
         """
         names = _NORMALIZATION if "gamma" in self.weights else sorted(self.weights)
         return [_values(self.name, self.weights[name]) for name in names]
@@ -89,6 +88,31 @@ def layers(file: h5py.File, config: dict[str, Any] | None) -> list[Stored]:
         if top not in ("optimizer", "optimizer_weights") and isinstance(root[top], h5py.Group):
             root[top].visititems(lambda path, item, top=top: note(f"{top}/{path}", item))
     return list(found.values())
+
+
+def names(file: h5py.File, config: dict[str, Any] | None) -> list[str]:
+    """All names of models and layers in a file and its config."""
+    found = [str(settings.get("name")) for settings in settings_in(config)]
+
+    def note(path: str, item: Any) -> None:
+        if isinstance(item, h5py.Group):
+            found.append(str(item.attrs.get("name", path.rpartition("/")[2])))
+
+    file.visititems(note)
+    return found
+
+
+def settings_in(config: Any) -> Iterator[dict[str, Any]]:
+    """The settings of all layers in a config, at any depth."""
+    waiting = [config]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if isinstance(item.get("config"), dict):
+                yield item["config"]
+            waiting.extend(reversed(item.values()))
+        elif isinstance(item, list):
+            waiting.extend(reversed(item))
 
 
 def _legacy_order(root: h5py.Group) -> dict[str, tuple[int, ...]]:
@@ -141,14 +165,19 @@ def _snake(name: str) -> str:
 
 def _values(name: str, item: h5py.Dataset) -> NDArray[np.float32]:
     if item.external or item.is_virtual:
-        raise ValueError(f"the layer {name} is stored in another file")
+        raise ValueError(f"whose layer {name} is stored in another file: save it in one file")
     raw = item[()]
-    if item.attrs.get("dtype") == _BFLOAT16 and raw.dtype.itemsize == 2:
-        # The upper half of a float32; HDF5 has no type for it.
+    if raw.dtype.kind == "V" and raw.dtype.itemsize == 2:
+        # bfloat16, the upper half of a float32: HDF5 has no type for it.
         raw = (raw.view(np.uint16).astype(np.uint32) << 16).view(np.float32)
     if raw.dtype.kind != "f":
-        raise ValueError(f"the layer {name} is quantized ({raw.dtype})")
+        raise ValueError(
+            f"whose layer {name} is quantized ({raw.dtype}): pass the model from before that"
+        )
     values: NDArray[np.float32] = raw.astype(np.float32)
     if not np.isfinite(values).all():
-        raise ValueError(f"the layer {name} has weights that are not finite: training diverged")
+        raise ValueError(
+            f"whose layer {name} has weights that are not finite, as when training diverges: "
+            "pass a checkpoint from before that"
+        )
     return values

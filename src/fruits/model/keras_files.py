@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from fruits.errors import WeightsError
 from fruits.model import trunk as layouts
-from fruits.model.diagnosis import EXPECTED, EXTRACT, what_it_has, what_was_changed
+from fruits.model.diagnosis import EXTRACT, what_it_has, what_was_changed
 from fruits.model.foreign import what_else
-from fruits.model.hdf5 import Stored, layers
+from fruits.model.hdf5 import Stored, layers, names
 from fruits.model.trunk import ALPHAS, Layer, is_depthwise, trunk
 
 Trunk = dict[str, list[NDArray[np.float32]]]
@@ -43,7 +43,7 @@ def read_trunk(path: Path, member: str | None = None) -> Trunk:
         raise WeightsError(f"{path} {reason}")
     try:
         with _hdf5(path, member) as (file, config):
-            return _trunk_of(layers(file, config), config)
+            return _trunk_of(file, config)
     except _Refused as refused:
         raise WeightsError(f"{path} {refused}") from None
     except (OSError, RuntimeError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
@@ -85,21 +85,22 @@ def _json(text: Any) -> Any:
         return None
 
 
-def _trunk_of(stored: list[Stored], config: dict[str, Any] | None) -> Trunk:
+def _trunk_of(file: h5py.File, config: dict[str, Any] | None) -> Trunk:
+    stored = layers(file, config)
     # A file that has the shapes of two has two, whatever they are called.
     shapes = Counter(layer.shapes for layer in stored)
     copies = {alpha: _copies(shapes, trunk(alpha)) for alpha in ALPHAS}
     if copies[1.0] != 1 or sum(copies.values()) != 1:
-        raise _Refused(what_it_has(stored, copies, config))
+        raise _Refused(what_it_has(stored, copies, names(file, config)))
     found = _by_name(stored) or _by_order(stored)
     if found is None:
         raise _Refused(f"has a MobileNetV2 whose layers can't be told from others: {EXTRACT}")
     if reason := what_was_changed(config, {own.name: name for name, own in found.items()}):
         raise _Refused(reason)
     try:
-        return {name: layer.values() for name, layer in found.items()}
+        return {name: own.values() for name, own in found.items()}
     except ValueError as error:
-        raise _Refused(f"has a MobileNetV2 that can't be used, as {error}: {EXPECTED}") from None
+        raise _Refused(f"has a MobileNetV2 {error}") from None
 
 
 def _copies(shapes: Counter[layouts.Shapes], wanted: list[Layer]) -> int:
