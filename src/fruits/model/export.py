@@ -85,28 +85,31 @@ def _run(weights: Weights, exported: Path, staged: Path) -> None:
         "package": str(Path(fruits.__file__).absolute().parent),
         "arguments": [str(weights.path), weights.member, str(exported), str(answer)],
     }
-    try:
-        # -I: neither PYTHON* variables nor the working folder decide what is imported.
-        done = subprocess.run(
-            [sys.executable, "-I", "-c", _START, json.dumps(request)],
-            env=environment,
-            cwd=staged,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise WeightsError(
-            f"the export of the weights {weights.name} was stopped after {_TIMEOUT_S // 60} "
-            "minutes: run again when this machine is less busy"
-        ) from None
+    # -I: neither PYTHON* variables nor the working folder decide what is imported.
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", _START, json.dumps(request)],
+        env=environment,
+        cwd=staged,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            stderr = process.communicate(timeout=_TIMEOUT_S)[1]
+        except subprocess.TimeoutExpired:
+            raise WeightsError(
+                f"the export of the weights {weights.name} was stopped after {_TIMEOUT_S // 60} "
+                "minutes: run again when this machine is less busy"
+            ) from None
+        finally:  # also after Ctrl-C: nothing writes to the folder when it is removed
+            process.kill()
+            process.wait()
     if answer.exists():
         raise WeightsError(answer.read_text())
-    if done.returncode:
-        raise WeightsError(_failure(weights.name, done.returncode, done.stderr))
+    if process.returncode:
+        raise WeightsError(_failure(weights.name, process.returncode, stderr))
 
 
 def _path() -> list[str]:

@@ -107,7 +107,6 @@ class Subclassed(keras.Model):  # type: ignore[misc]
             x = layer(x)
         return x
 
-
     def get_config(self) -> dict[str, Any]:
         return {}
 
