@@ -1,4 +1,4 @@
-"""Models that people make of MobileNetV2; `base` is one without a top, its weights all different."""
+"""Models that people make of MobileNetV2. `base` is one without a top; its weights all differ."""
 
 from collections.abc import Callable
 from typing import Any

@@ -24,7 +24,7 @@ FORMAT = 2
 process of their own nor checked, so settings of Keras could have changed them."""
 
 _TIMEOUT_S = 900
-_KEPT = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
 """What the export may see of the environment: nothing that changes what it computes."""
 _START = """
 import importlib.util, json, sys
@@ -67,9 +67,9 @@ def export(weights: Weights, folder: Path) -> None:
 
 
 def _run(weights: Weights, exported: Path, staged: Path) -> None:
-    answer = staged / "error.txt"
-    home = staged / "keras"
+    answer, home, scratch = staged / "error.txt", staged / "keras", staged / "tmp"
     home.mkdir()
+    scratch.mkdir()
     keras = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last"}
     (home / "keras.json").write_text(json.dumps({**keras, "epsilon": 1e-7}))
     environment = {
@@ -79,6 +79,7 @@ def _run(weights: Weights, exported: Path, staged: Path) -> None:
         "KERAS_HOME": str(home),
         "OPENBLAS_NUM_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TMPDIR": str(scratch),  # is removed with `staged`, also if the process is killed
     }
     request = {
         "path": _path(),
@@ -113,9 +114,9 @@ def _run(weights: Weights, exported: Path, staged: Path) -> None:
 
 
 def _path() -> list[str]:
-    """Where this process finds packages, without the folder it works in or its script's."""
-    apart = {os.getcwd(), os.path.dirname(os.path.abspath(sys.argv[0] or "."))}
-    return [entry for entry in sys.path if os.path.isabs(entry) and entry not in apart]
+    """Where this process finds packages, installed ones first; without the folder it works in."""
+    folders = [folder for folder in sys.path if os.path.isabs(folder) and folder != os.getcwd()]
+    return sorted(folders, key=lambda name: not name.endswith(("site-packages", "dist-packages")))
 
 
 def _failure(name: str, code: int, stderr: str) -> str:

@@ -47,17 +47,17 @@ FILES = {
     "lfs.h5": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
     "page.h5": (
         b"\n<!DOCTYPE html><html><body>Sign in</body></html>",
-        "web page: check the address",
+        "is a web page: check",
     ),
     "store.h5": (
-        b'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>',
-        "error message of a store",
+        b'<?xml version="1.0" encoding="UTF-8"?>\n<Error>',
+        "message of a store",
     ),
     "text.h5": (b"no HDF5 at all", "damaged or not a Keras file: pass"),
     "cut.h5": (b"\x89HDF\r\n\x1a\n and then nothing", "is damaged .*: copy it again"),
     "cut.keras": (
         archive("config.json", "model.weights.h5")[:-40],
-        "damaged .cut off.*copy it again",
+        "damaged .cut off.*copy it",
     ),
     "empty.keras": (archive("metadata.json", "config.json"), "without model.weights.h5: load it"),
     "npz.keras": (archive("metadata.json", "config.json", "model.weights.npz"), "install h5py"),
