@@ -49,6 +49,7 @@ def export(weights: Weights, folder: Path) -> None:
         WeightsError: the weights are not usable, Keras is not installed, or the cache is not
             writable.
     """
+    folder = folder.absolute()  # the process works in another folder
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as staged:
@@ -84,7 +85,7 @@ def _run(weights: Weights, exported: Path, staged: Path) -> None:
     request = {
         "path": _path(),
         "package": str(Path(fruits.__file__).absolute().parent),
-        "arguments": [str(weights.path), weights.member, str(exported), str(answer)],
+        "arguments": [str(weights.path.absolute()), weights.member, str(exported), str(answer)],
     }
     # -I: neither PYTHON* variables nor the working folder decide what is imported.
     with subprocess.Popen(
