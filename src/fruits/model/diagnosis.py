@@ -66,21 +66,25 @@ def what_was_changed(config: dict[str, Any] | None, names: dict[str, str]) -> st
     `names` are those of the layers in the config, with Keras' names for them.
     """
     halving = {"Conv1", *(f"block_{number}_depthwise" for number in (1, 3, 6, 13))}
+    changed: dict[str, str] = {}
+    right = set()
     for settings in settings_in(config):
-        name = names.get(str(settings.get("name")))
-        if name is None:
+        own = str(settings.get("name"))
+        if own not in names:
             continue
-        stride = 2 if name in halving else 1
+        stride = 2 if names[own] in halving else 1
         expected = {
             "activation": ("linear",),
             "dilation_rate": (1, [1, 1]),
             "epsilon": (0.001,),
             "strides": (stride, [stride, stride]),
         }
-        for key, values in expected.items():
-            if key in settings and settings[key] not in values:
-                return (
-                    f"has a MobileNetV2 that was changed ({key} {settings[key]} in the layer "
-                    f"{settings['name']}, not {values[0]}): {EXPECTED}"
-                )
+        wrong = [k for k, values in expected.items() if k in settings and settings[k] not in values]
+        if wrong:
+            changed[own] = f"{wrong[0]} {settings[wrong[0]]}, not {expected[wrong[0]][0]}"
+        else:
+            right.add(own)
+    # Models around it may have layers of the same names.
+    for own in [own for own in changed if own not in right]:
+        return f"has a MobileNetV2 that was changed (layer {own}: {changed[own]}): {EXPECTED}"
     return None

@@ -90,11 +90,17 @@ def _trunk_of(file: h5py.File, config: dict[str, Any] | None) -> Trunk:
     # A file that has the shapes of two has two, whatever they are called.
     shapes = Counter(layer.shapes for layer in stored)
     copies = {alpha: _copies(shapes, trunk(alpha)) for alpha in ALPHAS}
-    if copies[1.0] != 1 or sum(copies.values()) != 1:
-        raise _Refused(what_it_has(stored, copies, names(file, config)))
-    found = _by_name(stored) or _by_order(stored)
-    if found is None:
+    if copies[1.0] == sum(copies.values()) == 1:
+        found = _by_name(stored) or _by_order(stored)
+    elif copies[1.0] == sum(copies.values()):
+        # In files that name weights, models that share a MobileNetV2 are saved with it each.
+        found = _by_name(_distinct(stored))
+    else:
+        found = None
+    if found is None and copies[1.0] == sum(copies.values()) == 1:
         raise _Refused(f"has a MobileNetV2 whose layers can't be told from others: {EXTRACT}")
+    if found is None:
+        raise _Refused(what_it_has(stored, copies, names(file, config)))
     if reason := what_was_changed(config, {own.name: name for name, own in found.items()}):
         raise _Refused(reason)
     try:
@@ -106,6 +112,24 @@ def _trunk_of(file: h5py.File, config: dict[str, Any] | None) -> Trunk:
 def _copies(shapes: Counter[layouts.Shapes], wanted: list[Layer]) -> int:
     needed = Counter(layer.shapes for layer in wanted)
     return min(shapes[shape] // count for shape, count in needed.items())
+
+
+def _distinct(stored: list[Stored]) -> list[Stored]:
+    """The layers, without those that have the name and weights of another."""
+    kept: list[Stored] = []
+    for layer in stored:
+        same = [other for other in kept if (other.name, other.shapes) == (layer.name, layer.shapes)]
+        if layer.shapes and not any(_equal(layer, other) for other in same):
+            kept.append(layer)
+    return kept
+
+
+def _equal(one: Stored, other: Stored) -> bool:
+    try:
+        pairs = zip(one.values(), other.values(), strict=True)
+        return all(np.array_equal(*pair) for pair in pairs)
+    except ValueError:
+        return False
 
 
 def _by_name(stored: list[Stored]) -> dict[str, Stored] | None:
