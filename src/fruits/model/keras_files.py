@@ -87,20 +87,20 @@ def _json(text: Any) -> Any:
 
 def _trunk_of(file: h5py.File, config: dict[str, Any] | None) -> Trunk:
     stored = layers(file, config)
-    # A file that has the shapes of two has two, whatever they are called.
+    # A file that has the shapes of two has two, whatever their layers are called.
     shapes = Counter(layer.shapes for layer in stored)
     copies = {alpha: _copies(shapes, trunk(alpha)) for alpha in ALPHAS}
-    if copies[1.0] == sum(copies.values()) == 1:
+    others = _Refused(what_it_has(stored, copies, names(file, config)))
+    if not copies[1.0] or any(copies[alpha] for alpha in ALPHAS[1:]):
+        raise others
+    if copies[1.0] == 1:
         found = _by_name(stored) or _by_order(stored)
-    elif copies[1.0] == sum(copies.values()):
+        others = _Refused(f"has a MobileNetV2 whose layers can't be told from others: {EXTRACT}")
+    else:
         # In files that name weights, models that share a MobileNetV2 are saved with it each.
         found = _by_name(_distinct(stored))
-    else:
-        found = None
-    if found is None and copies[1.0] == sum(copies.values()) == 1:
-        raise _Refused(f"has a MobileNetV2 whose layers can't be told from others: {EXTRACT}")
     if found is None:
-        raise _Refused(what_it_has(stored, copies, names(file, config)))
+        raise others
     if reason := what_was_changed(config, {own.name: name for name, own in found.items()}):
         raise _Refused(reason)
     try:
