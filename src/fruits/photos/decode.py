@@ -15,14 +15,18 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 from pi_heif import register_heif_opener
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
 
 from fruits.errors import PhotoError, PhotoTooLarge
+from fruits.photos import colours, jpeg, reasons, repair, tiff
 
 EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
-    | {".heic", ".heif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo", ".jps"}
+    | {".png", ".apng", ".pns", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
+    | {".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
 )
+"""The formats of `_FORMATS`, with the names that cameras, phones and browsers give them."""
 SIZE = 224
 """Width and height of the model's input, in pixels."""
 VIEWS = 6
@@ -37,7 +41,9 @@ MAX_BYTES = 512 * 2**20
 """Larger files are rejected without reading them, so that they can't exhaust memory."""
 
 # JPEG includes MPO, which many phones write to .jpg files: a JPEG followed by a second image.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
+# Not among them, though Pillow reads them: JPEG 2000 (2 GB and 15 s at 99 megapixels, and other
+# colour spaces taken for RGB) and TGA (which has no signature: any file could be one).
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "PPM")
 register_heif_opener(thumbnails=False)  # the format of iPhones, which Pillow alone can't read
 
 
@@ -103,60 +109,89 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
     """
     if not data:
         raise PhotoError("the file is empty")
+    if tiff.is_raw(data):
+        raise PhotoError(reasons.RAW)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # conditions that Pillow warns about are handled below
         Image.MAX_IMAGE_PIXELS = max_pixels
         try:
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        except UnidentifiedImageError:
-            raise PhotoError("the file is not an image, or its format is not supported") from None
-        except Image.DecompressionBombError:
-            raise PhotoTooLarge(f"more than {max_pixels / 1e6:g} megapixels") from None
-        except Exception as error:  # decoders raise struct.error, SyntaxError, KeyError…
-            raise PhotoError(f"the file is damaged ({_words(error)})") from None
-        if image.width * image.height > max_pixels:
-            size = f"{image.width} x {image.height} pixels"
-            raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
-        try:
-            if at_least and image.format in ("JPEG", "MPO"):
-                image.draft(None, (at_least, at_least))
-            image.load()
-            return _to_rgb(_upright(image))
-        except PhotoError:
-            raise
-        except Exception as error:
-            raise PhotoError(f"the file is damaged or truncated ({_words(error)})") from None
+            return _decoded(data, max_pixels, at_least)
+        except _Damaged as error:
+            reason = PhotoError(str(error))
+        with contextlib.suppress(_Damaged):
+            if clean := _repaired(data, max_pixels):
+                return _turned(_decoded(clean, max_pixels, at_least), repair.orientation(data))
+        raise reason
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Rotates an image according to its EXIF orientation; unreadable EXIF is ignored."""
+class _Damaged(PhotoError):
+    """Pillow can't decode a file; perhaps it can without a part that nobody needs."""
+
+
+def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
+    image = _opened(data, max_pixels)
+    if image.width * image.height > max_pixels:
+        size = f"{image.width} x {image.height} pixels"
+        raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
+    if jpeg.is_padded(data):
+        raise _Damaged("the file is truncated (zeros follow instead of the picture's end)")
+    try:
+        if at_least and image.format in ("JPEG", "MPO"):
+            image.draft(None, (at_least, at_least))
+        image.load()
+        return _turned(colours.to_rgb(image, data), _orientation(image))
+    except PhotoError:
+        raise
+    except Exception as error:
+        raise _Damaged(reasons.damaged(data, error)) from None
+
+
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        image = Image.open(io.BytesIO(data), formats=_FORMATS)
+        if colours.needs_libtiff(image):
+            TiffImagePlugin.READ_LIBTIFF = True
+            try:
+                return Image.open(io.BytesIO(data), formats=["TIFF"])
+            finally:
+                TiffImagePlugin.READ_LIBTIFF = False
+        return image
+    except UnidentifiedImageError:
+        raise _Damaged(reasons.not_identified(data)) from None
+    except Image.DecompressionBombError:
+        raise PhotoTooLarge(f"more than {max_pixels / 1e6:g} megapixels") from None
+    except Exception as error:  # decoders raise struct.error, SyntaxError, KeyError…
+        raise _Damaged(f"the file is damaged ({reasons.words(error)})") from None
+
+
+def _repaired(data: bytes, max_pixels: int) -> bytes | None:
+    try:
+        return repair.repaired(data, max_pixels)
+    except Exception:  # damage that is not foreseen there
+        return None
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its EXIF orientation."""
+
+
+def _orientation(image: Image.Image) -> int:
+    """The EXIF orientation; 1 if EXIF is unreadable."""
+    if image.format == "AVIF":
+        image.info.pop("xmp", None)  # the rotation is in the container, and already in EXIF
     with contextlib.suppress(Exception):
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # avoids a copy
-            return ImageOps.exif_transpose(image)
-    return image
+        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
+    return 1
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        image = _from_16_bit(image)
-    elif image.mode == "F":
-        raise PhotoError("floating-point pixels are not supported, as they have no fixed white")
-    if image.has_transparency_data:
-        front = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey -> 8-bit grey. Pillow's conversion would clip at 255 instead of scaling."""
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise PhotoError("signed or 32-bit pixels are not supported, as they have no fixed white")
-    grey = (values // 257).astype(np.uint8)
-    grey[values == image.info.get("transparency", -1)] = 255
-    return Image.fromarray(grey)
-
-
-def _words(error: Exception) -> str:
-    """The message of a decoder's error, as one short line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)
