@@ -10,6 +10,7 @@ fraction of the time.
 import contextlib
 import io
 import math
+import re
 import warnings
 
 import numpy as np
@@ -114,14 +115,13 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # conditions that Pillow warns about are handled below
         Image.MAX_IMAGE_PIXELS = max_pixels
+        ways = (_salvaged, _decoded) if repair.is_misread(data) else (_decoded, _salvaged)
         try:
-            return _decoded(data, max_pixels, at_least)
+            return ways[0](data, max_pixels, at_least)
         except _Damaged as error:
-            reason = PhotoError(str(error))
-        with contextlib.suppress(_Damaged):
-            if clean := _repaired(data, max_pixels):
-                return _turned(_decoded(clean, max_pixels, at_least), repair.orientation(data))
-        raise reason
+            with contextlib.suppress(_Damaged):
+                return ways[1](data, max_pixels, at_least)
+            raise PhotoError(str(error)) from None
 
 
 class _Damaged(PhotoError):
@@ -139,7 +139,7 @@ def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
         if at_least and image.format in ("JPEG", "MPO"):
             image.draft(None, (at_least, at_least))
         image.load()
-        return _turned(colours.to_rgb(image, data), _orientation(image))
+        return _turned(colours.to_rgb(image, data), _orientation(image, data))
     except PhotoError:
         raise
     except Exception as error:
@@ -161,16 +161,21 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
     except Image.DecompressionBombError:
         raise PhotoTooLarge(f"more than {max_pixels / 1e6:g} megapixels") from None
     except Exception as error:  # decoders raise struct.error, SyntaxError, KeyError…
-        raise _Damaged(f"the file is damaged ({reasons.words(error)})") from None
+        raise _Damaged(reasons.damaged(data, error)) from None
 
 
-def _repaired(data: bytes, max_pixels: int) -> bytes | None:
+def _salvaged(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
+    """As `_decoded`, without metadata and other parts that the picture doesn't need."""
     try:
-        return repair.repaired(data, max_pixels)
-    except Exception:  # damage that is not foreseen there
-        return None
+        clean = repair.repaired(data, max_pixels)
+    except Exception as error:  # damage that is not foreseen there
+        raise _Damaged(reasons.damaged(data, error)) from None
+    if clean is None:
+        raise _Damaged("the file is damaged or truncated (its picture is not complete)")
+    return _turned(_decoded(clean, max_pixels, at_least), repair.orientation(data))
 
 
+_TIFF = re.compile(rb"II\*\0|MM\0\*")
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -183,13 +188,17 @@ _TURNS = {
 """What makes a picture upright, by its EXIF orientation."""
 
 
-def _orientation(image: Image.Image) -> int:
+def _orientation(image: Image.Image, data: bytes) -> int:
     """The EXIF orientation; 1 if EXIF is unreadable."""
     if image.format == "AVIF":
         image.info.pop("xmp", None)  # the rotation is in the container, and already in EXIF
-    with contextlib.suppress(Exception):
-        return int(image.getexif().get(ExifTags.Base.Orientation, 1))
-    return 1
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:
+        found = None
+    if found is None and "exif" in image.info and not _TIFF.search(image.info["exif"], 0, 16):
+        return repair.orientation(data)  # in another, readable block
+    return found if isinstance(found, int) else 1
 
 
 def _turned(image: Image.Image, orientation: int) -> Image.Image:

@@ -14,7 +14,15 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _PADDING = 16
 """A file that ends in as many zeros was only partly written, if nothing else ends it."""
-_GUESSES = (b"", bytes(4096), b"\x55\xaa" * 2048, bytes(range(250)) * 16)
+_NOISE = bytes(range(250)) * 16
+_GUESSES = (
+    b"",
+    bytes(4096),
+    b"\x55\xaa" * 2048,
+    _NOISE,
+    b"".join(b"\xff" + bytes([0xD0 + i % 8]) + _NOISE for i in range(16)),
+)
+"""What might follow: nothing, image data, and image data after the next restart marker."""
 
 
 def is_padded(data: bytes) -> bool:
@@ -42,6 +50,8 @@ def essential(data: bytes, max_pixels: int) -> bytes | None:
     if data.endswith(bytes(_PADDING)):
         clean = clean.rstrip(b"\0")
         clean += b"\0" if clean.endswith(b"\xff") else b""
+    elif clean.endswith(b"\xff"):  # half of the end marker
+        clean = clean[:-1]
     return clean + _EOI if complete and _is_whole(clean, max_pixels) else None
 
 

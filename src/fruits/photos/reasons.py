@@ -33,9 +33,9 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"gimp xcf", "a GIMP project; export it as JPEG or PNG"),
     (rb"\x00\x00[\x01\x02]\x00[^\x00]", "an icon"),
     (rb"IIR[OS]|MMOR|IIU\x00|FUJIFILM|FOVb|\x00MRM|.{6}HEAPCCDR|.{4}ftypcrx ", RAW),
-    (rb".{4}ftyp(?:hei|hev|mif|msf|avi|mia|MiH)", "HEIF of a kind that can't be read"),
     (
-        rb".{4}(?:ftyp|moov|mdat|wide|free)|\x1aE\xdf\xa3|RIFF.{4}AVI |\x00\x00\x01[\xb3\xba]",
+        rb".{4}(?:ftyp(?!hei|hev|mif|msf|avi|mia|MiH)|moov|mdat|wide|free)"
+        rb"|\x1aE\xdf\xa3|RIFF.{4}AVI |\x00\x00\x01[\xb3\xba]",
         "a video",
     ),
     (rb"ID3|\xff[\xfb\xf3\xf2]|OggS|fLaC|RIFF.{4}WAVE", "a sound file"),
@@ -66,6 +66,8 @@ def not_identified(data: bytes) -> str:
             return _refused_by(name, data)
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return _refused_by("WEBP", data)
+    if data[4:8] == b"ftyp":
+        return _refused_by("AVIF" if data[8:11] == b"avi" else "HEIF", data)
     head = data[:1024]
     if not re.search(rb"[\x00-\x08\x0e-\x1a\x7f]", head) and _is_text(head):
         return f"{UNKNOWN}: it is text"

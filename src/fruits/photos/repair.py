@@ -16,6 +16,8 @@ from PIL import ExifTags, Image
 from fruits.photos import jpeg, tiff
 
 PNG = b"\x89PNG\r\n\x1a\n"
+_GIF = (b"GIF87a", b"GIF89a")
+_EMPTY = re.compile(rb"!.(?:\x0bNETSCAPE2\.0)?\0", re.DOTALL)
 _EXIF = re.compile(rb"(?:Exif\0\0|eXIf|EXIF.{4})(?=II\*\0|MM\0\*)", re.DOTALL)
 _WEBP = re.compile(rb"VP8[ LX]|ALPH|ANIM|ANMF")
 _WEBP_NAME = re.compile(rb"[A-Z][A-Z0-9 ]{3}")
@@ -30,7 +32,7 @@ def repaired(data: bytes, max_pixels: int) -> bytes | None:
         return jpeg.essential(data, max_pixels)
     if data.startswith(PNG):
         return _png(data)
-    if data.startswith((b"GIF87a", b"GIF89a")):
+    if data.startswith(_GIF):
         return _gif(data)
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _webp(data)
@@ -104,24 +106,66 @@ def _next_png_chunk(data: bytes, at: int) -> int | None:
     return None
 
 
+def is_misread(data: bytes) -> bool:
+    """Whether Pillow would accept a damaged file, and take other parts of it for the picture.
+
+    In a GIF, after an extension that is damaged, or that is empty, which the format allows. In a
+    TIFF, after a tag that is damaged, as the following ones are then skipped.
+    """
+    if not data.startswith(_GIF):
+        return tiff.is_misread(data)
+    starts = _gif_extensions(data)
+    frame = starts[-1]
+    return (
+        data[frame : frame + 1] != b","
+        or any(_EMPTY.match(data, at) for at in starts[:-1])
+        or (_gif_control(data, frame) and frame - 8 not in starts)
+    )
+
+
 def _gif(data: bytes) -> bytes | None:
     """The header, the first frame and its transparent colour."""
-    if len(data) < 13:
-        return None
-    at = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
-    header, control = data[:at], b""
-    while data[at : at + 1] == b"!":
-        end = _gif_blocks(data, at + 2)
-        if end is None or data[end : end + 1] not in (b"!", b","):
-            break
-        if data[at + 1] == 0xF9 and data[at + 2] == 4:
-            control = data[at:end]
-        at = end
+    *extensions, at = _gif_extensions(data)
+    header, control = data[: _gif_header(data)], b""
+    for start in extensions:
+        if data[start + 1 : start + 3] == b"\xf9\x04":
+            control = data[start : start + 8]
     for found in islice(re.finditer(b",", data[at:]), _TRIES):
         start = at + found.start()
         if (end := _gif_frame(data, start)) is not None:
+            if _gif_control(data, start):
+                control = data[start - 8 : start]
             return header + control + data[start:end] + b";"
     return None
+
+
+def _gif_header(data: bytes) -> int:
+    return 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+
+
+def _gif_extensions(data: bytes) -> list[int]:
+    """Where each extension before the first frame starts, and where they end or are damaged."""
+    starts = [_gif_header(data)]
+    while data[starts[-1] : starts[-1] + 1] == b"!":
+        at = starts[-1]
+        end = _gif_blocks(data, at + 2)
+        if (
+            end is None
+            or data[end : end + 1] not in (b"!", b",")
+            or (data[at + 1] == 0xF9 and end - at not in (3, 8))
+            or any(
+                _gif_frame(data, at + found.start())
+                for found in islice(re.finditer(b",", data[at:end]), _TRIES)
+            )
+        ):
+            break
+        starts.append(end)
+    return starts
+
+
+def _gif_control(data: bytes, frame: int) -> bool:
+    """Whether a graphic control extension, with the transparent colour, precedes a frame."""
+    return frame >= 8 and data[frame - 8 : frame - 5] == b"!\xf9\x04" and not data[frame - 1]
 
 
 def _gif_frame(data: bytes, at: int) -> int | None:
@@ -134,7 +178,8 @@ def _gif_frame(data: bytes, at: int) -> int | None:
     inside = right > 0 and low > 0 and x + right <= width and y + low <= height
     if not inside or codes >= len(data) or not 2 <= data[codes] <= 8:
         return None
-    return _gif_blocks(data, codes + 1)
+    end = _gif_blocks(data, codes + 1)
+    return end if end is None or data[end : end + 1] in (b"!", b",", b";", b"") else None
 
 
 def _gif_blocks(data: bytes, at: int) -> int | None:
@@ -174,15 +219,18 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         name, size = struct.unpack_from("<4sI", data, at)
         end = at + 8 + size
         needed = _WEBP.fullmatch(name)
-        if end > len(data):
+        places = [end + (size & 1), end]
+        followed = [p for p in places if p == len(data) or _WEBP_NAME.match(data, p)]
+        if needed and end <= len(data):
+            yield name, data[at + 8 : end]
+            at = [*followed, places[0]][0]
+        elif followed:
+            at = followed[0]
+        else:
             found = None if needed else _WEBP.search(data, at + 8)
             if found is None:
                 return
-            end = found.start()
-        elif needed:
-            yield name, data[at + 8 : end]
-        padded = end + (size & 1)
-        at = end if _WEBP_NAME.match(data, end) and not _WEBP_NAME.match(data, padded) else padded
+            at = found.start()
 
 
 def _heif(data: bytes) -> bytes:
@@ -195,7 +243,10 @@ def _heif(data: bytes) -> bytes:
     at = data.find(b"meta", end)
     stop = at - 4 + int.from_bytes(data[at - 4 : at]) if at >= 4 else 0
     meta = re.sub(
-        rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime)", rb"\1free", data[at:stop], flags=re.DOTALL
+        rb"(infe(?:\x02.{7}|\x03.{9}))(?:Exif|mime|(?![ -~]{4}).{4})",
+        rb"\1free",
+        data[at:stop],
+        flags=re.DOTALL,
     )
     meta = re.sub(rb"colr(?=prof|rICC)", b"free", meta)
     return data[:at] + meta + data[stop:] if 0 <= at < stop else data

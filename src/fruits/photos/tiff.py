@@ -124,6 +124,26 @@ def is_raw(data: bytes) -> bool:
     return False
 
 
+def is_misread(data: bytes) -> bool:
+    """Whether values of the first directory are not in the file, after which Pillow skips tags."""
+    how = layout(data)
+    if how is None:
+        return False
+    try:
+        found, _ = entries(data, how, how.first)
+    except struct.error:
+        return True
+    total = 0
+    for entry in found:
+        size = _SIZES.get(entry.kind, 0) * entry.values
+        if size > len(entry.raw):
+            (at,) = struct.unpack(how.order + ("Q" if how.big else "I"), entry.raw)
+            total += size
+            if at + size > len(data) or total > len(data):
+                return True
+    return False
+
+
 def essential(data: bytes) -> bytes | None:
     """A TIFF whose only directory is the first one, with only the tags that decoding needs."""
     how = layout(data)
