@@ -14,15 +14,16 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _PADDING = 16
 """A file that ends in as many zeros was only partly written, if nothing else ends it."""
-_NOISE = bytes(range(250)) * 16
+_NOISE = bytes(range(0xC0, 0xFF)) * 64
 _GUESSES = (
     b"",
     bytes(4096),
-    b"\x55\xaa" * 2048,
+    b"\xaa\x55" * 2048,
+    b"\x55\xee" * 2048,
+    b"\xe7\x3c" * 2048,
     _NOISE,
-    b"".join(b"\xff" + bytes([0xD0 + i % 8]) + _NOISE for i in range(16)),
 )
-"""What might follow: nothing, image data, and image data after the next restart marker."""
+"""Image data that might follow."""
 
 
 def is_padded(data: bytes) -> bool:
@@ -147,8 +148,10 @@ def _is_whole(data: bytes, max_pixels: int) -> bool:
     If image data is missing, whatever follows becomes part of the picture: so different
     continuations give different pixels.
     """
+    restarts = re.findall(rb"\xff([\xd0-\xd7])", data[data.rfind(b"\xff\xda") :])
+    restart = 0xD0 + (restarts[-1][0] + 1) % 8 if restarts else 0xD0
     seen = set()
-    for guess in _GUESSES:
+    for guess in (*_GUESSES, bytes([0xFF, restart]) + _NOISE):
         digest = hashlib.sha256()
         with Image.open(io.BytesIO(data + guess + _EOI), formats=["JPEG"]) as image:
             if image.width * image.height > max_pixels:
