@@ -6,10 +6,12 @@ Covers what Pillow leaves to its callers, or shows as no other viewer does.
 import io
 
 import numpy as np
-from PIL import Image, ImageFile, TiffImagePlugin
+from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
 from PIL.TiffImagePlugin import (
     BITSPERSAMPLE,
     COLORMAP,
+    COMPRESSION,
+    FILLORDER,
     PHOTOMETRIC_INTERPRETATION,
     PLANAR_CONFIGURATION,
     SAMPLEFORMAT,
@@ -17,7 +19,9 @@ from PIL.TiffImagePlugin import (
 )
 
 from fruits.errors import PhotoError
+from fruits.photos import tiff
 
+_INK_SET, _OTHER_INKS = 332, 2
 _SIGNED, _WHITE_IS_ZERO, _YCBCR, _SEPARATE = 2, 0, 6, 2
 # What Pillow knows for little-endian files. It does not invert such samples, so we do.
 TiffImagePlugin.OPEN_INFO.setdefault(
@@ -25,17 +29,32 @@ TiffImagePlugin.OPEN_INFO.setdefault(
 )
 
 
-def needs_libtiff(image: Image.Image) -> bool:
-    """Whether Pillow's own reader of uncompressed TIFFs would misplace the samples of this one.
+def opened(data: bytes, formats: tuple[str, ...]) -> Image.Image:
+    """An image as Pillow opens it, where its own readers would not misplace samples or frames.
 
-    It takes planes of 16 bits for 8 bits, and subsampled YCbCr for full YCbCr.
+    Its reader of uncompressed TIFFs takes planes of 16 bits for 8 bits, and subsampled YCbCr for
+    full YCbCr; libtiff doesn't. Its animated WebPs are black where there is no frame.
     """
-    if not isinstance(image, TiffImagePlugin.TiffImageFile) or image.use_load_libtiff:
-        return False
-    tags = image.tag_v2
-    return tags.get(PLANAR_CONFIGURATION) == _SEPARATE or (
-        tags.get(PHOTOMETRIC_INTERPRETATION) == _YCBCR
-        and tags.get(YCBCRSUBSAMPLING, (2, 2)) != (1, 1)
+    if data[8:16] == b"WEBPVP8X" and data[20] & 0x12 == 0x02:
+        data = data[:20] + bytes([data[20] | 0x10]) + data[21:]
+    if not _needs_libtiff(data):
+        return Image.open(io.BytesIO(data), formats=formats)
+    TiffImagePlugin.READ_LIBTIFF = True
+    try:
+        return Image.open(io.BytesIO(data), formats=["TIFF"])
+    finally:
+        TiffImagePlugin.READ_LIBTIFF = False
+
+
+def _needs_libtiff(data: bytes) -> bool:
+    tags = tiff.first_numbers(data)
+    return (
+        tags.get(PLANAR_CONFIGURATION) == (_SEPARATE,)
+        or (
+            tags.get(PHOTOMETRIC_INTERPRETATION) == (_YCBCR,)
+            and tags.get(YCBCRSUBSAMPLING) != (1, 1)
+        )
+        or (tags.get(FILLORDER) == (2,) and tags.get(BITSPERSAMPLE) == (8,))
     )
 
 
@@ -74,20 +93,23 @@ def _checked_tiff(image: TiffImagePlugin.TiffImageFile) -> Image.Image:
     bits = max(tags.get(BITSPERSAMPLE, (1,)))
     if _SIGNED in tags.get(SAMPLEFORMAT, (1,)) and bits < 32:
         raise _no_white()
-    if image.mode in ("P", "PA") and max(palette := tags.get(COLORMAP, (256,))) < 256:
+    if tags.get(_INK_SET) == _OTHER_INKS:
+        raise PhotoError("other inks than CMYK are not supported")
+    if PHOTOMETRIC_INTERPRETATION not in tags and image.mode in ("1", "L"):
+        if tags.get(COMPRESSION) not in (2, 3, 4):  # only in a fax, zero is white by default
+            return ImageOps.invert(image.convert("L"))
+    elif image.mode in ("P", "PA") and max(palette := tags.get(COLORMAP, (256,))) < 256:
         # Values of 8 bits where the format has 16, which libtiff recognizes in the same way.
         colours = np.array(palette, np.uint8).reshape(3, -1).T
         image.putpalette(colours.tobytes())
     if not image.mode.startswith("I;16"):
         return image
-    values = np.asarray(image)
+    values = np.asarray(image).astype(np.uint16)
     if bits == 12:
-        values = np.round(values * (65535 / 4095)).astype(np.uint16)
-    elif tags.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO:
-        values = 65535 - values
-    else:
-        return image
-    return Image.fromarray(values.astype(np.uint16))
+        return Image.fromarray(np.round(values * (255 / 4095)).astype(np.uint8))
+    if tags.get(PHOTOMETRIC_INTERPRETATION) == _WHITE_IS_ZERO:
+        return Image.fromarray(65535 - values)
+    return image
 
 
 def _with_exact_transparency(image: Image.Image, data: bytes) -> Image.Image:

@@ -16,7 +16,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 from pi_heif import register_heif_opener
-from PIL import ExifTags, Image, ImageOps, TiffImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruits.errors import PhotoError, PhotoTooLarge
 from fruits.photos import colours, jpeg, reasons, repair, tiff
@@ -111,7 +111,7 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
     if not data:
         raise PhotoError("the file is empty")
     if tiff.is_raw(data):
-        raise PhotoError(reasons.RAW)
+        raise PhotoError(f"it is {reasons.RAW}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # conditions that Pillow warns about are handled below
         Image.MAX_IMAGE_PIXELS = max_pixels
@@ -148,14 +148,7 @@ def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:
     try:
-        image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        if colours.needs_libtiff(image):
-            TiffImagePlugin.READ_LIBTIFF = True
-            try:
-                return Image.open(io.BytesIO(data), formats=["TIFF"])
-            finally:
-                TiffImagePlugin.READ_LIBTIFF = False
-        return image
+        return colours.opened(data, _FORMATS)
     except UnidentifiedImageError:
         raise _Damaged(reasons.not_identified(data)) from None
     except Image.DecompressionBombError:

@@ -9,12 +9,12 @@ from PIL import Image
 from fruits.photos import tiff
 
 UNKNOWN = "the file is not an image, or its format is not supported"
-RAW = "a camera's raw file, of which only the preview could be read: convert it to JPEG or TIFF"
+RAW = "a camera's raw file, of which only a preview could be read; convert it to JPEG or TIFF"
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"version https://git-lfs", "a Git LFS pointer; run `git lfs pull` to download the photo"),
-    (rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body)", "an HTML page, not a photo"),
+    (rb"(?i)(?:\xef\xbb\xbf)?\s*<(?:!doctype html|html|head|body)", "an HTML page, not a photo"),
     (
-        rb"(?:\xef\xbb\xbf)?\s*(?:<(?:\?xml|!doctype svg|!--)[^>]*>\s*)*<svg",
+        rb"(?i)(?:\xef\xbb\xbf)?\s*(?:<(?:\?xml|!doctype svg|!--)[^>]*>\s*)*<svg",
         "an SVG drawing",
     ),
     (rb"(?:\xef\xbb\xbf)?\s*<\?xml", "an XML file"),
@@ -24,10 +24,10 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"PK[\x03\x05]", "a ZIP archive or a document"),
     (rb"\x1f\x8b|BZh|\xfd7zXZ|\x28\xb5\x2f\xfd|Rar!|7z\xbc\xaf", "a compressed archive"),
     (rb".{257}ustar", "a tar archive"),
-    (rb"-----BEGIN PGP|Salted__|age-encryption\.org|\x85[\x01-\x04].{1}\x03", "an encrypted file"),
+    (rb"-----BEGIN PGP|Salted__|age-encryption\.org", "an encrypted file"),
     (rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51", "JPEG 2000; convert it to JPEG or PNG"),
     (rb"\x00\x00\x00\x0cJXL |\xff\x0a", "JPEG XL; convert it to JPEG or PNG"),
-    (rb"\xff\xd8\xff\xf7", "JPEG-LS; convert it to JPEG or PNG"),
+    (rb"\xff\xd8.{,99}?\xff\xf7\x00[\x0b\x11]", "JPEG-LS; convert it to JPEG or PNG"),
     (rb"II\xbc\x01", "JPEG XR; convert it to JPEG or PNG"),
     (rb"8BPS", "a Photoshop document; export it as JPEG or PNG"),
     (rb"gimp xcf", "a GIMP project; export it as JPEG or PNG"),
@@ -45,33 +45,36 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     (rb"\s*[\[{]\s*[\"\[{\]}]", "JSON"),
 )
 _MAGIC = (
-    ("JPEG", b"\xff\xd8"),
-    ("PNG", b"\x89PNG"),
-    ("GIF", b"GIF8"),
-    ("TIFF", b"II*\0"),
-    ("TIFF", b"MM\0*"),
-    ("TIFF", b"II+\0"),
-    ("TIFF", b"MM\0+"),
-    ("BMP", b"BM"),
+    ("JPEG", rb"\xff\xd8"),
+    ("PNG", rb"\x89PNG"),
+    ("GIF", rb"GIF8"),
+    ("TIFF", rb"II[*+]\0|MM\0[*+]"),
+    ("BMP", rb"BM"),
+    ("WEBP", rb"RIFF.{4}WEBP"),
+    ("AVIF", rb".{4}ftypavi"),
+    ("HEIF", rb".{4}ftyp"),
 )
 
 
 def not_identified(data: bytes) -> str:
     """The reason why no decoder took this file."""
-    for pattern, words in _KINDS:
-        if re.match(pattern, data[:1024], re.DOTALL | re.IGNORECASE):
-            return f"{UNKNOWN}: it is {words}"
+    for pattern, kind in _KINDS:
+        if re.match(pattern, data[:1024], re.DOTALL):
+            return f"{UNKNOWN}: it is {kind}"
+    compression = _unsupported_compression(data)
+    if compression is not None:
+        return compression
     for name, magic in _MAGIC:
-        if data.startswith(magic):
+        if re.match(magic, data, re.DOTALL):
             return _refused_by(name, data)
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return _refused_by("WEBP", data)
-    if data[4:8] == b"ftyp":
-        return _refused_by("AVIF" if data[8:11] == b"avi" else "HEIF", data)
     head = data[:1024]
-    if not re.search(rb"[\x00-\x08\x0e-\x1a\x7f]", head) and _is_text(head):
-        return f"{UNKNOWN}: it is text"
-    return UNKNOWN
+    is_text = not re.search(rb"[\x00-\x08\x0e-\x1a\x7f]", head) and _is_text(head)
+    return f"{UNKNOWN}: it is text" if is_text else UNKNOWN
+
+
+def _unsupported_compression(data: bytes) -> str | None:
+    number, *_ = tiff.first_numbers(data).get(259) or (1,)
+    return None if number in _COMPRESSIONS else f"compression {number} of TIFF is not supported"
 
 
 def _is_text(head: bytes) -> bool:
@@ -89,21 +92,22 @@ def _refused_by(name: str, data: bytes) -> str:
     try:
         factory(io.BytesIO(data), "").close()
     except Exception as error:
-        return f"a {name} that is damaged, or of a kind that is not supported ({words(error)})"
-    return f"a {name} that is damaged"
+        article = "an" if name == "AVIF" else "a"
+        return (
+            f"{article} {name} that is damaged, or of a kind that is not supported ({words(error)})"
+        )
+    return f"the {name} is damaged"
 
 
 def damaged(data: bytes, error: Exception) -> str:
     """The reason why a file that a decoder took could not be decoded."""
     if data[12:16] == b"CgBI":
         return "Apple's own variant of PNG (CgBI) is not supported; convert it to PNG"
-    how = tiff.layout(data)
-    if how is not None:
-        for directory in tiff.directories(data, how):
-            compression = tiff.numbers(data, how, directory[259]) if 259 in directory else (1,)
-            if compression and compression[0] not in _COMPRESSIONS:
-                return f"compression {compression[0]} of TIFF is not supported"
-            break
+    compression = _unsupported_compression(data)
+    if compression is not None:
+        return compression
+    if re.search("unsupported|not supported|cannot handle", str(error), re.IGNORECASE):
+        return f"a kind of image that is not supported ({words(error)})"
     if data[:4] == b"RIFF" and 8 + int.from_bytes(data[4:8], "little") > len(data):
         return f"the file is truncated ({words(error)})"
     return f"the file is damaged or truncated ({words(error)})"

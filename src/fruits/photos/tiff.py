@@ -108,6 +108,18 @@ def directories(data: bytes, how: Layout) -> Iterator[dict[int, Entry]]:
             waiting += numbers(data, how, directory[SUB_IFDS])
 
 
+def first_numbers(data: bytes) -> dict[int, tuple[int, ...]]:
+    """The numbers in the first directory, by tag; nothing if this is not a TIFF."""
+    how = layout(data)
+    if how is None:
+        return {}
+    try:
+        found, _ = entries(data, how, how.first)
+    except struct.error:
+        return {}
+    return {entry.tag: numbers(data, how, entry) for entry in reversed(found)}
+
+
 def is_raw(data: bytes) -> bool:
     """Whether a TIFF is a camera's raw file, of which decoders would return a small preview."""
     how = layout(data)
