@@ -189,7 +189,8 @@ def _orientation(image: Image.Image, data: bytes) -> int:
         found = image.getexif().get(ExifTags.Base.Orientation)
     except Exception:
         found = None
-    if found is None and "exif" in image.info and not _TIFF.search(image.info["exif"], 0, 16):
+    exif = image.info.get("exif")
+    if found is None and exif and not _TIFF.search(exif, 0, 16):
         return repair.orientation(data)  # in another, readable block
     return found if isinstance(found, int) else 1
 

@@ -112,7 +112,7 @@ def is_misread(data: bytes) -> bool:
     In a GIF, after an extension that is damaged, or that is empty, which the format allows. In a
     TIFF, after a tag that is damaged, as the following ones are then skipped.
     """
-    if not data.startswith(_GIF):
+    if not data.startswith(_GIF) or len(data) < 13:
         return tiff.is_misread(data)
     starts = _gif_extensions(data)
     frame = starts[-1]
