@@ -111,7 +111,7 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
     if not data:
         raise PhotoError("the file is empty")
     if tiff.is_raw(data):
-        raise PhotoError(f"it is {reasons.RAW}")
+        raise PhotoError(f"the file is {reasons.RAW}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # conditions that Pillow warns about are handled below
         Image.MAX_IMAGE_PIXELS = max_pixels

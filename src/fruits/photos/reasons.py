@@ -40,7 +40,7 @@ _KINDS: tuple[tuple[bytes, str], ...] = (
     ),
     (rb"ID3|\xff[\xfb\xf3\xf2]|OggS|fLaC|RIFF.{4}WAVE", "a sound file"),
     (rb"\x7fELF|MZ", "a program"),
-    (rb"\x05\x16\x07", "macOS metadata of another file"),
+    (rb"\x00\x05\x16\x07", "macOS metadata of another file"),
     (rb"\x00{16}", "nothing but zeros at its start, as of a failed copy"),
     (rb"\s*[\[{]\s*[\"\[{\]}]", "JSON"),
 )
@@ -81,7 +81,7 @@ def _is_text(head: bytes) -> bool:
     try:
         head.decode()
     except UnicodeDecodeError as error:
-        return error.start > len(head) - 4  # cut in the middle of a character
+        return error.start > max(0, len(head) - 4)  # cut in the middle of a character
     return True
 
 
@@ -93,9 +93,7 @@ def _refused_by(name: str, data: bytes) -> str:
         factory(io.BytesIO(data), "").close()
     except Exception as error:
         article = "an" if name == "AVIF" else "a"
-        return (
-            f"{article} {name} that is damaged, or of a kind that is not supported ({words(error)})"
-        )
+        return f"{article} {name} that is damaged, or of an unsupported kind ({words(error)})"
     return f"the {name} is damaged"
 
 
@@ -118,4 +116,7 @@ _COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 3
 
 def words(error: Exception) -> str:
     """The message of a decoder's error, as one short line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+    text = " ".join(str(error).split())[:200]
+    if re.search("requires a buffer|index out of range", text):
+        return "it ends too early"
+    return text or type(error).__name__

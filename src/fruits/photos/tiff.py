@@ -18,6 +18,8 @@ _ESSENTIAL = frozenset(
 PHOTOMETRIC, ORIENTATION, SUB_IFDS, DNG_VERSION = 262, 274, 330, 50706
 _SENSOR = frozenset({32803, 34892})
 """The values of PhotometricInterpretation for data of a sensor (TIFF/EP, DNG)."""
+_MOST = 4096
+"""Tags of a directory; more can only be damage."""
 _MANY = 64
 """Directories, and values of a tag, that are looked at."""
 
@@ -62,7 +64,7 @@ def entries(data: bytes, how: Layout, at: int) -> tuple[list[Entry], int]:
     (count,) = struct.unpack_from(how.order + ("Q" if how.big else "H"), data, at)
     at += 8 if how.big else 2
     form = struct.Struct(how.order + ("HHQ8s" if how.big else "HHI4s"))
-    if at + count * form.size > len(data):
+    if count > _MOST or at + count * form.size > len(data):
         raise struct.error("the directory is not completely in the file")
     found = [Entry(*form.unpack_from(data, at + i * form.size)) for i in range(count)]
     after = at + count * form.size
