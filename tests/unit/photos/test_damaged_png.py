@@ -111,9 +111,9 @@ def test_second_exif_that_is_damaged_hides_no_orientation(exif: bytes) -> None:
 
 def test_orientation_is_kept_when_another_tag_of_exif_is_damaged() -> None:
     """Pillow's own turning gives up when it can't write the rest of EXIF again."""
-    rational = struct.pack(">HHII", 0x9999, 12, 1, 0xFFFF)
+    resolution = struct.pack(">HHII", 0x011A, 1, 1, 0xFFFFFFFF)  # a byte, not a rational
     turned = struct.pack(">HHIHH", 0x0112, 3, 1, 6, 0)
-    exif = b"MM\0*\0\0\0\x08\0\2" + turned + rational + bytes(4)
+    exif = b"MM\0*\0\0\0\x08\0\2" + turned + resolution + bytes(4)
     for kind in ("PNG", "JPEG", "WEBP"):
         data = encoded(PICTURE, kind, exif=b"Exif\0\0" + exif)
         assert rgb(data, MANY).size == (40, 60)
