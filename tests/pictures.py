@@ -14,7 +14,7 @@ MANY = 10**6
 COLOURS = {"R": (255, 0, 0), "G": (0, 255, 0), "B": (0, 0, 255), "Y": (255, 255, 0)}
 WHITE = (255, 255, 255)
 Tags = Mapping[int, int | tuple[int, ...]]
-FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "PPM")
 
 
 def quarters(letters: str = "RGBY", size: tuple[int, int] = (60, 40)) -> Image.Image:

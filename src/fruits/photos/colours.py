@@ -4,6 +4,7 @@ Covers what Pillow leaves to its callers, or shows as no other viewer does.
 """
 
 import io
+import math
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, TiffImagePlugin
@@ -21,6 +22,7 @@ from PIL.TiffImagePlugin import (
 from fruits.errors import PhotoError
 from fruits.photos import tiff
 
+_ROWS = 256
 _INK_SET, _OTHER_INKS = 332, 2
 _SIGNED, _WHITE_IS_ZERO, _YCBCR, _SEPARATE = 2, 0, 6, 2
 # What Pillow knows for little-endian files. It does not invert such samples, so we do.
@@ -56,6 +58,29 @@ def _needs_libtiff(data: bytes) -> bool:
         )
         or (tags.get(FILLORDER) == (2,) and tags.get(BITSPERSAMPLE) == (8,))
     )
+
+
+def loaded(image: Image.Image, data: bytes) -> Image.Image:
+    """A decoded image.
+
+    Pillow decodes Netpbm whose largest value is not 255 in a loop in Python: 25 s for 16 megapixels.
+    """
+    if not isinstance(image, ImageFile.ImageFile) or not image.tile:
+        image.load()
+        return image
+    codec, _, offset, args = image.tile[0]
+    if codec != "ppm" or not isinstance(args, tuple):
+        image.load()
+        return image
+    most, shape = args[1], (image.height, image.width, len(image.getbands()))
+    stored = np.frombuffer(data, ">u2" if most > 255 else "u1", math.prod(shape), offset)
+    scaled = np.empty(shape, np.uint8)
+    table = np.round(np.arange(most + 1) * (255 / most)).astype(np.uint8)
+    for top in range(0, image.height, _ROWS):
+        scaled[top : top + _ROWS] = table.take(
+            stored.reshape(shape)[top : top + _ROWS], mode="clip"
+        )
+    return Image.fromarray(scaled[..., 0] if shape[2] == 1 else scaled)
 
 
 def to_rgb(image: Image.Image, data: bytes) -> Image.Image:

@@ -138,7 +138,7 @@ def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
     try:
         if at_least and image.format in ("JPEG", "MPO"):
             image.draft(None, (at_least, at_least))
-        image.load()
+        image = colours.loaded(image, data)
         return _turned(colours.to_rgb(image, data), _orientation(image, data))
     except PhotoError:
         raise
