@@ -12,6 +12,8 @@ _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # Huffman, arithmetic, quantization, restarts
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
+_TRIES = 2000
+"""Places where the next valid segment is looked for, so that no file takes hours."""
 _PADDING = 16
 """A file that ends in as many zeros was only partly written, if nothing else ends it."""
 _NOISE = bytes(range(0xC0, 0xFF)) * 64
@@ -63,8 +65,8 @@ def _header(data: bytes) -> tuple[list[bytes], int] | None:
     it (thumbnails) are skipped.
     """
     segments: list[bytes] = []
-    at, lost, frame = 2, False, False
-    while (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
+    at, lost, frame, tries = 2, False, False, 0
+    while tries < _TRIES and (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker, end = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4])
         if lost and marker == 0xD8:
             at = data.find(_EOI, at) + 2
@@ -85,7 +87,7 @@ def _header(data: bytes) -> tuple[list[bytes], int] | None:
                 segments.append(data[at:end])
             at, lost = end, False
         else:
-            at, lost = at + 2, True
+            at, lost, tries = at + 2, True, tries + 1
     return None
 
 

@@ -9,7 +9,6 @@ import re
 import struct
 import zlib
 from collections.abc import Iterator
-from itertools import islice
 
 from PIL import ExifTags, Image
 
@@ -17,12 +16,13 @@ from fruits.photos import jpeg, tiff
 
 PNG = b"\x89PNG\r\n\x1a\n"
 _GIF = (b"GIF87a", b"GIF89a")
+_PNG_NAMES = re.compile(rb"PLTE|tRNS|IDAT|IEND")
 _EMPTY = re.compile(rb"!.(?:\x0bNETSCAPE2\.0)?\0", re.DOTALL)
 _EXIF = re.compile(rb"(?:Exif\0\0|eXIf|EXIF.{4})(?=II\*\0|MM\0\*)", re.DOTALL)
 _WEBP = re.compile(rb"VP8[ LX]|ALPH|ANIM|ANMF")
 _WEBP_NAME = re.compile(rb"[A-Z][A-Z0-9 ]{3}")
 _BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1"})
-_TRIES = 100
+_TRIES = 20
 """Places where the next valid part of a damaged file is looked for, so that no file takes hours."""
 
 
@@ -70,7 +70,7 @@ def _png(data: bytes) -> bytes | None:
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of each chunk; after one with a wrong length, from the next valid one."""
-    at = len(PNG)
+    at, tries = len(PNG), iter(range(_TRIES))
     while at + 8 <= len(data):
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
@@ -79,7 +79,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         if name in (b"IHDR", b"PLTE", b"tRNS", b"IDAT"):
             yield name, at, end
         elif not (_png_valid(data, at) or _png_name(data, end)):
-            found = _next_png_chunk(data, at + 4)
+            found = _next_png_chunk(data, at + 4, tries)
             if found is None:
                 return
             end = found
@@ -99,10 +99,10 @@ def _png_valid(data: bytes, at: int) -> bool:
     )
 
 
-def _next_png_chunk(data: bytes, at: int) -> int | None:
-    for found in islice(re.finditer(rb"PLTE|tRNS|IDAT|IEND", data[at:]), _TRIES):
-        if _png_valid(data, at + found.start() - 4):
-            return at + found.start() - 4
+def _next_png_chunk(data: bytes, at: int, tries: Iterator[int]) -> int | None:
+    for found, _ in zip(_PNG_NAMES.finditer(data, at), tries, strict=False):
+        if _png_valid(data, found.start() - 4):
+            return found.start() - 4
     return None
 
 
@@ -130,12 +130,10 @@ def _gif(data: bytes) -> bytes | None:
     for start in extensions:
         if data[start + 1 : start + 3] == b"\xf9\x04":
             control = data[start : start + 8]
-    for found in islice(re.finditer(b",", data[at:]), _TRIES):
-        start = at + found.start()
-        if (end := _gif_frame(data, start)) is not None:
-            if _gif_control(data, start):
-                control = data[start - 8 : start]
-            return header + control + data[start:end] + b";"
+    for start, end in _gif_frames(data, at, len(data), iter(range(_TRIES))):
+        if _gif_control(data, start):
+            control = data[start - 8 : start]
+        return header + control + data[start:end] + b";"
     return None
 
 
@@ -145,7 +143,7 @@ def _gif_header(data: bytes) -> int:
 
 def _gif_extensions(data: bytes) -> list[int]:
     """Where each extension before the first frame starts, and where they end or are damaged."""
-    starts = [_gif_header(data)]
+    starts, tries = [_gif_header(data)], iter(range(_TRIES))
     while data[starts[-1] : starts[-1] + 1] == b"!":
         at = starts[-1]
         end = _gif_blocks(data, at + 2)
@@ -153,10 +151,7 @@ def _gif_extensions(data: bytes) -> list[int]:
             end is None
             or data[end : end + 1] not in (b"!", b",")
             or (data[at + 1] == 0xF9 and end - at not in (3, 8))
-            or any(
-                _gif_frame(data, at + found.start())
-                for found in islice(re.finditer(b",", data[at:end]), _TRIES)
-            )
+            or any(_gif_frames(data, at, end, tries))
         ):
             break
         starts.append(end)
@@ -168,18 +163,24 @@ def _gif_control(data: bytes, frame: int) -> bool:
     return frame >= 8 and data[frame - 8 : frame - 5] == b"!\xf9\x04" and not data[frame - 1]
 
 
-def _gif_frame(data: bytes, at: int) -> int | None:
-    """The end of the frame whose descriptor starts here, if it is one."""
-    if at + 11 > len(data):
-        return None
+def _gif_frames(
+    data: bytes, start: int, stop: int, tries: Iterator[int]
+) -> Iterator[tuple[int, int]]:
+    """Start and end of what can only be frames, if their start is in this part of the file."""
     width, height = struct.unpack_from("<HH", data, 6)
-    x, y, right, low, flags = struct.unpack_from("<4HB", data, at + 1)
-    codes = at + 10 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-    inside = right > 0 and low > 0 and x + right <= width and y + low <= height
-    if not inside or codes >= len(data) or not 2 <= data[codes] <= 8:
-        return None
-    end = _gif_blocks(data, codes + 1)
-    return end if end is None or data[end : end + 1] in (b"!", b",", b";", b"") else None
+    for found in re.compile(b",").finditer(data, start, stop):
+        at = found.start()
+        if at + 11 > len(data):
+            return
+        x, y, right, low, flags = struct.unpack_from("<4HB", data, at + 1)
+        codes = at + 10 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+        inside = right > 0 and low > 0 and x + right <= width and y + low <= height
+        if inside and codes < len(data) and 2 <= data[codes] <= 8:
+            if next(tries, None) is None:
+                return
+            end = _gif_blocks(data, codes + 1)
+            if end is not None and data[end : end + 1] in (b"!", b",", b";", b""):
+                yield at, end
 
 
 def _gif_blocks(data: bytes, at: int) -> int | None:

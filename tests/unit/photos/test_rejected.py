@@ -3,6 +3,7 @@
 import contextlib
 import re
 import struct
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -116,3 +117,25 @@ def test_corrupted_bytes_are_decoded_or_rejected_with_a_reason(
 @settings(max_examples=150, deadline=None)
 def test_random_bytes_are_decoded_or_rejected_with_a_reason(head: bytes, tail: bytes) -> None:
     assert_picture_or_reason(head + tail)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8" + b"\xff\xc4\xff\xff" * 200_000,
+        b"\xff\xd8" + (b"\xff\xc4\x00\xff" + b"\xff" * 251) * 4000,
+        b"\x89PNG\r\n\x1a\n" + b"IDAT" * 200_000,
+        b"\x89PNG\r\n\x1a\n" + struct.pack(">I4sI", 2**20, b"abcd", 0) * 100_000,
+        b"GIF89a\xff\xff\xff\xff\0\0\0" + b"!\xfe\1,\0" * 100_000,
+        b"GIF89a\xff\xff\xff\xff\0\0\0" + b"," + b",\1\0\1\0\1\0\1\0\0\2\1" * 60_000,
+        b"RIFF\0\0\0\0WEBP" + b"VP8 \xff\xff\xff\0" * 100_000,
+        b"II+\0\x08\0\0\0" + struct.pack("<QQ", 16, 40_000) + bytes(800_000),
+        b"\0\0\0\x0cftypheic" + b"meta" * 200_000,
+    ],
+    ids=["DHT", "DHT in DHT", "IDAT", "lengths", "comments", "frames", "VP8", "tags", "meta"],
+)
+def test_files_made_to_be_searched_for_long_are_not(data: bytes) -> None:
+    start = time.process_time()
+    with pytest.raises(PhotoError):
+        rgb(data, MANY)
+    assert time.process_time() - start < 5
