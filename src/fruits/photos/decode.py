@@ -45,7 +45,8 @@ MAX_BYTES = 512 * 2**20
 # Not among them, though Pillow reads them: JPEG 2000 (2 GB and 15 s at 99 megapixels, and other
 # colour spaces taken for RGB) and TGA (which has no signature: any file could be one).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "PPM")
-register_heif_opener(thumbnails=False)  # the format of iPhones, which Pillow alone can't read
+# The format of iPhones, which Pillow alone can't read.
+register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 def is_photo(name: str) -> bool:
@@ -148,6 +149,8 @@ def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:
     try:
+        if repair.is_heic(data):
+            data = repair.without_metadata(data)
         return colours.opened(data, _FORMATS)
     except UnidentifiedImageError:
         raise _Damaged(reasons.not_identified(data)) from None

@@ -37,7 +37,7 @@ def repaired(data: bytes, max_pixels: int) -> bytes | None:
     if data.startswith(b"RIFF") and data[8:12] == b"WEBP":
         return _webp(data)
     if data[4:8] == b"ftyp":
-        return _heif(data)
+        return without_metadata(data)
     return tiff.essential(data)
 
 
@@ -234,8 +234,16 @@ def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             at = found.start()
 
 
-def _heif(data: bytes) -> bytes:
-    """HEIC or AVIF whose metadata and colour profile are declared to be unknown."""
+def is_heic(data: bytes) -> bool:
+    """Whether pi-heif will read this file: the metadata of damaged ones crashes it.
+
+    It can go unread: the orientation of HEIC is not in EXIF.
+    """
+    return data[4:8] == b"ftyp" and data[8:11] != b"avi"
+
+
+def without_metadata(data: bytes) -> bytes:
+    """HEIC or AVIF whose metadata and colour profile are declared to be of an unknown kind."""
     end = 8 + max(0, int.from_bytes(data[:4]) - 8)
     if data[8:12] not in _BRANDS and (
         brand := _BRANDS.intersection(data[at : at + 4] for at in range(16, min(end, len(data)), 4))

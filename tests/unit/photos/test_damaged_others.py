@@ -2,6 +2,8 @@
 
 import re
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -214,6 +216,17 @@ def test_heic_and_avif_with_damaged_metadata(clean: bytes) -> None:
 def test_heic_whose_exif_is_cut_off() -> None:
     clean = HEIC.read_bytes()
     assert_intact(clean[:-20], clean)
+
+
+def test_heic_whose_metadata_has_no_readable_type_does_not_end_the_process() -> None:
+    """pi-heif 1.4 crashes when it reads such metadata, and would take a worker's photos with it."""
+    clean = HEIC.read_bytes()
+    data = clean.replace(b"Exif\0\0\0\0", b"\x7f\xff\xff\xff\0\0\0\0", 1)
+    assert data != clean
+    code = "import sys; from fruits.photos.decode import rgb; rgb(sys.stdin.buffer.read(), 10**6)"
+    ran = subprocess.run([sys.executable, "-c", code], input=data, check=False, timeout=100)
+    assert ran.returncode == 0
+    assert_intact(data, clean)
 
 
 @pytest.mark.parametrize("brand", [b"MiHE", b"miaf", b"heix", b"mif1"])

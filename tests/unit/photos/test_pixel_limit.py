@@ -8,6 +8,7 @@ import pytest
 from photos import encoded
 from pictures import FORMATS, chunk
 from PIL import Image
+from places import HEIC
 
 from fruits.errors import PhotoError
 from fruits.photos.decode import prepare, rgb
@@ -52,3 +53,16 @@ def test_decompression_bomb_is_rejected_before_decoding() -> None:
     assert len(bomb) < 2**20
     with pytest.raises(PhotoError, match="more than 100 megapixels"):
         prepare(bomb, 100 * 10**6)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"MiHE"])
+def test_heic_above_the_limit_is_rejected_before_decoding(
+    brand: bytes, request: pytest.FixtureRequest
+) -> None:
+    data = HEIC.read_bytes()
+    data = data[:8] + brand + data[12:]
+    assert rgb(data, 90 * 120).size == (90, 120)
+    request.getfixturevalue("no_decoding")
+    for limit in (90 * 120 - 1, 100):
+        with pytest.raises(PhotoError, match=r"more than \S+ megapixels$"):
+            rgb(data, limit)
