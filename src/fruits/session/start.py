@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fruits import __version__, errors
+from fruits import __version__, signals
 from fruits.errors import FruitsError
 from fruits.session import class_archive
 from fruits.settings import Settings, load
@@ -90,6 +90,7 @@ def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
     try:
         with _fetching_jars_alone(conf.get("spark.jars.ivy")):
             context = SparkContext.getOrCreate(conf)
+            signals.keep_handlers()
             # Starting the session keeps only one core busy.
             with ThreadPoolExecutor(1) as beside:
                 if wake:  # if this fails, the user's first job reports the error
@@ -136,13 +137,17 @@ def _java() -> str | None:
 
 def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
     """Spark settings for this pipeline, unless they are set elsewhere."""
-    quiet = files("fruits.session") / "log4j2.properties"
+    java_options = [
+        f"-Dlog4j2.configurationFile={files('fruits.session') / 'log4j2.properties'}",
+        f"-Dfruits.log={Path(settings.cache).expanduser().absolute() / 'spark.log'}",
+        class_archive.options(),
+    ]
+    if temporary := signals.temporary_folder():
+        java_options.append(f"-Djava.io.tmpdir={temporary}")
     conf = {
         "spark.app.name": "fruits",
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": (
-            f"-Dlog4j2.configurationFile={quiet} {class_archive.options()}".rstrip()
-        ),
+        "spark.driver.extraJavaOptions": " ".join(filter(None, java_options)),
         "spark.ui.showConsoleProgress": "false",
         # One thread per Python worker, as there is one worker per core.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
@@ -201,19 +206,19 @@ def _has_s3a_jars() -> bool:
     return any((home / "jars").glob("*hadoop-aws-*.jar"))  # Ivy prefixes the group
 
 
-@contextmanager
-def spark_errors() -> Iterator[None]:
-    """Re-raises a FruitsError from a worker, which Spark has wrapped, as the original error."""
-    from py4j.protocol import Py4JJavaError
-    from pyspark.errors import PySparkException
+def end_session() -> None:
+    """Stops the active session if that tells others: a cluster's master, or the history server.
 
-    try:
-        yield
-    except (Py4JJavaError, PySparkException) as error:
-        match = re.search(r"fruits\.errors\.(\w+): (.+)", str(error))
-        if match is None:
-            raise
-        raise getattr(errors, match[1])(match[2]) from error
+    That takes a second. Otherwise, it ends with its process.
+    """
+    from pyspark import SparkContext
+
+    if (context := SparkContext._active_spark_context) is None:
+        return
+    logs_events = context.getConf().get("spark.eventLog.enabled", "false") == "true"
+    if logs_events or not context.master.startswith("local"):
+        with suppress(Exception):  # its JVM may have ended
+            context.stop()
 
 
 def versions(spark: "SparkSession") -> dict[str, str]:
