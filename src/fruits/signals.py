@@ -34,7 +34,8 @@ _silencing = threading.RLock()  # a second signal may interrupt the handler of t
 _leaving = threading.Lock()
 _stderr: int | None = None  # the real one, once it is silenced
 _handled = False
-_raised = False  # whether the main thread has got its KeyboardInterrupt
+_interruptible = False  # whether the main thread ends with `leave` after a KeyboardInterrupt
+_raised = False  # whether it has got one
 _outcome = ""
 _temporary: str | None = None
 
@@ -66,6 +67,12 @@ def keep_handlers() -> None:
         for number in _WORDS:
             signal.signal(number, _interrupt)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WORDS)
+
+
+def interruptible() -> None:
+    """Makes signals raise a KeyboardInterrupt in the main thread, which must call `leave` then."""
+    global _interruptible
+    _interruptible = True
 
 
 def note(outcome: str) -> None:
@@ -104,7 +111,7 @@ def leave(code: int) -> NoReturn:
     """Ends the command and the processes it has started, without waiting for threads."""
     _main_ended.set()
     if _stopping.is_set() or not _leaving.acquire(blocking=False):
-        threading.Event().wait()  # the watching thread ends the process
+        _wait_for_the_end()
     _end(code)
 
 
@@ -117,9 +124,17 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _raise_once() -> None:
     global _raised
+    if not _interruptible:
+        _main_ended.set()
+        _wait_for_the_end()
     if not _raised:
         _raised = True
         raise KeyboardInterrupt
+
+
+def _wait_for_the_end() -> NoReturn:
+    while True:
+        signal.pause()  # the watching thread ends the process
 
 
 def _watch(signals: int) -> None:

@@ -81,6 +81,7 @@ def main() -> NoReturn:
     # Set before numpy and Java load OpenBLAS, whose threads block each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
+        signals.interruptible()
         code = _run()
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has read enough
