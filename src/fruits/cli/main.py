@@ -12,7 +12,7 @@ import click
 
 from fruits import __version__, signals
 from fruits.errors import FruitsError
-from fruits.terminal import echo
+from fruits.terminal import echo, open_streams
 
 VERBS = {
     "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
@@ -77,7 +77,7 @@ def cli() -> None:
 def main() -> NoReturn:
     """Entry point of the command: a user error prints one line and gives exit code 2."""
     signals.handle()
-    _open_streams()
+    open_streams()
     # Set before numpy and Java load OpenBLAS, whose threads block each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
@@ -108,39 +108,14 @@ def _run() -> int:
 
 def _failed(error: BaseException) -> int:
     """Prints an error; the exit code is 2 if it is one that the user can fix."""
-    reason: object = error if isinstance(error, FruitsError) else None
-    if reason is None and isinstance(error, OSError) and _is_output_broken():
-        reason = f"can't write the output: {error.strerror}"
+    reason = error if isinstance(error, FruitsError) else None
     if reason is None and "py4j" in sys.modules:
         from fruits.session import known_failure  # of Spark, outside of `spark_errors`
 
         reason = known_failure(error)
-    with suppress(OSError):
+    with suppress(OSError, FruitsError):  # standard error can't be written, either
         if reason is None:
             traceback.print_exception(error)
         else:
             echo(f"fruits: {reason}", err=True)
     return 1 if reason is None else 2
-
-
-def _is_output_broken() -> bool:
-    """Whether a standard stream holds what it could not write, as on a full disk."""
-    try:
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except OSError:
-        return True
-    return False
-
-
-def _open_streams() -> None:
-    """Discards what is written to a standard stream that was closed (`>&-`).
-
-    Otherwise, the next file to be opened would get its number, and what the JVM prints.
-    """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
-        if getattr(sys, name) is None:
-            null = os.open(os.devnull, os.O_RDWR)
-            if null != number:
-                os.dup2(null, number)
-            setattr(sys, name, open(number, "w" if number else "r"))
