@@ -83,7 +83,11 @@ def note(outcome: str) -> None:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Lets the block end before the process does, up to a limit of time."""
+    """Lets the block end before an interrupt takes effect; in the command, up to a limit of time."""
+    if not _handled:
+        with _interrupt_later():
+            yield
+        return
     _not_committing.clear()
     try:
         yield
@@ -91,6 +95,21 @@ def committing() -> Iterator[None]:
         _not_committing.set()
         if _stopping.is_set():
             _raise_once()
+
+
+@contextmanager
+def _interrupt_later() -> Iterator[None]:
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waiting: list[int] = []
+    former = signal.signal(signal.SIGINT, lambda number, frame: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
+        if waiting:
+            raise KeyboardInterrupt
 
 
 def temporary_folder() -> str | None:

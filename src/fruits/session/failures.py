@@ -1,15 +1,16 @@
 """Errors from Spark as errors that the user can fix."""
 
+import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
-from fruits import errors
+from fruits import errors, signals
 from fruits.errors import FruitsError, StorageError
 
 _JVM_ENDED = (
     "Spark's Java process has ended: if the system killed it for lack of memory, use fewer cores "
-    "(--master 'local[1]') or a smaller --driver-memory"
+    "(--master 'local[1]') or a smaller --driver-memory; in a notebook, restart the kernel"
 )
 _KNOWN = (
     (
@@ -47,13 +48,29 @@ def spark_errors() -> Iterator[None]:
     """
     try:
         yield
-    except KeyboardInterrupt:
-        _cancel_jobs()
-        raise
-    except Exception as error:
-        if isinstance(error, FruitsError) or (known := known_failure(error)) is None:
+    except BaseException as error:
+        if isinstance(error, FruitsError):
+            raise
+        if _is_interrupt(error):
+            _cancel_jobs()
+            raise KeyboardInterrupt from None
+        if (known := known_failure(error)) is None:
             raise
         raise known from None
+
+
+def quieten_pyspark() -> None:
+    """Stops pyspark and Py4J from printing tracebacks of errors that they also raise."""
+    from pyspark.accumulators import AccumulatorServer
+
+    AccumulatorServer.handle_error = lambda *_: None  # type: ignore[method-assign]
+    if not any(isinstance(known, _RaisedToo) for known in logging.root.filters):
+        logging.root.addFilter(_RaisedToo())
+
+
+class _RaisedToo(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not str(record.msg).endswith(" while sending command.")
 
 
 def known_failure(error: BaseException) -> FruitsError | None:
@@ -79,10 +96,25 @@ def known_failure(error: BaseException) -> FruitsError | None:
     return None
 
 
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether the error, or one that was being handled when it was raised, is an interrupt.
+
+    An interrupt breaks the connection to the JVM that it finds in use, so what pyspark does in
+    `finally` fails.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
+
+
 def _cancel_jobs() -> None:
     from pyspark import SparkContext
 
-    from fruits import signals
-
-    if (context := SparkContext._active_spark_context) and not signals.are_handled():
+    context = SparkContext._active_spark_context
+    if context is None or signals.are_handled():  # then the JVM is killed
+        return
+    with suppress(Exception):  # fails if the connection was broken, and replaces it
+        context.cancelAllJobs()
+        return
+    with suppress(Exception):
         context.cancelAllJobs()

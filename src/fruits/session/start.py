@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from fruits import __version__, signals
 from fruits.errors import FruitsError
 from fruits.session import class_archive
+from fruits.session.failures import quieten_pyspark
 from fruits.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _S3_EXCLUDES = (
     "org.apache.hadoop:hadoop-client-api",  # pyspark includes these two
     "org.apache.hadoop:hadoop-client-runtime",
 )
+
+_LOG_BYTES = 10 * 2**20
 
 
 def start_session(
@@ -72,14 +75,15 @@ def start_session(
     for key, value in _defaults(settings, local=local, s3=s3).items():
         if not conf.contains(key):
             conf.set(key, value)
-    spark = _start(conf, wake=wake and local)
+    spark = _start(conf, settings, wake=wake and local)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
-def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
+def _start(conf: "SparkConf", settings: Settings, *, wake: bool) -> "SparkSession":
     from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
+    from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
     if not _java():
@@ -89,6 +93,11 @@ def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
         )
     try:
         with _fetching_jars_alone(conf.get("spark.jars.ivy")):
+            if SparkContext._gateway is None:
+                with _opened(log_file(settings)) as log:
+                    gateway = launch_gateway(conf, {"stdout": log, "stderr": log})
+                SparkContext._ensure_initialized(gateway=gateway, conf=conf)
+            quieten_pyspark()
             context = SparkContext.getOrCreate(conf)
             signals.keep_handlers()
             # Starting the session keeps only one core busy.
@@ -97,7 +106,29 @@ def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
                     beside.submit(_wake_workers, context)
                 return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
-        raise FruitsError(f"Spark can't be started: {str(error).splitlines()[0]}") from error
+        raise FruitsError(
+            f"Spark can't be started: {str(error).splitlines()[0]} (more in {log_file(settings)})"
+        ) from None
+
+
+def log_file(settings: Settings) -> Path:
+    """Where everything goes that Spark's Java process and its Python workers print."""
+    return Path(settings.cache).expanduser().absolute() / "spark.log"
+
+
+@contextmanager
+def _opened(log: Path) -> Iterator[IO[bytes] | None]:
+    """The log, open for appending; None if that is not possible. A large one is started anew."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+        file = open(log, "ab")  # noqa: SIM115
+    except OSError:
+        yield None
+        return
+    with file:
+        yield file
 
 
 def _wake_workers(context: "SparkContext") -> None:
@@ -139,7 +170,6 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
     """Spark settings for this pipeline, unless they are set elsewhere."""
     java_options = [
         f"-Dlog4j2.configurationFile={files('fruits.session') / 'log4j2.properties'}",
-        f"-Dfruits.log={Path(settings.cache).expanduser().absolute() / 'spark.log'}",
         class_archive.options(),
     ]
     if temporary := signals.temporary_folder():
@@ -184,6 +214,11 @@ def _s3a(cache: str) -> dict[str, str]:
         "spark.hadoop.fs.s3a.aws.credentials.provider": (
             "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
         ),
+        # S3A's own limits add up to half an hour without an answer.
+        "spark.hadoop.fs.s3a.connection.establish.timeout": "5s",
+        "spark.hadoop.fs.s3a.connection.timeout": "20s",
+        "spark.hadoop.fs.s3a.attempts.maximum": "3",
+        "spark.hadoop.fs.s3a.retry.limit": "3",
     }
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         conf["spark.hadoop.fs.s3a.endpoint.region"] = region
