@@ -44,14 +44,18 @@ def echo_table(table: "Table") -> None:
     Console(file=sys.stdout, highlight=False, markup=False).print(table)
 
 
+class OutputClosed(BrokenPipeError):
+    """Nobody reads the output any more, as with `| head`."""
+
+
 class _Output(io.FileIO):
     """A standard stream. Raises a FruitsError if it can't be written, as on a full disk."""
 
     def write(self, data: "ReadableBuffer") -> int:
         try:
             return super().write(data)
-        except BrokenPipeError:  # nobody reads any more, as with `| head`
-            raise
+        except BrokenPipeError as error:
+            raise OutputClosed(*error.args) from None
         except OSError as error:
             raise FruitsError(f"can't write the output: {error.strerror}") from None
 
@@ -76,7 +80,6 @@ def open_streams() -> None:
                 io.BufferedWriter(_Output(number, "w", closefd=False)),
                 encoding=former.encoding,
                 errors=former.errors,
-                line_buffering=former.line_buffering,
-                write_through=former.write_through,
+                line_buffering=former.line_buffering or former.write_through or number == 2,
             )
             setattr(sys, name, stream)

@@ -12,7 +12,7 @@ import click
 
 from fruits import __version__, signals
 from fruits.errors import FruitsError
-from fruits.terminal import echo, open_streams
+from fruits.terminal import OutputClosed, echo, open_streams
 
 VERBS = {
     "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
@@ -84,7 +84,7 @@ def main() -> NoReturn:
         signals.interruptible()
         code = _run()
         sys.stdout.flush()
-    except BrokenPipeError:  # `| head` has read enough
+    except OutputClosed:  # `| head` has read enough
         code = 1
     except KeyboardInterrupt:
         code = 128 + signal.SIGINT
@@ -95,7 +95,13 @@ def main() -> NoReturn:
 
 def _run() -> int:
     try:
-        cli(prog_name="fruits")
+        # Click itself would end quietly at each EPIPE or EOFError, such as those of Spark.
+        code = cli(prog_name="fruits", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as abort:
+        raise abort.__cause__ or abort from None
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
@@ -103,7 +109,7 @@ def _run() -> int:
             from fruits.session import end_session
 
             end_session()
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _failed(error: BaseException) -> int:
@@ -116,6 +122,7 @@ def _failed(error: BaseException) -> int:
     with suppress(OSError, FruitsError):  # standard error can't be written, either
         if reason is None:
             traceback.print_exception(error)
+            sys.stderr.flush()
         else:
             echo(f"fruits: {reason}", err=True)
     return 1 if reason is None else 2

@@ -4,9 +4,13 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
 from fruits import errors, signals
 from fruits.errors import FruitsError, StorageError
+
+if TYPE_CHECKING:
+    from pyspark import SparkContext
 
 _JVM_ENDED = (
     "Spark's Java process has ended: if the system killed it for lack of memory, use fewer cores "
@@ -59,11 +63,9 @@ def spark_errors() -> Iterator[None]:
         raise known from None
 
 
-def quieten_pyspark() -> None:
+def quieten_pyspark(context: "SparkContext") -> None:
     """Stops pyspark and Py4J from printing tracebacks of errors that they also raise."""
-    from pyspark.accumulators import AccumulatorServer
-
-    AccumulatorServer.handle_error = lambda *_: None  # type: ignore[method-assign]
+    context._accumulatorServer.handle_error = lambda *_: None  # type: ignore[method-assign]
     if not any(isinstance(known, _RaisedToo) for known in logging.root.filters):
         logging.root.addFilter(_RaisedToo())
 

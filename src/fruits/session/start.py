@@ -97,8 +97,8 @@ def _start(conf: "SparkConf", settings: Settings, *, wake: bool) -> "SparkSessio
                 with _opened(log_file(settings)) as log:
                     gateway = launch_gateway(conf, {"stdout": log, "stderr": log})
                 SparkContext._ensure_initialized(gateway=gateway, conf=conf)
-            quieten_pyspark()
             context = SparkContext.getOrCreate(conf)
+            quieten_pyspark(context)
             signals.keep_handlers()
             # Starting the session keeps only one core busy.
             with ThreadPoolExecutor(1) as beside:
