@@ -83,7 +83,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _forward(self, body: bytes) -> None:
         connection = http.client.HTTPConnection(self.server.server_netloc, timeout=60)
-        headers = {k: v for k, v in self.headers.items() if k not in ("Transfer-Encoding", "Expect")}
+        headers = {
+            k: v for k, v in self.headers.items() if k not in ("Transfer-Encoding", "Expect")
+        }
         connection.request(self.command, self.path, body, {**headers, "Connection": "close"})
         response = connection.getresponse()
         data = response.read()

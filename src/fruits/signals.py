@@ -13,7 +13,6 @@ everything here does nothing.
 import os
 import select
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -83,7 +82,7 @@ def note(outcome: str) -> None:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Lets the block end before an interrupt takes effect; in the command, up to a limit of time."""
+    """Lets the block end before an interrupt takes effect (in the command, if it ends soon)."""
     if not _handled:
         with _interrupt_later():
             yield

@@ -73,7 +73,7 @@ def open_streams() -> None:
                 os.dup2(null, number)
                 os.close(null)
             os.set_inheritable(number, True)
-            setattr(sys, name, open(number, "w" if number else "r"))
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115
         elif number:
             former = getattr(sys, name)
             stream = io.TextIOWrapper(

@@ -2,6 +2,7 @@
 
 import logging
 import re
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
@@ -40,12 +41,14 @@ _KNOWN = (
 )
 """Patterns in the message of an error, and what to print; {} is what the pattern captures."""
 _S3A = re.compile(r"org\.apache\.hadoop\.fs\.s3a|software\.amazon\.awssdk")
-_S3A_REASON = re.compile(r"^(?:: |Caused by: )?[\w.$]+(?:Exception|Error): (.*s3a://.+)$", re.M)
+_S3A_REASON = re.compile(r"^(?:: )?(?:[\w$]+\.)+[\w$]*(?:Exception|Error): (.+)$", re.M)
 
 
 @contextmanager
-def spark_errors() -> Iterator[None]:
+def spark_errors(address: str = "") -> Iterator[None]:
     """Re-raises errors that Spark has wrapped as FruitsErrors, if the user can fix them.
+
+    `address` is that of the folder which Spark itself reads or writes, for its errors.
 
     An interrupt also cancels Spark's jobs: otherwise they would keep the cores busy, as a notebook
     replaces the handler of pyspark that does so.
@@ -58,7 +61,7 @@ def spark_errors() -> Iterator[None]:
         if _is_interrupt(error):
             _cancel_jobs()
             raise KeyboardInterrupt from None
-        if (known := known_failure(error)) is None:
+        if (known := known_failure(error, address)) is None:
             raise
         raise known from None
 
@@ -75,27 +78,40 @@ class _RaisedToo(logging.Filter):
         return not str(record.msg).endswith(" while sending command.")
 
 
-def known_failure(error: BaseException) -> FruitsError | None:
+def known_failure(error: BaseException, address: str = "") -> FruitsError | None:
     """The error that the user can fix, if this error of Spark is a known one."""
-    from py4j.protocol import Py4JError, Py4JJavaError, Py4JNetworkError
+    from py4j.protocol import Py4JError, Py4JJavaError
     from pyspark.errors import PySparkException
 
-    if isinstance(error, (Py4JNetworkError, ConnectionError)):
+    if isinstance(error, (Py4JJavaError, PySparkException)):
+        return _explained(str(error), address)
+    if isinstance(error, (Py4JError, ConnectionError, EOFError)) and _has_jvm_ended():
         return FruitsError(_JVM_ENDED)
-    if not isinstance(error, (Py4JError, PySparkException)):
-        return None
-    text = str(error)
+    return None
+
+
+def _explained(text: str, address: str) -> FruitsError | None:
+    """The error that a Java exception, given as text with its stack, means for the user."""
     if match := re.search(r"fruits\.errors\.(\w+): (.+)", text):
         kind = getattr(errors, match[1])
         return kind(match[2]) if issubclass(kind, FruitsError) else None
     if _S3A.search(text) and (match := _S3A_REASON.search(text)):
-        return StorageError(f"S3 can't be used: {match[1][:500]}")
+        place = f"{address}: " if address and "s3a://" not in match[1] else ""
+        return StorageError(f"{place}S3 can't be used: {match[1][:500]}")
     for pattern, message in _KNOWN:
         if match := re.search(pattern, text):
             return FruitsError(message.format(*match.groups()))
-    if isinstance(error, Py4JError) and not isinstance(error, Py4JJavaError):
-        return FruitsError(_JVM_ENDED)
     return None
+
+
+def _has_jvm_ended() -> bool:
+    from pyspark import SparkContext
+
+    process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
+    try:
+        return process is not None and process.wait(1) is not None
+    except subprocess.TimeoutExpired:
+        return False
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

@@ -95,7 +95,7 @@ def _start(conf: "SparkConf", settings: Settings, *, wake: bool) -> "SparkSessio
         with _fetching_jars_alone(conf.get("spark.jars.ivy")):
             if SparkContext._gateway is None:
                 with _opened(log_file(settings)) as log:
-                    gateway = launch_gateway(conf, {"stdout": log, "stderr": log})
+                    gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]
                 SparkContext._ensure_initialized(gateway=gateway, conf=conf)
             context = SparkContext.getOrCreate(conf)
             quieten_pyspark(context)
@@ -251,7 +251,7 @@ def end_session() -> None:
     if (context := SparkContext._active_spark_context) is None:
         return
     logs_events = context.getConf().get("spark.eventLog.enabled", "false") == "true"
-    if logs_events or not context.master.startswith("local"):
+    if logs_events or not str(context.master).startswith("local"):
         with suppress(Exception):  # its JVM may have ended
             context.stop()
 

@@ -55,7 +55,10 @@ def test_killed_worker_is_explained(
 def test_java_failures_are_explained(spark: "SparkSession") -> None:
     jvm = spark.sparkContext._jvm
     assert jvm is not None
-    with pytest.raises(FruitsError, match=r"out of memory .*larger --driver-memory"), spark_errors():
+    with (
+        pytest.raises(FruitsError, match=r"out of memory .*larger --driver-memory"),
+        spark_errors(),
+    ):
         jvm.java.nio.ByteBuffer.allocate(2**31 - 1)
     address = "s3a://fruit/x"
     with pytest.raises(StorageError, match=f"S3 can't be used: .*{address}"), spark_errors():

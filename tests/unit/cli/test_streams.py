@@ -14,7 +14,7 @@ FRUITS = f"{sys.executable} -m fruits"
 def shell(line: str) -> "subprocess.CompletedProcess[str]":
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONUNBUFFERED"}
     return subprocess.run(
-        ["bash", "-c", line], capture_output=True, text=True, check=False, timeout=60,
+        ["/bin/bash", "-c", line], capture_output=True, text=True, check=False, timeout=60,
         env=environment,
     )  # fmt: skip
 
