@@ -111,17 +111,20 @@ def _interrupt_later() -> Iterator[None]:
             raise KeyboardInterrupt
 
 
-def temporary_folder() -> str | None:
-    """A folder for temporary files of all processes, removed when the command ends.
+def use_temporary_folder() -> None:
+    """Makes this process, and those it starts, use a temporary folder that `leave` removes.
 
-    None outside of the command.
+    Processes that are killed can't remove their own files.
     """
     global _temporary
-    if _handled and _temporary is None:
-        import tempfile
+    folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"fruits-{os.urandom(6).hex()}")  # noqa: S108
+    with suppress(OSError):
+        os.mkdir(folder, 0o700)
+        _temporary = os.environ["TMPDIR"] = folder
 
-        _temporary = tempfile.tempdir = tempfile.mkdtemp(prefix="fruits-")
-        os.environ["TMPDIR"] = _temporary
+
+def temporary_folder() -> str | None:
+    """The folder for temporary files of the command; None outside of it."""
     return _temporary
 
 

@@ -92,3 +92,27 @@ def test_fault_while_results_are_written(
     assert one_line(done.stderr).startswith("fruits: s3a://fruit/out: ")
     keys = [o["Key"] for o in s3_client().list_objects_v2(Bucket=s3)["Contents"]]
     assert "out/manifest.json" not in keys
+
+
+def is_csv(method: str, path: str) -> bool:
+    return method == "PUT" and "results.csv" in path
+
+
+def test_fault_while_the_csv_is_written_leaves_the_former_results(
+    proxy: FaultyS3, s3: str, photos: str
+) -> None:
+    out = f"s3://{s3}/out"
+
+    def stored() -> dict[str, str]:
+        objects = s3_client().list_objects_v2(Bucket=s3, Prefix="out/")["Contents"]
+        return {item["Key"]: item["ETag"] for item in objects}
+
+    assert fruits("run", photos, out, "--components", "2").returncode == 0
+    before = stored()
+    proxy.plan("gone", is_csv)
+    done = fruits("run", photos, out, "--components", "3", AWS_ENDPOINT_URL=proxy.url)
+    assert proxy.began.is_set()
+    refused(done)
+    assert one_line(done.stderr).startswith("fruits: s3a://fruit/out: ")
+    after = stored()
+    assert {key: after[key] for key in before} == before

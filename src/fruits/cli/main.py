@@ -78,6 +78,7 @@ def main() -> NoReturn:
     """Entry point of the command: a user error prints one line and gives exit code 2."""
     signals.handle()
     open_streams()
+    signals.use_temporary_folder()
     # Set before numpy and Java load OpenBLAS, whose threads block each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:

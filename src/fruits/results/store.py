@@ -93,6 +93,10 @@ class Results:
         """
         former = self.manifest
         self._check_there(manifest)
+        # Upload first, and only rename then: if the storage fails now, the former results stay.
+        if isinstance(csv, bytes):
+            data, csv = csv, f".{CSV}.{uuid4().hex[:8]}"
+            self.folder.write(csv, data)
         # From here on, runs that opened the results earlier can't commit any more, so no two runs
         # write the CSV and the report. If this run is killed, there is no CSV rather than an
         # outdated one.
@@ -100,11 +104,9 @@ class Results:
             self._write(replace(former or manifest, csv=manifest.csv if csv is None else None))
             if former and former.paths() != manifest.paths():
                 self.folder.delete(REPORT)
-            if manifest.csv is None or (csv is not None and self.folder.names(CSV)):
+            if manifest.csv is None:
                 self.folder.delete(CSV)
-            if isinstance(csv, bytes):
-                self.folder.write(CSV, csv)
-            elif csv:
+            if csv:
                 self.folder.move(csv, CSV)
             self._write(manifest)
             signals.note(

@@ -6,6 +6,7 @@ import sys
 import time
 
 import pytest
+from faulty_s3 import faulty_s3
 from processes import Command
 
 FRUITS = f"{sys.executable} -m fruits"
@@ -56,3 +57,13 @@ def test_interrupt_during_the_imports_is_one_line(delay_s: float) -> None:
         assert printed == "fruits: interrupted\n"
     else:  # it had not begun, or it had ended
         assert "fruits/cli" not in printed
+
+
+def test_interrupt_while_s3_does_not_answer(s3_endpoint: str, s3: str) -> None:
+    with faulty_s3(s3_endpoint) as proxy:
+        proxy.plan("hang", lambda method, path: True)
+        command = Command("report", f"s3://{s3}/out", AWS_ENDPOINT_URL=proxy.url)
+        assert proxy.began.wait(60)
+        printed = command.press(group=True, times=1)
+    assert command.process.returncode == 130
+    assert printed == "fruits: interrupted\n"
