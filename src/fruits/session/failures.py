@@ -17,6 +17,8 @@ _JVM_ENDED = (
     "Spark's Java process has ended: if the system killed it for lack of memory, use fewer cores "
     "(--master 'local[1]') or a smaller --driver-memory; in a notebook, restart the kernel"
 )
+_OUT_OF_MEMORY = 52
+"""The exit code of Spark after an OutOfMemoryError (`SparkExitCode.OOM`)."""
 _KNOWN = (
     (
         r"java\.lang\.OutOfMemoryError: (.+)",
@@ -85,8 +87,11 @@ def known_failure(error: BaseException, address: str = "") -> FruitsError | None
 
     if isinstance(error, (Py4JJavaError, PySparkException)):
         return _explained(str(error), address)
-    if isinstance(error, (Py4JError, ConnectionError, EOFError)) and _has_jvm_ended():
-        return FruitsError(_JVM_ENDED)
+    if isinstance(error, (Py4JError, ConnectionError, EOFError)):
+        code = _exit_code_of_jvm()
+        if code == _OUT_OF_MEMORY:
+            return _explained("java.lang.OutOfMemoryError: Java heap space", address)
+        return None if code is None else FruitsError(_JVM_ENDED)
     return None
 
 
@@ -104,14 +109,15 @@ def _explained(text: str, address: str) -> FruitsError | None:
     return None
 
 
-def _has_jvm_ended() -> bool:
+def _exit_code_of_jvm() -> int | None:
+    """None if it is still running."""
     from pyspark import SparkContext
 
     process: subprocess.Popen[bytes] | None = getattr(SparkContext._gateway, "proc", None)
     try:
-        return process is not None and process.wait(1) is not None
+        return None if process is None else process.wait(1)
     except subprocess.TimeoutExpired:
-        return False
+        return None
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
