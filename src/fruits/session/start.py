@@ -219,6 +219,7 @@ def _s3a(cache: str) -> dict[str, str]:
         "spark.hadoop.fs.s3a.connection.timeout": "20s",
         "spark.hadoop.fs.s3a.attempts.maximum": "3",
         "spark.hadoop.fs.s3a.retry.limit": "3",
+        "spark.hadoop.fs.s3a.retry.throttle.limit": "5",
     }
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         conf["spark.hadoop.fs.s3a.endpoint.region"] = region
