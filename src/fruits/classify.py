@@ -63,7 +63,7 @@ def train(
         FruitsError: an error that the user can fix; `results` is left unchanged.
     """
     progress = progress or Progress()
-    with writing(results) as store, spark_errors():
+    with writing(results) as store, spark_errors(results):
         pending = store.current()
         labels_to_tell_apart(pending.labels)  # fail before photos are read
         pending, views = _with_views(spark, store, pending, settings, views, progress)
@@ -93,7 +93,7 @@ def evaluate(
         FruitsError: there is no classifier, or no photo with a label that it knows.
     """
     progress = progress or Progress()
-    with writing(results) as store, spark_errors():
+    with writing(results) as store, spark_errors(results):
         classifier = load_classifier(store)
         examples = read_examples(store)
         settings = _with_labels(store.current(), photos, settings)
@@ -130,7 +130,7 @@ def predict(
     store = open_results(results)
     classifier = load_classifier(store)
     progress = progress or Progress()
-    with spark_errors():
+    with spark_errors(results):
         predicted, _ = predict_folder(spark, store, classifier, photos, settings, progress)
     columns = {name: predicted[name] for name in ("path", "reason", "confident")}
     for i in range(min(len(classifier.labels), TOP)):

@@ -66,7 +66,7 @@ def erase(
         PCAError: too few photos are left to refit the PCA; nothing is changed.
     """
     progress = progress or Progress()
-    with writing(results, upgrade=True) as store, spark_errors():
+    with writing(results, upgrade=True) as store, spark_errors(results):
         if store.manifest is None:
             store.purge()  # remove what a killed first run left behind
         former = store.current()

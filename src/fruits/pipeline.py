@@ -124,7 +124,10 @@ def _updated(
     former, pending = store.manifest, updated.pending
     if former is None or former.reduced is None or not (updated.same or keep_pca):
         return pending
-    with nullcontext() if updated.same else progress.step("pca"), spark_errors():
+    with (
+        nullcontext() if updated.same else progress.step("pca"),
+        spark_errors(store.folder.address),
+    ):
         pending = update.keep_pca(spark, store, pending, updated.change, updated.added)
         if updated.relabelled and pending.reduced:
             reduced = relabelled(spark, store.folder, "reduced", pending.reduced, updated.photos)
@@ -151,11 +154,11 @@ def _reduced(
     wanted = (None, settings.components) if settings.components else (settings.variance, None)
     there_are = ((pending.variance, None), (None, len(pending.explained_variance or [])))
     if again or pending.reduced is None or (wanted not in there_are and not keep_pca):
-        with progress.step("pca"), spark_errors():
+        with progress.step("pca"), spark_errors(store.folder.address):
             pending = update.fit_on_results(
                 spark, store, pending, settings.variance, settings.components
             )
     elif pending.csv:
         return pending, None
-    with progress.step("csv"), spark_errors():
+    with progress.step("csv"), spark_errors(store.folder.address):
         return replace(pending, csv=CSV), make_csv(spark, store, pending)

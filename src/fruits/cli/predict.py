@@ -111,6 +111,8 @@ def _predict_folder(results: str, photos: str, settings: Settings, csv: str | No
             for line in shown.getvalue().decode("utf-8").split("\n")[:-1]:
                 echo(line)
     except OSError as error:
+        if not csv:
+            raise
         raise FruitsError(f"can't write {csv}: {error}") from None
     failed = table.num_rows - table["reason"].null_count
     if csv:

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fruits import signals
 from fruits.errors import PCAError, PhotosError
 from fruits.features import extract
 from fruits.features.extract import Extraction, Stored
@@ -76,6 +77,11 @@ def update_features(
     if plan.relabel:
         progress.say("Labels have changed: stored features get the new ones.")
     done = spark.sparkContext.accumulator(0)
+    if len(plan.todo):
+        signals.note(
+            f"{store.folder.address} is as it was before; "
+            "the next run reuses the features of finished tasks"
+        )
     with progress.step("featurize", len(plan.todo), lambda: int(done.value)), spark_errors():
         writer = Writer(store.folder, "features", made_with)
         extraction = Extraction(folder, model, settings)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fruits import signals
 from fruits.errors import PhotoError, PhotosError, StorageError
 from fruits.photos.listing import list_photos
 from fruits.progress import Progress
@@ -47,6 +48,7 @@ def upload(
     uploaded = _sizes(list_photos(bucket, system_files=system_files).table)
     todo = [name for name, size in _sizes(photos).items() if uploaded.get(name) != size]
     sent = 0
+    signals.note("the next upload continues after the photos that were sent")
 
     def send(name: str) -> None:
         try:

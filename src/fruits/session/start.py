@@ -11,11 +11,12 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from fruits import __version__, errors
+from fruits import __version__, signals
 from fruits.errors import FruitsError
 from fruits.session import class_archive
+from fruits.session.failures import quieten_pyspark
 from fruits.settings import Settings, load
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _S3_EXCLUDES = (
     "org.apache.hadoop:hadoop-client-api",  # pyspark includes these two
     "org.apache.hadoop:hadoop-client-runtime",
 )
+
+_LOG_BYTES = 10 * 2**20
 
 
 def start_session(
@@ -72,14 +75,15 @@ def start_session(
     for key, value in _defaults(settings, local=local, s3=s3).items():
         if not conf.contains(key):
             conf.set(key, value)
-    spark = _start(conf, wake=wake and local)
+    spark = _start(conf, settings, wake=wake and local)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
-def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
+def _start(conf: "SparkConf", settings: Settings, *, wake: bool) -> "SparkSession":
     from pyspark import SparkContext
     from pyspark.errors import PySparkRuntimeError
+    from pyspark.java_gateway import launch_gateway
     from pyspark.sql import SparkSession
 
     if not _java():
@@ -89,14 +93,42 @@ def _start(conf: "SparkConf", *, wake: bool) -> "SparkSession":
         )
     try:
         with _fetching_jars_alone(conf.get("spark.jars.ivy")):
+            if SparkContext._gateway is None:
+                with _opened(log_file(settings)) as log:
+                    gateway = launch_gateway(conf, {"stdout": log, "stderr": log})  # type: ignore[no-untyped-call]
+                SparkContext._ensure_initialized(gateway=gateway, conf=conf)
             context = SparkContext.getOrCreate(conf)
+            quieten_pyspark(context)
+            signals.keep_handlers()
             # Starting the session keeps only one core busy.
             with ThreadPoolExecutor(1) as beside:
                 if wake:  # if this fails, the user's first job reports the error
                     beside.submit(_wake_workers, context)
                 return SparkSession.builder.config(conf=conf).getOrCreate()
     except PySparkRuntimeError as error:
-        raise FruitsError(f"Spark can't be started: {str(error).splitlines()[0]}") from error
+        raise FruitsError(
+            f"Spark can't be started: {str(error).splitlines()[0]} (more in {log_file(settings)})"
+        ) from None
+
+
+def log_file(settings: Settings) -> Path:
+    """Where everything goes that Spark's Java process and its Python workers print."""
+    return Path(settings.cache).expanduser().absolute() / "spark.log"
+
+
+@contextmanager
+def _opened(log: Path) -> Iterator[IO[bytes] | None]:
+    """The log, open for appending; None if that is not possible. A large one is started anew."""
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+        file = open(log, "ab")  # noqa: SIM115
+    except OSError:
+        yield None
+        return
+    with file:
+        yield file
 
 
 def _wake_workers(context: "SparkContext") -> None:
@@ -136,13 +168,16 @@ def _java() -> str | None:
 
 def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
     """Spark settings for this pipeline, unless they are set elsewhere."""
-    quiet = files("fruits.session") / "log4j2.properties"
+    java_options = [
+        f"-Dlog4j2.configurationFile={files('fruits.session') / 'log4j2.properties'}",
+        class_archive.options(),
+    ]
+    if temporary := signals.temporary_folder():
+        java_options.append(f"-Djava.io.tmpdir={temporary}")
     conf = {
         "spark.app.name": "fruits",
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": (
-            f"-Dlog4j2.configurationFile={quiet} {class_archive.options()}".rstrip()
-        ),
+        "spark.driver.extraJavaOptions": " ".join(filter(None, java_options)),
         "spark.ui.showConsoleProgress": "false",
         # One thread per Python worker, as there is one worker per core.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
@@ -179,6 +214,12 @@ def _s3a(cache: str) -> dict[str, str]:
         "spark.hadoop.fs.s3a.aws.credentials.provider": (
             "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
         ),
+        # S3A's own limits add up to half an hour without an answer.
+        "spark.hadoop.fs.s3a.connection.establish.timeout": "5s",
+        "spark.hadoop.fs.s3a.connection.timeout": "20s",
+        "spark.hadoop.fs.s3a.attempts.maximum": "3",
+        "spark.hadoop.fs.s3a.retry.limit": "3",
+        "spark.hadoop.fs.s3a.retry.throttle.limit": "5",
     }
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         conf["spark.hadoop.fs.s3a.endpoint.region"] = region
@@ -201,19 +242,19 @@ def _has_s3a_jars() -> bool:
     return any((home / "jars").glob("*hadoop-aws-*.jar"))  # Ivy prefixes the group
 
 
-@contextmanager
-def spark_errors() -> Iterator[None]:
-    """Re-raises a FruitsError from a worker, which Spark has wrapped, as the original error."""
-    from py4j.protocol import Py4JJavaError
-    from pyspark.errors import PySparkException
+def end_session() -> None:
+    """Stops the active session if that tells others: a cluster's master, or the history server.
 
-    try:
-        yield
-    except (Py4JJavaError, PySparkException) as error:
-        match = re.search(r"fruits\.errors\.(\w+): (.+)", str(error))
-        if match is None:
-            raise
-        raise getattr(errors, match[1])(match[2]) from error
+    That takes a second. Otherwise, it ends with its process.
+    """
+    from pyspark import SparkContext
+
+    if (context := SparkContext._active_spark_context) is None:
+        return
+    logs_events = context.getConf().get("spark.eventLog.enabled", "false") == "true"
+    if logs_events or not str(context.master).startswith("local"):
+        with suppress(Exception):  # its JVM may have ended
+            context.stop()
 
 
 def versions(spark: "SparkSession") -> dict[str, str]:
