@@ -24,7 +24,8 @@ from fruits.classifier.fit import Examples, Sums, fit, validate
 from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.errors import PhotoError
 from fruits.model.engine import FILES
-from fruits.model.export import EXPORTED, build
+from fruits.model.export import EXPORTED
+from fruits.model.frameworks import build
 from fruits.model.load import load_model
 from fruits.photos.decode import VIEWS, prepare_views
 from fruits.photos.listing import list_photos

@@ -21,7 +21,7 @@ import pandas as pd
 from job import Figures, Job
 from PIL import Image
 
-from fruits.model.export import build
+from fruits.model.frameworks import build
 from fruits.model.load import FEATURES, load_model
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 """Photos of fruit -> MobileNetV2 features -> principal components and a classifier, on Spark."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # as in typing, which takes milliseconds to import
 if TYPE_CHECKING:
     from fruits.classify import evaluate, predict, train
     from fruits.pipeline import run
@@ -33,7 +33,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     """Imports public names lazily, as the command needs only a few of them."""
     if name not in _HOMES:
         raise AttributeError(f"module 'fruits' has no attribute {name!r}")

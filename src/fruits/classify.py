@@ -13,10 +13,11 @@ from fruits.classifier.fit import validate
 from fruits.classifier.predict import SCHEMA, predict_folder
 from fruits.classifier.stored import load_classifier, read_examples
 from fruits.classifier.train import labels_to_tell_apart, train_on_results
-from fruits.errors import PhotosError, StorageError
+from fruits.errors import PhotosError, SettingsError, StorageError
 from fruits.features.provenance import load_model_of
 from fruits.features.update import update_views
 from fruits.photos.decode import VIEWS
+from fruits.photos.labels import RULES
 from fruits.progress import Progress
 from fruits.report.write import write_report
 from fruits.results import open_results, tables
@@ -25,6 +26,7 @@ from fruits.results.store import Results
 from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
 from fruits.settings import Settings
+from fruits.storage import open_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -61,7 +63,7 @@ def train(
         FruitsError: an error that the user can fix; `results` is left unchanged.
     """
     progress = progress or Progress()
-    with writing(results) as store, spark_errors():
+    with writing(results) as store, spark_errors(results):
         pending = store.current()
         labels_to_tell_apart(pending.labels)  # fail before photos are read
         pending, views = _with_views(spark, store, pending, settings, views, progress)
@@ -78,21 +80,27 @@ def evaluate(
     photos: str,
     settings: Settings = Settings(),
     progress: Progress | None = None,
+    *,
+    split: str | None = None,
 ) -> Evaluated:
     """Evaluates the classifier on a folder of unseen photos, and stores this for the report.
 
-    The true label of a photo is the folder it is in. Photos with labels that the classifier
-    doesn't know are counted separately: their predictions should not be confident.
+    The true labels of photos are found as those of the results, or as `settings` say. Photos with
+    labels that the classifier doesn't know are counted separately: their predictions should not be
+    confident. With `split`, only photos in folders of that split (train, valid or test) are used.
 
     Raises:
         FruitsError: there is no classifier, or no photo with a label that it knows.
     """
     progress = progress or Progress()
-    with writing(results) as store, spark_errors():
+    with writing(results) as store, spark_errors(results):
         classifier = load_classifier(store)
         examples = read_examples(store)
+        settings = _with_labels(store.current(), photos, settings)
+        if _trained_on(store.current(), photos, split):
+            progress.say("The classifier was trained on these photos: expect metrics too good.")
         predicted, listing = predict_folder(
-            spark, store, classifier, photos, settings, progress, examples
+            spark, store, classifier, photos, settings, progress, examples, split
         )
         with progress.step("evaluate"):
             evaluation = evaluate_photos(predicted, classifier, examples, photos, listing)
@@ -122,7 +130,7 @@ def predict(
     store = open_results(results)
     classifier = load_classifier(store)
     progress = progress or Progress()
-    with spark_errors():
+    with spark_errors(results):
         predicted, _ = predict_folder(spark, store, classifier, photos, settings, progress)
     columns = {name: predicted[name] for name in ("path", "reason", "confident")}
     for i in range(min(len(classifier.labels), TOP)):
@@ -156,6 +164,25 @@ def cross_validate(results: str) -> Evaluated:
     ]
     evaluation = evaluate_validation(examples, validation, labels)
     return Evaluated(evaluation, pa.table(columns, schema=SCHEMA))
+
+
+def _with_labels(manifest: Manifest, photos: str, settings: Settings) -> Settings:
+    """`settings` with labels as in the results, unless they say how."""
+    former = manifest.labels_from
+    if settings.labels or former == "folder":
+        return settings
+    if former not in RULES and open_folder(photos).address != manifest.photos:
+        raise SettingsError(
+            f"the labels of the results are from {former}: use --labels to say which labels "
+            f"the photos in {photos} have"
+        )
+    return replace(settings, labels=former)
+
+
+def _trained_on(manifest: Manifest, photos: str, split: str | None) -> bool:
+    """Whether the classifier was trained on photos of this folder, or of this split of it."""
+    held_out = split == "test" and manifest.classifier and manifest.classifier.held_out
+    return open_folder(photos).address == manifest.photos and not held_out
 
 
 def _with_views(

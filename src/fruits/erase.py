@@ -66,7 +66,7 @@ def erase(
         PCAError: too few photos are left to refit the PCA; nothing is changed.
     """
     progress = progress or Progress()
-    with writing(results, upgrade=True) as store, spark_errors():
+    with writing(results, upgrade=True) as store, spark_errors(results):
         if store.manifest is None:
             store.purge()  # remove what a killed first run left behind
         former = store.current()
@@ -195,5 +195,5 @@ def _relative(name: str, root: str) -> str:
         address = name.replace("s3://", "s3a://", 1).removeprefix("file://")
     else:
         address = os.path.abspath(os.path.expanduser(name))
-    inside = address.startswith(f"{root.rstrip('/')}/")
-    return address.removeprefix(root).lstrip("/") if inside else name
+    inside = root if root.endswith("/") else f"{root}/"
+    return address.removeprefix(inside) if address.startswith(inside) else name

@@ -8,6 +8,10 @@ it and exits with code 2. Any other exception is a bug in this package and shows
 class FruitsError(Exception):
     """An error that the user can fix; the message says how."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook: one line, instead of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class SettingsError(FruitsError):
     """A setting is unknown or has an invalid value."""

@@ -17,6 +17,7 @@ from fruits.progress import Progress
 from fruits.report.write import write_report
 from fruits.results.csv import make_csv
 from fruits.results.manifest import Manifest
+from fruits.results.relabel import relabelled
 from fruits.results.store import CSV, REPORT, Results
 from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
@@ -117,15 +118,22 @@ def _updated(
 ) -> Manifest:
     """A pending manifest with the features of `photos`.
 
-    It keeps the existing PCA if no features changed, or with `keep_pca`.
+    It keeps the existing PCA if no features changed, other than in labels, or with `keep_pca`.
     """
     updated = update_features(spark, open_folder(photos), store, settings, progress)
     former, pending = store.manifest, updated.pending
     if former is None or former.reduced is None or not (updated.same or keep_pca):
         return pending
-    with nullcontext() if updated.same else progress.step("pca"), spark_errors():
+    with (
+        nullcontext() if updated.same else progress.step("pca"),
+        spark_errors(store.folder.address),
+    ):
         pending = update.keep_pca(spark, store, pending, updated.change, updated.added)
-    return replace(pending, csv=former.csv if updated.same else None)
+        if updated.relabelled and pending.reduced:
+            reduced = relabelled(spark, store.folder, "reduced", pending.reduced, updated.photos)
+            pending = replace(pending, reduced=reduced)
+    unchanged = updated.same and not updated.relabelled
+    return replace(pending, csv=former.csv if unchanged else None)
 
 
 def _reduced(
@@ -146,11 +154,11 @@ def _reduced(
     wanted = (None, settings.components) if settings.components else (settings.variance, None)
     there_are = ((pending.variance, None), (None, len(pending.explained_variance or [])))
     if again or pending.reduced is None or (wanted not in there_are and not keep_pca):
-        with progress.step("pca"), spark_errors():
+        with progress.step("pca"), spark_errors(store.folder.address):
             pending = update.fit_on_results(
                 spark, store, pending, settings.variance, settings.components
             )
     elif pending.csv:
         return pending, None
-    with progress.step("csv"), spark_errors():
+    with progress.step("csv"), spark_errors(store.folder.address):
         return replace(pending, csv=CSV), make_csv(spark, store, pending)

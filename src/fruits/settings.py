@@ -118,6 +118,21 @@ class Settings:
         "1 to 256",
         lambda n: 1 <= n <= 256,
     )
+    # None: as for the existing results, else `folder`.
+    labels: str | None = _option(
+        None,
+        "NAME|FILE|S3",
+        "What a photo's label is: folder, the innermost folder; path, all folders; first, the "
+        "outermost folder; none; or a table with columns path and label, as CSV or Parquet. "
+        "Default: folder, or as the results were made.",
+    )
+    system_files: str = _choice(
+        "skip",
+        "skip",
+        "include",
+        help="skip: leave out hidden files and folders, AppleDouble files, trash, thumbnails and "
+        "snapshots of systems and NAS; include: treat them as photos.",
+    )
     variance: float = _option(
         0.95,
         "SHARE",

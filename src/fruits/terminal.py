@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fruits.errors import FruitsError
+
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.table import Table
 
 # Bidirectional overrides and isolates (UAX #9), which can disguise a name as another.
@@ -53,3 +56,44 @@ def use_utf8() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+class OutputClosed(BrokenPipeError):
+    """Nobody reads the output any more, as with `| head`."""
+
+
+class _Output(io.FileIO):
+    """A standard stream. Raises a FruitsError if it can't be written, as on a full disk."""
+
+    def write(self, data: "ReadableBuffer") -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError as error:
+            raise OutputClosed(*error.args) from None
+        except OSError as error:
+            raise FruitsError(f"can't write the output: {error.strerror}") from None
+
+
+def open_streams() -> None:
+    """Opens the standard streams of the command, for errors that the command can tell apart.
+
+    Output to a stream that was closed (`>&-`) is discarded. Otherwise, the next file to be opened
+    would get the number of the stream, and what Java prints.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            null = os.open(os.devnull, os.O_RDWR)
+            if null != number:
+                os.dup2(null, number)
+                os.close(null)
+            os.set_inheritable(number, True)
+            setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115
+        elif number:
+            former = getattr(sys, name)
+            stream = io.TextIOWrapper(
+                io.BufferedWriter(_Output(number, "w", closefd=False)),
+                encoding=former.encoding,
+                errors=former.errors,
+                line_buffering=former.line_buffering or former.write_through or number == 2,
+            )
+            setattr(sys, name, stream)

@@ -51,7 +51,7 @@ def test_a_run_opens_no_connections_and_leaves_only_its_cache(
     assert not {ip for ip in addresses if not re.match(r"127\.|::1$|::ffff:127\.", ip)}
     assert {path.relative_to(home).as_posix() for path in home.glob("*")} == {".cache"}
     assert {path.name for path in (home / ".cache").iterdir()} == {"fruits"}
-    assert {path.name for path in cache.iterdir()} == {"weights", "models"}
+    assert {path.name for path in cache.iterdir()} == {"weights", "models", "spark.log"}
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"home", "results", "trace"}
 

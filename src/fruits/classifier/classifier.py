@@ -44,6 +44,11 @@ class Classifier:
     min_probability: float  # below this, the top labels are too close to call
     views: int  # number of views per photo that the features are averaged over
     sha256: str  # of the weights that the features were computed with
+    names: tuple[str, ...] = ()  # of `labels`, to be shown without their folders
+
+    def name(self, label: str) -> str:
+        """The name of a label that can be read without its folders, as `Apple (Green)`."""
+        return dict(zip(self.labels, self.names, strict=False)).get(label, label)
 
     def cosines(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """[n, d] -> [n, labels]; their softmax with `temperature` gives the probabilities."""
@@ -68,6 +73,7 @@ class Classifier:
                 "min_probability",
                 "views",
                 "sha256",
+                "names",
             )
         }
         np.savez(
@@ -91,7 +97,8 @@ class Classifier:
                 metadata = json.loads(file["facts"].tobytes())
                 if "min_familiarity" in metadata:  # its name in version 0.1.0
                     metadata["min_similarity"] = metadata.pop("min_familiarity")
-                metadata["labels"] = tuple(metadata["labels"])
+                for name in ("labels", "names"):  # classifiers of version 0.1.0 have no names
+                    metadata[name] = tuple(metadata.get(name, ()))
                 arrays = {name: file[name] for name in ("mean", "whitening", "directions")}
                 return Classifier(**arrays, **metadata)
         except Exception as error:

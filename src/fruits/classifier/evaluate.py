@@ -22,6 +22,7 @@ from fruits.classifier.metrics import (
     with_intervals,
 )
 from fruits.errors import PhotosError
+from fruits.photos.labels import Layout
 from fruits.photos.listing import Listing
 
 Interval = list[float] | None
@@ -236,9 +237,15 @@ def _baseline(predictions: LabelledPredictions, predicted: NDArray[np.int64]) ->
 
 
 def _outer_folders(examples: Examples) -> dict[str, str]:
-    """The parent folder of each label's folder if folders are nested, else the label itself."""
+    """The parent folder of each label's folder if folders are nested, else the label itself.
+
+    Folders of splits, such as `Training`, are not parents.
+    """
+    folders = [path.rpartition("/")[0] for path in examples.paths]
+    layout = Layout.of(set(folders))
     outer: dict[str, Counter[str]] = {}
-    for path, label in zip(examples.paths, examples.labels, strict=True):
-        parts = path.split("/")
-        outer.setdefault(label, Counter())[parts[-3] if len(parts) > 2 else label] += 1
+    for folder, label in zip(folders, examples.labels, strict=True):
+        parts = layout.parts[folder]
+        is_nested = len(parts) > 1 and label in (parts[-1], "/".join(parts))
+        outer.setdefault(label, Counter())[parts[-2] if is_nested else label] += 1
     return {label: counts.most_common(1)[0][0] for label, counts in outer.items()}

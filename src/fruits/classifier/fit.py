@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import Classifier, log_sum_exp, predictions_of, unit
@@ -28,6 +29,7 @@ from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.classifier.metrics import LabelledPredictions
 from fruits.errors import ClassifyError
 from fruits.model.load import FEATURES
+from fruits.photos.labels import folders_of
 from fruits.results import tables
 from fruits.storage import Folder
 
@@ -236,14 +238,20 @@ def fit(
     )
 
 
-def sums_of(spark: "SparkSession", folder: Folder, files: Sequence[str], labels: list[str]) -> Sums:
-    """Sums over files with columns `label` and `features`, computed in one pass on Spark.
+def sums_of(
+    spark: "SparkSession",
+    folder: Folder,
+    files: Sequence[str],
+    labels: list[str],
+    held_out: frozenset[str] = frozenset(),
+) -> Sums:
+    """Sums over files with columns `path`, `label` and `features`, in one pass on Spark.
 
-    Rows with a label that is not in `labels` are skipped.
+    Rows with a label that is not in `labels`, and photos in the folders `held_out`, are skipped.
     """
     # One task per slot, up to 16, as each sends 13 MB or more to the driver.
     slots = min(spark.sparkContext.defaultParallelism, 16)
-    task = _SumsOfFiles(folder, labels)
+    task = _SumsOfFiles(folder, labels, held_out)
     first, *others = filter(None, tables.on_workers(spark, task, tables.deal(files, slots)))
     return sum(others, first)
 
@@ -254,11 +262,16 @@ class _SumsOfFiles:
 
     folder: Folder
     labels: list[str]
+    held_out: frozenset[str]
 
     def __call__(self, files: Sequence[str]) -> Sums | None:
         position = {label: i for i, label in enumerate(self.labels)}
+        held_out = pa.array(self.held_out, pa.string())
+        columns = ["path", "label", "features"]
         total: Sums | None = None
-        for table in tables.read_each(self.folder, files, ["label", "features"]):
+        for rows_of_file in tables.read_each(self.folder, files, columns):
+            is_held_out = pc.is_in(folders_of(rows_of_file["path"]), held_out)
+            table = rows_of_file.filter(pc.invert(is_held_out))
             label = np.array([position.get(name, -1) for name in table["label"].to_pylist()])
             rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
             batch = Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position))

@@ -14,6 +14,7 @@ from fruits.classifier.fit import Examples
 from fruits.errors import PhotosError
 from fruits.features.extract import Extraction, featurize
 from fruits.features.provenance import load_model_of
+from fruits.photos.labels import Layout
 from fruits.photos.listing import Listing, list_photos
 from fruits.progress import Progress
 from fruits.results.store import Results
@@ -45,22 +46,31 @@ def predict_folder(
     settings: Settings,
     progress: Progress,
     examples: Examples | None = None,
+    split: str | None = None,
 ) -> tuple[pa.Table, Listing]:
     """Predictions as rows of SCHEMA, sorted by path, and the listing of the folder.
 
-    `neighbour` is only filled in if `examples` are given.
+    `neighbour` is only filled in if `examples` are given. With `split`, only the photos in folders
+    of that split (see `labels.SPLITS`) are predicted.
 
     Raises:
         FruitsError: there are no photos, or the weights of the results are not available.
     """
     folder = open_folder(photos)
     with progress.step("list"):
-        listing = list_photos(folder)
+        listing = list_photos(folder, settings.labels, system_files=settings.system_files)
     keys = listing.table
     if not keys.num_rows:
         raise PhotosError(
             f"there are no photos in {folder.address} ({listing.ignored} other files)"
         )
+    if split:
+        keys = keys.filter(Layout.of_photos(keys["path"]).in_split(keys["path"], split))
+        if not keys.num_rows:
+            raise PhotosError(
+                f"no photo in {folder.address} is in a folder of the {split} split, "
+                f"such as {split} or {split}_set"
+            )
     done = spark.sparkContext.accumulator(0)
     with progress.step("predict", keys.num_rows, lambda: int(done.value)):
         model, settings = load_model_of(store.current(), settings)

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 from zlib import crc32
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from fruits.classifier.evaluate import evaluate_validation
 from fruits.classifier.fit import Examples, as_spark_ml, fit, sums_of, validate
 from fruits.errors import ClassifyError
+from fruits.photos.labels import Layout, folders_of, readable_names
 from fruits.results import tables
-from fruits.results.manifest import KEYS, Manifest, Training
+from fruits.results.manifest import Manifest, Training
 from fruits.results.store import Results
 from fruits.results.tables import Keys
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_KEYS = pa.schema([("path", pa.string()), ("label", pa.string())])
 _EXAMPLES = 20_000
 """Maximum number of photos in memory (100 MB), for cross-validation and nearest neighbours."""
 
@@ -29,17 +34,26 @@ def train_on_results(
 ) -> Manifest:
     """The pending manifest with a classifier trained on its features, or on its views.
 
+    Photos in folders of the test split are left out.
+
     Raises:
         ClassifyError: there are too few labels or photos.
     """
     trained_on = "views" if views > 1 and pending.views else "features"
     files = getattr(pending, trained_on)
-    labels = labels_to_tell_apart(store.read(files, ["label"])["label"].unique().to_pylist())
-    example_files = _examples(store, files, pending)
+    keys = Keys.of(store.folder, files, _KEYS)
+    held_out = _test_folders(keys.rows)
+    usable = keys.rows["label"].is_valid()
+    is_held_out = pc.is_in(folders_of(keys.rows["path"]), pa.array(held_out, pa.string()))
+    wanted = pc.and_(usable, pc.invert(is_held_out)).to_numpy()
+    labels = labels_to_tell_apart(keys.rows["label"].filter(wanted).unique().to_pylist())
+    example_files = _examples(store, keys, wanted)
     examples = Examples.of(store.read(example_files))
     validation = validate(examples, labels)
-    sums = sums_of(spark, store.folder, files, labels)
+    sums = sums_of(spark, store.folder, files, labels, held_out)
+    names = readable_names(labels, examples.paths, examples.labels)
     classifier = fit(sums, labels, validation, views, pending.model["sha256"])
+    classifier = replace(classifier, names=tuple(names))
     path = f"{tables.new_name('models')}/classifier"
     as_spark_ml(spark, classifier).write().save(store.folder.uri(path))
     store.folder.write(f"{path}.npz", classifier.to_bytes())
@@ -50,6 +64,7 @@ def train_on_results(
         trained_on=trained_on,
         photos=int(sums.counts.sum()),
         labels=len(labels),
+        held_out=pc.sum(is_held_out).as_py(),
         views=views,
         shrinkage=validation.shrinkage,
         temperature=classifier.temperature,
@@ -83,18 +98,34 @@ def labels_to_tell_apart(names: Iterable[str | None]) -> list[str]:
     return labels
 
 
-def _examples(store: Results, files: list[str], pending: Manifest) -> list[str]:
-    """Files with at most 20,000 of these rows, sampled evenly over labels."""
-    counts = [count for label, count in pending.labels.items() if label]
-    if sum(counts) <= _EXAMPLES:
-        return files
-    a_label = max(n for n in range(1, _EXAMPLES + 1) if sum(min(n, c) for c in counts) <= _EXAMPLES)
-    keys = Keys.of(store.folder, files, KEYS)
+def _test_folders(keys: pa.Table) -> frozenset[str]:
+    """The folders of the test split, unless too few labels would be left without them."""
+    layout = Layout.of_photos(keys["path"])
+    folders = frozenset(folder for folder, split in layout.splits.items() if split == "test")
+    others = pc.invert(layout.in_split(keys["path"], "test"))
+    left = keys["label"].filter(others).drop_null().unique()
+    return folders if len(left) > 1 else frozenset()
+
+
+def _examples(store: Results, keys: Keys, wanted: NDArray[np.bool_]) -> list[str]:
+    """Files with at most 20,000 of the wanted rows, sampled evenly over labels.
+
+    All wanted rows have a label.
+    """
+    labels = keys.rows["label"].to_numpy()
+    _, counts = np.unique(labels[wanted].astype(str), return_counts=True)
+    if counts.sum() <= _EXAMPLES:
+        if keys.rows["label"].filter(~wanted).null_count == (~wanted).sum():
+            return keys.files
+        a_label = _EXAMPLES
+    else:
+        a_label = max(
+            n for n in range(1, _EXAMPLES + 1) if np.minimum(n, counts).sum() <= _EXAMPLES
+        )
     order = np.argsort([crc32(path.encode()) for path in keys.rows["path"].to_pylist()])
     chosen = np.zeros(len(order), bool)
-    taken: Counter[str | None] = Counter({None: a_label})  # excludes photos without a label
-    labels = keys.rows["label"].to_pylist()
-    for row in order.tolist():
+    taken: Counter[str] = Counter()
+    for row in order[wanted[order]].tolist():
         chosen[row] = taken[labels[row]] < a_label
         taken[labels[row]] += 1
     name = tables.new_file("examples")

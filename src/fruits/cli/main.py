@@ -1,17 +1,22 @@
 """The `fruits` command. Each verb has its own module here, imported only when it runs."""
 
 import os
+import signal
 import sys
+import traceback
+from contextlib import suppress
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
-from fruits import __version__
+from fruits import __version__, signals
 from fruits.errors import FruitsError
-from fruits.terminal import echo, use_utf8
+from fruits.terminal import OutputClosed, echo, open_streams, use_utf8
 
 VERBS = {
     "run": "Photos -> features, PCA, CSV and report: all steps, for new and changed photos only.",
+    "labels": "Labels, splits and skipped files of PHOTOS, as the other commands see them.",
     "featurize": "Photos -> features and rejects: only the first step of `run`.",
     "pca": "Stored features -> new PCA, CSV and report: the second half of `run`.",
     "train": "Stored features -> a classifier of the labels, evaluated by cross-validation.",
@@ -78,13 +83,57 @@ def cli() -> None:
     """
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Entry point of the command: a user error prints one line and gives exit code 2."""
+    use_utf8()
+    signals.handle()
+    open_streams()
+    signals.use_temporary_folder()
     # Set before numpy and Java load OpenBLAS, whose threads block each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    use_utf8()
     try:
-        cli()
-    except FruitsError as error:
-        echo(f"fruits: {error}", err=True)
-        sys.exit(2)
+        signals.interruptible()
+        code = _run()
+        sys.stdout.flush()
+    except OutputClosed:  # `| head` has read enough
+        code = 1
+    except KeyboardInterrupt:
+        code = 128 + signal.SIGINT
+    except BaseException as error:
+        code = _failed(error)
+    signals.leave(code)
+
+
+def _run() -> int:
+    try:
+        # Click itself would end quietly at each EPIPE or EOFError, such as those of Spark.
+        code = cli(prog_name="fruits", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except click.Abort as abort:
+        raise abort.__cause__ or abort from None
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    finally:
+        if "pyspark" in sys.modules:
+            from fruits.session import end_session
+
+            end_session()
+    return code if isinstance(code, int) else 0
+
+
+def _failed(error: BaseException) -> int:
+    """Prints an error; the exit code is 2 if it is one that the user can fix."""
+    reason = error if isinstance(error, FruitsError) else None
+    if reason is None and "py4j" in sys.modules:
+        from fruits.session import known_failure  # of Spark, outside of `spark_errors`
+
+        reason = known_failure(error)
+    with suppress(OSError, FruitsError):  # standard error can't be written, either
+        if reason is None:
+            traceback.print_exception(error)
+            sys.stderr.flush()
+        else:
+            echo(f"fruits: {reason}", err=True)
+    return 1 if reason is None else 2

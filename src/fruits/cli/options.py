@@ -17,6 +17,7 @@ SPARK = ("master", "driver_memory", "config")
 FEATURIZE = (
     *("weights", "engine", "precision", "decode"),
     *("max_megapixels", "reads_in_flight", "cache"),
+    *("labels", "system_files"),
 )
 PCA = ("variance", "components")
 

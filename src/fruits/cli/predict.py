@@ -34,7 +34,7 @@ from fruits.terminal import echo
 @click.option(
     "--json", "as_json", is_flag=True, help="Print one JSON object per photo, one per line."
 )
-@settings_of("max_megapixels", "reads_in_flight", "cache", *SPARK)
+@settings_of("system_files", "max_megapixels", "reads_in_flight", "cache", *SPARK)
 def predict(
     results: str, photos: tuple[str, ...], csv: str | None, as_json: bool, settings: Settings
 ) -> None:
@@ -111,6 +111,8 @@ def _predict_folder(results: str, photos: str, settings: Settings, csv: str | No
             for line in shown.getvalue().decode("utf-8").split("\n")[:-1]:
                 echo(line)
     except OSError as error:
+        if not csv:
+            raise
         raise FruitsError(f"can't write {csv}: {error}") from None
     failed = table.num_rows - table["reason"].null_count
     if csv:

@@ -1,5 +1,7 @@
 """The tables that commands print at the end."""
 
+from collections.abc import Mapping
+
 from rich.table import Table
 
 from fruits.classifier.evaluate import Evaluation, Interval
@@ -13,6 +15,8 @@ def print_summary(manifest: Manifest, results: str, progress: Progress) -> None:
     counts, seconds = manifest.counts, progress.seconds
     table = Table(box=None, show_header=False, padding=(0, 2))
     table.add_row("photos", f"{counts['listed']}", f"{counts['ignored']} other files ignored")
+    if manifest.skipped:
+        table.add_row("skipped", f"{sum(manifest.skipped.values())}", by_kind(manifest.skipped))
     table.add_row("features", f"{counts['features']}", f"{counts['featurized']} made by this run")
     table.add_row("rejects", f"{counts['rejects']}", "see the report for why")
     table.add_row("labels", f"{sum(1 for label in manifest.labels if label)}", "")
@@ -28,6 +32,12 @@ def print_summary(manifest: Manifest, results: str, progress: Progress) -> None:
     if manifest.csv:
         echo(f"CSV     {where}/{manifest.csv}")
         echo(f"Report  {where}/report.html")
+
+
+def by_kind(skipped: Mapping[str, int]) -> str:
+    """How many files and folders of systems were skipped, as text."""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in skipped.items())
+    return f"files and folders of systems: {kinds}"
 
 
 def print_evaluation(evaluation: Evaluation) -> None:

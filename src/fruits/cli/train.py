@@ -29,5 +29,10 @@ def train(results: str, views: str | None, settings: Settings) -> None:
     if training := manifest.classifier:
         how = "the stored features" if training.views == 1 else f"{training.views} views each"
         echo(f"Trained on {training.photos} photos of {training.labels} labels ({how}).")
+        if training.held_out:
+            echo(
+                f"{training.held_out} photos of the test split were left out: "
+                f"see `fruits evaluate {results} --split test`."
+            )
     print_evaluation(read_validation(open_results(results)))
     echo(f"Report  {results.rstrip('/')}/report.html")

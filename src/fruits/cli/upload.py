@@ -3,14 +3,18 @@
 import click
 
 import fruits.photos.upload
-from fruits.cli.options import Verb, new_progress
+from fruits.cli.options import Verb, new_progress, settings_of
+from fruits.settings import Settings
 from fruits.terminal import echo
 
 
 @click.command(cls=Verb, example="fruits upload ~/photos s3://bucket/photos")
 @click.argument("folder")
 @click.argument("target", metavar="S3")
-def upload(folder: str, target: str) -> None:
+@settings_of("system_files")
+def upload(folder: str, target: str, settings: Settings) -> None:
     """Copy the photos of a folder to S3, except those already there with the same size."""
-    done = fruits.photos.upload.upload(folder, target, new_progress())
+    done = fruits.photos.upload.upload(
+        folder, target, new_progress(), system_files=settings.system_files
+    )
     echo(f"Uploaded {done.sent} photos to {target}; {done.already_there} were already there.")

@@ -27,7 +27,7 @@ if __name__ == "__main__":
     from pyspark.daemon import manager
 
     import fruits.features.extract  # noqa: F401
-    from fruits.model.export import import_openvino
+    from fruits.model.frameworks import import_openvino
 
     Image.preinit()  # loads the decoders
     import_openvino()

@@ -13,16 +13,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from fruits import signals
 from fruits.errors import PCAError, PhotosError
 from fruits.features import extract
 from fruits.features.extract import Extraction, Stored
 from fruits.features.provenance import load_model_for, provenance
 from fruits.model.load import Model
 from fruits.photos.decode import EXTENSIONS
+from fruits.photos.label_table import resolved
 from fruits.photos.listing import Listing, list_photos
 from fruits.progress import Progress
 from fruits.results import tables
 from fruits.results.manifest import KEPT_TABLES, KEYS, MADE_WITH, REJECTS, Manifest
+from fruits.results.relabel import labels_differ, relabelled
 from fruits.results.store import Results
 from fruits.results.tables import Change, Keys, Writer
 from fruits.session import spark_errors
@@ -38,9 +41,11 @@ class Updated:
     """A pending manifest, and how its features differ from the former ones."""
 
     pending: Manifest
+    photos: pa.Table  # rows of `listing.SCHEMA`
     change: Change  # to the former files of features
     added: list[str]  # new files of features
-    same: bool  # the rows are the same as before
+    same: bool  # the rows are the same as before, except for their labels
+    relabelled: bool  # labels of rows have changed
 
 
 def update_features(
@@ -54,19 +59,29 @@ def update_features(
         FruitsError: there are no usable photos, or the existing features were computed in a
             different way.
     """
+    former = store.manifest
+    labels = settings.labels or labels_of(former)
     with progress.step("list"):
-        listing = list_photos(folder)
+        listing = list_photos(folder, labels, system_files=settings.system_files)
+    for notice in listing.notices:
+        progress.say(notice)
     photos = listing.table
     _check_photos(listing, folder, settings)
     with progress.step("model"):
         model, settings = load_model_for(store, settings, progress)
-    former = store.manifest
     if former and former.photos != folder.address:
         progress.say(f"The photos are now those of {folder.address}, no longer {former.photos}.")
     made_with = provenance(model, settings)
     with progress.step("compare"):
         plan = Plan.of(store, "features", photos, made_with)
+    if plan.relabel:
+        progress.say("Labels have changed: stored features get the new ones.")
     done = spark.sparkContext.accumulator(0)
+    if len(plan.todo):
+        signals.note(
+            f"{store.folder.address} is as it was before; "
+            "the next run reuses the features of finished tasks"
+        )
     with progress.step("featurize", len(plan.todo), lambda: int(done.value)), spark_errors():
         writer = Writer(store.folder, "features", made_with)
         extraction = Extraction(folder, model, settings)
@@ -79,7 +94,7 @@ def update_features(
             f"so nothing was changed; the first one, {rejects['path'][0]}: {rejects['reason'][0]}"
         )
     with progress.step("store"), spark_errors():
-        kept, adopted = plan.carry_out(spark, store.folder, "features")
+        kept, adopted = plan.carry_out(spark, store.folder, "features", photos)
         added = [*adopted, *new.files]
         pending = Manifest(
             photos=folder.address,
@@ -93,15 +108,18 @@ def update_features(
                 "featurized": new.rows,  # in this run
             },
             labels=count_labels(usable),
+            labels_from=resolved(labels or "folder"),
+            skipped=listing.skipped_by_kind,
             model=model.metadata,
             **{name: getattr(settings, name) for name in MADE_WITH},
             erased=former.erased if former else [],
         )
         if former:
-            pending = _with_kept(spark, store, pending, former, kept, usable)
+            pending = _with_kept(spark, store, pending, former, kept, usable, plan.relabel)
     if len(usable) != pending.counts["features"]:
         raise AssertionError(f"photos got lost or doubled: {pending.counts}")
-    return Updated(pending, plan.change, added, same=plan.same and not added)
+    same = plan.same and not added
+    return Updated(pending, photos, plan.change, added, same, plan.relabel)
 
 
 def update_views(
@@ -129,14 +147,14 @@ def update_views(
         folder = open_folder(manifest.photos)
         folder.check_there()
         with progress.step("list"):
-            photos = list_photos(folder).table
-        todo = photos.filter(among(photos, plan.todo))
+            photos = list_photos(folder, system_files="include").table
+        todo = with_labels(photos.filter(among(photos, plan.todo)), plan.todo)
         done = spark.sparkContext.accumulator(0)
         with progress.step("views", len(todo), lambda: int(done.value)):
             writer = Writer(store.folder, "views", made_with)
             extraction = Extraction(folder, model, settings, views)
             new = extract.store(spark, todo, extraction, writer, done=done)
-    kept, adopted = plan.carry_out(spark, store.folder, "views")
+    kept, adopted = plan.carry_out(spark, store.folder, "views", keys)
     changed = "can't be read, or have changed since they were featurized (then run `fruits run`)"
     if not plan.n_kept + new.rows:
         raise PhotosError(f"the photos in {manifest.photos} {changed}")
@@ -156,6 +174,7 @@ class Plan:
     n_kept: int  # photos with features in `files` or `orphans`
     todo: pa.Table  # the photos to featurize
     same: bool  # all rows of the table are kept, and none is adopted
+    relabel: bool  # rows to keep or adopt have other labels than the photos
 
     @staticmethod
     def of(store: Results, table: str, photos: pa.Table, made_with: bytes) -> "Plan":
@@ -175,20 +194,45 @@ class Plan:
             int(keep.sum() + adopt.sum()),
             todo,
             bool(keep.all() and not adopt.any()),
+            any(
+                labels_differ(rows.filter(pa.array(wanted)), photos)
+                for rows, wanted in ((known.rows, keep), (orphaned.rows, adopt))
+            ),
         )
 
     def carry_out(
-        self, spark: "SparkSession", folder: Folder, table: str
+        self, spark: "SparkSession", folder: Folder, table: str, photos: pa.Table
     ) -> tuple[list[str], list[str]]:
-        """Files kept or rewritten from the table, and files adopted from orphans."""
+        """Files kept or rewritten from the table, and files adopted from orphans.
+
+        Their rows get the labels of `photos`.
+        """
         kept = tables.changed(spark, folder, table, self.files, self.change)
-        return kept, tables.changed(spark, folder, table, self.orphans, self.adopted)
+        adopted = tables.changed(spark, folder, table, self.orphans, self.adopted)
+        if not self.relabel:
+            return kept, adopted
+        return (
+            relabelled(spark, folder, table, kept, photos),
+            relabelled(spark, folder, table, adopted, photos),
+        )
 
 
 def among(rows: pa.Table, others: pa.Table) -> NDArray[np.bool_]:
     """Mask of the rows whose photo is among the others in the same version."""
     is_in: NDArray[np.bool_] = pc.is_in(_key(rows), _key(others)).to_numpy(zero_copy_only=False)
     return is_in
+
+
+def labels_of(former: Manifest | None) -> str | None:
+    """The value of the setting `labels` with which results were made; None is the default."""
+    return former.labels_from if former and former.labels_from != "folder" else None
+
+
+def with_labels(photos: pa.Table, others: pa.Table) -> pa.Table:
+    """Photos with the labels that they have in another table."""
+    places = pc.index_in(photos["path"], others["path"].combine_chunks())
+    labels = others["label"].combine_chunks().take(places)
+    return photos.set_column(photos.schema.get_field_index("label"), "label", labels)
 
 
 def count_labels(photos: pa.Table) -> dict[str, int]:
@@ -216,11 +260,13 @@ def _with_kept(
     former: Manifest,
     features: list[str],
     usable: pa.Table,
+    relabel: bool,
 ) -> Manifest:
     """The pending manifest with the tables that runs keep, and the classifier.
 
-    Rows of removed or changed photos are dropped. `features` are the kept files of the former
-    features, which the examples may share.
+    Rows of removed or changed photos are dropped. With `relabel`, rows get the labels of the
+    photos, and the classifier, which was trained on the former ones, is dropped. `features` are the
+    kept files of the former features, which the examples may share.
     """
     renewed: dict[tuple[str, ...], list[str] | None] = {tuple(former.features): features or None}
 
@@ -231,9 +277,13 @@ def _with_kept(
             keys = Keys.of(store.folder, files, KEYS)
             change = keys.keeping(among(keys.rows, usable))
             after = tables.changed(spark, store.folder, table, files, change)
+            if relabel:
+                after = relabelled(spark, store.folder, table, after, usable)
             renewed[tuple(files)] = after or None
         return renewed[tuple(files)]
 
+    if relabel:
+        return replace(pending, views=without_gone("views"))
     return replace(
         pending,
         **{table: without_gone(table) for table in KEPT_TABLES},  # type: ignore[arg-type]

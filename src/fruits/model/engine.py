@@ -1,5 +1,6 @@
 """Batches of prepared photos -> features, computed by OpenVINO or TensorFlow."""
 
+import io
 import os
 import tempfile
 from collections.abc import Callable
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.errors import EngineError
-from fruits.model.export import build, import_openvino
+from fruits.model.frameworks import build, import_openvino, plain_keras, probes
 from fruits.model.load import FEATURES, Model
 
 
@@ -59,29 +60,60 @@ class OpenVINO:
 
 
 class TensorFlow:
-    """The reference engine: Keras itself, built and loaded as documented."""
+    """The reference engine: Keras itself, built and loaded as documented.
+
+    Raises:
+        EngineError: this process uses Keras with another backend.
+    """
 
     def __init__(self, model: Model, threads: int):
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        import tensorflow
+        with tempfile.TemporaryDirectory() as folder, plain_keras():
+            import tensorflow
 
-        try:
-            tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
-            tensorflow.config.threading.set_inter_op_parallelism_threads(1)
-        except RuntimeError:  # TensorFlow is already initialized in this process
-            pass
-        with tempfile.TemporaryDirectory() as folder:
+            try:
+                tensorflow.config.threading.set_intra_op_parallelism_threads(threads)
+                tensorflow.config.threading.set_inter_op_parallelism_threads(1)
+            except RuntimeError:  # TensorFlow is already initialized in this process
+                pass
             path = os.path.join(folder, "trunk.weights.h5")
             with open(path, "wb") as file:
                 file.write(model.files["trunk.weights.h5"])
-            self._model: Any = build()
-            self._model.load_weights(path)
+            photos = tensorflow.TensorSpec((None, 224, 224, 3), tensorflow.float32)
+            with tensorflow.device("CPU:0"):
+                self._model: Any = build(path)
+                # Traced here, while Keras' settings are those of this package, not at the first
+                # call.
+                self._traced: Any = tensorflow.function(
+                    lambda batch: self._model(batch, training=False), jit_compile=False
+                ).get_concrete_function(photos)
+            self._as_tensor: Any = tensorflow.convert_to_tensor
 
     def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(self._model.predict_on_batch(photos), np.float32)
+        return np.asarray(self._traced(self._as_tensor(photos, "float32")), np.float32)
 
 
-FILES = {"openvino": ("model.xml", "model.bin"), "tensorflow": ("trunk.weights.h5",)}
+_TOLERANCE = 1e-3
+
+
+def check_engine(engine: Engine, model: Model, name: str) -> None:
+    """Compares the features of an engine in float32 with those that Keras computed at the export.
+
+    Raises:
+        EngineError: they differ, because of settings that this package does not know of.
+    """
+    expected = np.load(io.BytesIO(model.files["features.npy"]), allow_pickle=False)
+    worst = float(np.abs(engine.features(probes()) - expected).max())
+    if not worst <= _TOLERANCE:
+        raise EngineError(
+            f"{name} computes features here that differ by {worst:.1e} from those of Keras: remove "
+            "settings of TensorFlow, oneDNN (ONEDNN_…) and OpenVINO from the environment"
+        )
+
+
+FILES = {
+    "openvino": ("model.xml", "model.bin", "features.npy"),
+    "tensorflow": ("trunk.weights.h5", "features.npy"),
+}
 """The files of an exported model that each engine needs."""
 
 
@@ -91,14 +123,18 @@ def has_bf16() -> bool:
 
 
 def load_engine(name: str, model: Model, precision: str, threads: int) -> Engine:
-    """A compiled engine.
+    """A compiled engine, checked against Keras unless it computes in less than float32.
 
     Raises:
-        EngineError: the precision is not available on this machine.
+        EngineError: the precision is not available on this machine, or the features are wrong.
     """
     if name == "openvino":
-        return OpenVINO(model, precision, threads)
-    return TensorFlow(model, threads)
+        engine: Engine = OpenVINO(model, precision, threads)
+    else:
+        engine = TensorFlow(model, threads)
+    if name == "tensorflow" or precision == "float32":
+        check_engine(engine, model, name)
+    return engine
 
 
 _compiled: dict[tuple[str, str, str], Engine] = {}

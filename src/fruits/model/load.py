@@ -1,8 +1,8 @@
 """Loads MobileNetV2 by the name of its weights: exported once, then read from the cache.
 
 The model is `keras.applications.MobileNetV2(include_top=False, pooling="avg")`, with alpha 1.0,
-input 224 x 224 x 3 and 1280 features. Weights come in various Keras file formats: Keras builds the
-model and loads them once, and the files for the engines are cached under the sha256 of the weights
+input 224 x 224 x 3 and 1280 features. Weights come in various Keras file formats: they are read and
+the model is exported once, and the files for the engines are cached under the sha256 of the weights
 file. After that, neither TensorFlow nor the network is needed.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fruits.errors import WeightsError
-from fruits.model.export import EXPORTED, export, read_exported
+from fruits.model.export import EXPORTED, export, is_current, read_exported
 from fruits.model.weights import find_weights
 from fruits.settings import cache_folder
 
@@ -55,7 +55,7 @@ def load_model(
     with _cache_errors(root):
         file = find_weights(weights, root, say)
         folder = root / "models" / file.sha256
-        if not (folder / "model.json").exists():
+        if not is_current(folder):
             say(f"Exporting the model with the weights {file.name} (once).")
             export(file, folder)
         return Model(file.name, file.sha256, file.source, read_exported(folder, files))

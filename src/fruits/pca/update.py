@@ -58,7 +58,7 @@ def keep_pca(
     return replace(
         pending,
         reduced=reduced,
-        models={**former.models, **pending.models},
+        models={**{name: former.models[name] for name in ("scaler", "pca")}, **pending.models},
         explained_variance=former.explained_variance,
         variance=former.variance,
     )

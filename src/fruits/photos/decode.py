@@ -10,6 +10,7 @@ fraction of the time.
 import contextlib
 import io
 import math
+import re
 import warnings
 
 import numpy as np
@@ -18,11 +19,15 @@ from pi_heif import register_heif_opener
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruits.errors import PhotoError, PhotoTooLarge
+from fruits.photos import colours, jpeg, reasons, repair, tiff
 
 EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"}
-    | {".heic", ".heif"}
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo", ".jps"}
+    | {".png", ".apng", ".pns", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
+    | {".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"}
+    | {".ppm", ".pgm", ".pbm", ".pnm"}
 )
+"""The formats of `_FORMATS`, with the names that cameras, phones and browsers give them."""
 SIZE = 224
 """Width and height of the model's input, in pixels."""
 VIEWS = 6
@@ -37,8 +42,11 @@ MAX_BYTES = 512 * 2**20
 """Larger files are rejected without reading them, so that they can't exhaust memory."""
 
 # JPEG includes MPO, which many phones write to .jpg files: a JPEG followed by a second image.
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF")
-register_heif_opener(thumbnails=False)  # the format of iPhones, which Pillow alone can't read
+# Not among them, though Pillow reads them: JPEG 2000 (2 GB and 15 s at 99 megapixels, and other
+# colour spaces taken for RGB) and TGA (which has no signature: any file could be one).
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "PPM")
+# The format of iPhones, which Pillow alone can't read.
+register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
 
 def is_photo(name: str) -> bool:
@@ -103,60 +111,93 @@ def rgb(data: bytes, max_pixels: int, at_least: int | None = None) -> Image.Imag
     """
     if not data:
         raise PhotoError("the file is empty")
+    if tiff.is_raw(data):
+        raise PhotoError(f"the file is {reasons.RAW}")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # conditions that Pillow warns about are handled below
         Image.MAX_IMAGE_PIXELS = max_pixels
+        ways = (_salvaged, _decoded) if repair.is_misread(data) else (_decoded, _salvaged)
         try:
-            image = Image.open(io.BytesIO(data), formats=_FORMATS)
-        except UnidentifiedImageError:
-            raise PhotoError("the file is not an image, or its format is not supported") from None
-        except Image.DecompressionBombError:
-            raise PhotoTooLarge(f"more than {max_pixels / 1e6:g} megapixels") from None
-        except Exception as error:  # decoders raise struct.error, SyntaxError, KeyError…
-            raise PhotoError(f"the file is damaged ({_words(error)})") from None
-        if image.width * image.height > max_pixels:
-            size = f"{image.width} x {image.height} pixels"
-            raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
-        try:
-            if at_least and image.format in ("JPEG", "MPO"):
-                image.draft(None, (at_least, at_least))
-            image.load()
-            return _to_rgb(_upright(image))
-        except PhotoError:
-            raise
-        except Exception as error:
-            raise PhotoError(f"the file is damaged or truncated ({_words(error)})") from None
+            return ways[0](data, max_pixels, at_least)
+        except _Damaged as error:
+            with contextlib.suppress(_Damaged):
+                return ways[1](data, max_pixels, at_least)
+            raise PhotoError(str(error)) from None
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    """Rotates an image according to its EXIF orientation; unreadable EXIF is ignored."""
-    with contextlib.suppress(Exception):
-        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # avoids a copy
-            return ImageOps.exif_transpose(image)
-    return image
+class _Damaged(PhotoError):
+    """Pillow can't decode a file; perhaps it can without a part that nobody needs."""
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
-    if image.mode.startswith("I;16") or image.mode == "I":
-        image = _from_16_bit(image)
-    elif image.mode == "F":
-        raise PhotoError("floating-point pixels are not supported, as they have no fixed white")
-    if image.has_transparency_data:
-        front = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", front.size, "white"), front)
-    return image if image.mode == "RGB" else image.convert("RGB")
+def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
+    image = _opened(data, max_pixels)
+    if image.width * image.height > max_pixels:
+        size = f"{image.width} x {image.height} pixels"
+        raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
+    if jpeg.is_padded(data):
+        raise _Damaged("the file is truncated (zeros follow instead of the picture's end)")
+    try:
+        if at_least and image.format in ("JPEG", "MPO"):
+            image.draft(None, (at_least, at_least))
+        image = colours.loaded(image, data)
+        return _turned(colours.to_rgb(image, data), _orientation(image, data))
+    except PhotoError:
+        raise
+    except Exception as error:
+        raise _Damaged(reasons.damaged(data, error)) from None
 
 
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    """16-bit grey -> 8-bit grey. Pillow's conversion would clip at 255 instead of scaling."""
-    values = np.asarray(image)
-    if values.min() < 0 or values.max() > 65535:
-        raise PhotoError("signed or 32-bit pixels are not supported, as they have no fixed white")
-    grey = (values // 257).astype(np.uint8)
-    grey[values == image.info.get("transparency", -1)] = 255
-    return Image.fromarray(grey)
+def _opened(data: bytes, max_pixels: int) -> Image.Image:
+    try:
+        if repair.is_heic(data):
+            data = repair.without_metadata(data)
+        return colours.opened(data, _FORMATS)
+    except UnidentifiedImageError:
+        raise _Damaged(reasons.not_identified(data)) from None
+    except Image.DecompressionBombError:
+        raise PhotoTooLarge(f"more than {max_pixels / 1e6:g} megapixels") from None
+    except Exception as error:  # decoders raise struct.error, SyntaxError, KeyError…
+        raise _Damaged(reasons.damaged(data, error)) from None
 
 
-def _words(error: Exception) -> str:
-    """The message of a decoder's error, as one short line."""
-    return " ".join(str(error).split())[:200] or type(error).__name__
+def _salvaged(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
+    """As `_decoded`, without metadata and other parts that the picture doesn't need."""
+    try:
+        clean = repair.repaired(data, max_pixels)
+    except Exception as error:  # damage that is not foreseen there
+        raise _Damaged(reasons.damaged(data, error)) from None
+    if clean is None:
+        raise _Damaged("the file is damaged or truncated (its picture is not complete)")
+    return _turned(_decoded(clean, max_pixels, at_least), repair.orientation(data))
+
+
+_TIFF = re.compile(rb"II\*\0|MM\0\*")
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What makes a picture upright, by its EXIF orientation."""
+
+
+def _orientation(image: Image.Image, data: bytes) -> int:
+    """The EXIF orientation; 1 if EXIF is unreadable."""
+    if image.format == "AVIF":
+        image.info.pop("xmp", None)  # the rotation is in the container, and already in EXIF
+    try:
+        found = image.getexif().get(ExifTags.Base.Orientation)
+    except Exception:
+        found = None
+    exif = image.info.get("exif")
+    if found is None and exif and not _TIFF.search(exif, 0, 16):
+        return repair.orientation(data)  # in another, readable block
+    return found if isinstance(found, int) else 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    turn = _TURNS.get(orientation)
+    return image if turn is None else image.transpose(turn)

@@ -10,13 +10,17 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from fruits.errors import StorageError
 from fruits.photos.decode import is_photo
+from fruits.photos.label_table import label_by_table, read_labels
+from fruits.photos.labels import RULES, label_by_folder, merged, similar
+from fruits.photos.system_files import kind_of
 from fruits.storage import Folder
 from fruits.storage.local import LocalFolder
 from fruits.storage.s3 import S3Folder, s3_client, s3_errors
@@ -24,79 +28,115 @@ from fruits.storage.s3 import S3Folder, s3_client, s3_errors
 SCHEMA = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),  # relative to the folder, with `/`
-        pa.field("label", pa.string()),  # the folder that holds the photo; null in the root
+        pa.field("label", pa.string()),  # null: none
         pa.field("version", pa.string(), nullable=False),  # changes when the photo's bytes do
         pa.field("size", pa.int64(), nullable=False),  # bytes
         pa.field("problem", pa.string()),  # why the photo is rejected without reading it
     ]
 )
+_FOUND = pa.schema(
+    [*(field for field in SCHEMA if field.name != "label"), pa.field("skipped", pa.string())]
+)
+"""Photos without labels, and what is skipped: a file or folder of this kind of system files."""
 _LISTERS = 16  # concurrent listings: each S3 request takes tens of milliseconds
 _BATCH = 10_000  # keys converted from Python objects to columns at a time
 
 
 @dataclass(frozen=True)
 class Listing:
-    """The photos of a folder (see SCHEMA), sorted by path, and the number of other files."""
+    """The photos of a folder."""
 
-    table: pa.Table
-    ignored: int
+    table: pa.Table  # rows of SCHEMA, sorted by path
+    ignored: int  # files that are not photos
+    skipped: pa.Table  # path and kind of files and folders of systems, sorted by path
+    notices: list[str]  # what the user should know about the labels
+
+    @property
+    def skipped_by_kind(self) -> dict[str, int]:
+        """The number of skipped files and folders of each kind."""
+        counts = self.skipped["kind"].value_counts().to_pylist()
+        return dict(sorted((item["values"], item["counts"]) for item in counts))
 
 
-class _Photos:
+class _Found:
     """Photos in columns, as one object per photo would keep the garbage collector busy."""
 
     def __init__(self) -> None:
-        self.columns: list[list[Any]] = [[] for _ in SCHEMA]
+        self.columns: list[list[Any]] = [[] for _ in _FOUND]
 
     def __len__(self) -> int:
         return len(self.columns[0])
 
-    def add(
-        self, path: str, label: str, version: str, size: int, problem: str | None = None
+    def add(self, path: str, version: str, size: int, problem: str | None = None) -> None:
+        self._append(path, version, size, problem, None)
+
+    def skip(self, path: str, kind: str) -> None:
+        self._append(path, "", 0, None, kind)
+
+    def _append(
+        self, path: str, version: str, size: int, problem: str | None, skipped: str | None
     ) -> None:
-        paths, labels, versions, sizes, problems = self.columns
+        paths, versions, sizes, problems, kinds = self.columns
         paths.append(path)
-        labels.append(label or None)
         versions.append(version)
         sizes.append(size)
         problems.append(problem)
+        kinds.append(skipped)
 
-    def extend(self, others: "_Photos") -> None:
+    def extend(self, others: "_Found") -> None:
         for column, values in zip(self.columns, others.columns, strict=True):
             column.extend(values)
 
 
 @dataclass
 class _Collected:
-    """The photos found so far by all threads, converted to Arrow columns in batches."""
+    """What all threads have found so far, converted to Arrow columns in batches."""
 
+    skips_system_files: bool
     batches: list[pa.RecordBatch] = field(default_factory=list)
-    photos: _Photos = field(default_factory=_Photos)
+    found: _Found = field(default_factory=_Found)
     ignored: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def add(self, photos: _Photos, ignored: int) -> None:
+    def add(self, found: _Found, ignored: int) -> None:
         with self.lock:
-            self.photos.extend(photos)
+            self.found.extend(found)
             self.ignored += ignored
-            if len(self.photos) >= _BATCH:
+            if len(self.found) >= _BATCH:
                 self.pack()
 
     def pack(self) -> None:
-        self.batches.append(pa.record_batch(self.photos.columns, SCHEMA))
-        self.photos = _Photos()
+        self.batches.append(pa.record_batch(self.found.columns, _FOUND))
+        self.found = _Found()
+
+    def skip(self, path: str, kind: str) -> None:
+        found = _Found()
+        found.skip(path, kind)
+        self.add(found, 0)
+
+    def kind_of(self, name: str) -> str | None:
+        """The kind of system file or folder, if these are to be skipped."""
+        return kind_of(name) if self.skips_system_files else None
 
 
-def list_photos(folder: Folder) -> Listing:
+def list_photos(
+    folder: Folder, labels: str | None = None, *, system_files: str = "skip"
+) -> Listing:
     """The photos below a folder, at any depth.
 
     A photo is a file with one of `decode.EXTENSIONS`; other files are only counted. Links to
-    folders are followed, and a folder that is reached twice is listed once.
+    folders are followed, and a folder that is reached twice is listed once. Files and folders of
+    systems (see `system_files.py`) are not looked into, unless `system_files` is `include`.
+
+    `labels` is one of `labels.RULES` or the address of a table (see `label_table.py`). None means
+    `folder`, with a notice where folders of the same name get the same label.
 
     Raises:
         StorageError: the folder does not exist or can't be listed.
+        SettingsError: the table of labels is missing or damaged.
     """
-    collected = _Collected()
+    table = None if labels is None or labels in RULES else read_labels(labels)
+    collected = _Collected(system_files == "skip")
     if isinstance(folder, S3Folder):
         _list_s3(folder, collected)
     elif isinstance(folder, LocalFolder):
@@ -104,8 +144,31 @@ def list_photos(folder: Folder) -> Listing:
     else:
         raise TypeError(f"don't know how to list a {type(folder).__name__}")
     collected.pack()
-    table = pa.Table.from_batches(collected.batches, SCHEMA)
-    return Listing(table.sort_by("path"), collected.ignored)
+    found = pa.Table.from_batches(collected.batches, _FOUND).sort_by("path")
+    photos = found.filter(pc.is_null(found["skipped"]))
+    skipped = found.filter(pc.is_valid(found["skipped"])).select(["path", "skipped"])
+    skipped = skipped.rename_columns(["path", "kind"]).group_by(["path", "kind"]).aggregate([])
+    label, notices = _labels(photos["path"], labels, table, folder)
+    photos = photos.append_column("label", label).select(SCHEMA.names).cast(SCHEMA)
+    return Listing(photos, collected.ignored, skipped.sort_by("path"), notices)
+
+
+def _labels(
+    paths: pa.ChunkedArray, rule: str | None, table: pa.Table | None, folder: Folder
+) -> tuple[pa.ChunkedArray, list[str]]:
+    """The label of each photo, and notices about them."""
+    notices = []
+    if table is None:
+        labels, layout = label_by_folder(paths, rule or "folder")
+        notices.append(merged(layout) if rule is None else None)
+    else:
+        labels, unused = label_by_table(paths, table, folder.address)
+        if unused:
+            notices.append(f"{unused} rows of the table of labels {rule} are of no photo.")
+        if labels.null_count:
+            notices.append(f"{labels.null_count} photos have no label in {rule}.")
+    notices.append(similar(labels.unique().drop_null().to_pylist()))
+    return labels, [notice for notice in notices if notice]
 
 
 # Disk -----------------------------------------------------------------------------------------
@@ -150,7 +213,7 @@ def _list_local(folder: LocalFolder, collected: _Collected) -> None:
 
 def _scan(root: str, collected: _Collected, relative: str) -> tuple[list[str], list[str]]:
     """Adds the photos of one folder to `collected`; returns its sub-folders and folder links."""
-    photos, label = _Photos(), relative.rpartition("/")[2]
+    found = _Found()
     folders: list[str] = []
     links: list[str] = []
     ignored = 0
@@ -158,15 +221,18 @@ def _scan(root: str, collected: _Collected, relative: str) -> tuple[list[str], l
         with os.scandir(os.path.join(root, relative)) as entries:
             for entry in entries:
                 path = f"{relative}/{entry.name}" if relative else entry.name
-                if _is_folder(entry):
-                    (links if entry.is_symlink() else folders).append(path)
-                elif is_photo(entry.name):
-                    _add_local(photos, path, label, entry)
-                else:
+                is_folder = _is_folder(entry)
+                if not is_folder and not is_photo(entry.name):
                     ignored += 1
+                elif kind := collected.kind_of(entry.name):
+                    found.skip(_shown(path), kind)
+                elif is_folder:
+                    (links if entry.is_symlink() else folders).append(path)
+                else:
+                    _add_local(found, path, entry)
     except OSError as error:
         raise _unlistable(os.path.join(root, relative), error) from None
-    collected.add(photos, ignored)
+    collected.add(found, ignored)
     return folders, links
 
 
@@ -181,20 +247,20 @@ def _unlistable(path: str, error: OSError) -> StorageError:
     return StorageError(f"can't list the folder {path!r}: {error.strerror}")
 
 
-def _add_local(photos: _Photos, path: str, label: str, entry: "os.DirEntry[str]") -> None:
+def _add_local(found: _Found, path: str, entry: "os.DirEntry[str]") -> None:
     try:
         path.encode()
     except UnicodeEncodeError:
-        shown, label = (_shown(name) for name in (path, label))
-        return photos.add(shown, label, "", 0, "the file's name is not valid UTF-8: rename it")
+        problem = "the file's name is not valid UTF-8: rename it"
+        return found.add(_shown(path), "", 0, problem)
     try:
         status = entry.stat()
     except OSError as error:
-        return photos.add(path, label, "", 0, f"the file can't be read ({error.strerror})")
+        return found.add(path, "", 0, f"the file can't be read ({error.strerror})")
     version = f"{status.st_size}-{status.st_mtime_ns}"
     if not stat.S_ISREG(status.st_mode):
-        return photos.add(path, label, version, 0, "not a regular file")
-    return photos.add(path, label, version, status.st_size)
+        return found.add(path, version, 0, "not a regular file")
+    return found.add(path, version, status.st_size)
 
 
 def _shown(name: str) -> str:
@@ -218,19 +284,38 @@ def _list_s3(folder: S3Folder, collected: _Collected) -> None:
 def _list_prefix(folder: S3Folder, collected: _Collected, delimiter: str, prefix: str) -> list[str]:
     """Adds the photos of a prefix to `collected`; returns its sub-prefixes up to `delimiter`."""
     prefixes: list[str] = []
+
+    @lru_cache(maxsize=1)  # keys of one folder follow each other
+    def skipped(folders: str) -> tuple[str, str] | None:
+        """The outermost of these nested folders that is skipped, and its kind."""
+        names = folders.split("/")
+        for i, name in enumerate(names):
+            if kind := collected.kind_of(name):
+                return "/".join(names[: i + 1]), kind
+        return None
+
     with s3_errors(folder):
         pages = s3_client().get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=folder.bucket, Prefix=prefix, Delimiter=delimiter):
-            photos, ignored = _Photos(), 0
+            found, ignored = _Found(), 0
             for item in page.get("Contents", []):
                 path = item["Key"].removeprefix(folder.prefix)
                 if path.endswith("/") or not path:
                     continue  # an empty object that consoles create for a folder
-                if is_photo(path):
-                    label = path.rpartition("/")[0].rpartition("/")[2]
-                    photos.add(path, label, item["ETag"].strip('"'), item["Size"])
-                else:
+                folders, _, name = path.rpartition("/")
+                if outermost := skipped(folders):
+                    found.skip(*outermost)
+                elif not is_photo(name):
                     ignored += 1
-            collected.add(photos, ignored)
-            prefixes += [p["Prefix"] for p in page.get("CommonPrefixes", [])]
+                elif name.startswith(".") and (kind := collected.kind_of(name)):
+                    found.skip(path, kind)
+                else:
+                    found.add(path, item["ETag"].strip('"'), item["Size"])
+            collected.add(found, ignored)
+            for each in page.get("CommonPrefixes", []):
+                path = each["Prefix"].removeprefix(folder.prefix)
+                if outermost := skipped(path.rstrip("/")):
+                    collected.skip(*outermost)
+                else:
+                    prefixes.append(each["Prefix"])
     return prefixes

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fruits import signals
 from fruits.errors import PhotoError, PhotosError, StorageError
 from fruits.photos.listing import list_photos
 from fruits.progress import Progress
@@ -23,7 +24,13 @@ class Uploaded:
     already_there: int
 
 
-def upload(source: str, target: str, progress: Progress | None = None) -> Uploaded:
+def upload(
+    source: str,
+    target: str,
+    progress: Progress | None = None,
+    *,
+    system_files: str = "skip",
+) -> Uploaded:
     """Copies the photos of a folder to an S3 prefix, under the same names.
 
     Raises:
@@ -34,13 +41,14 @@ def upload(source: str, target: str, progress: Progress | None = None) -> Upload
     if not isinstance(bucket, S3Folder):
         raise StorageError(f"can't upload to {target}: use s3://BUCKET/PREFIX")
     folder.check_there()
-    photos = list_photos(folder).table
+    photos = list_photos(folder, system_files=system_files).table
     photos = photos.filter(pc.is_null(photos["problem"]))
     if not photos.num_rows:
         raise PhotosError(f"there are no photos in {folder.address}")
-    uploaded = _sizes(list_photos(bucket).table)
+    uploaded = _sizes(list_photos(bucket, system_files=system_files).table)
     todo = [name for name, size in _sizes(photos).items() if uploaded.get(name) != size]
     sent = 0
+    signals.note("the next upload continues after the photos that were sent")
 
     def send(name: str) -> None:
         try:

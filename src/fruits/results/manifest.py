@@ -33,6 +33,7 @@ class Training:
     min_probability: float
     accuracy: float | None
     accuracy_interval: list[float] | None
+    held_out: int | None = None  # photos of the test split, which were not used
 
 
 class OlderFormat(ResultsError):
@@ -67,7 +68,9 @@ class Manifest:
     classifier: Training | None = None
     evaluation: str | None = None  # the last one on photos, a JSON file
     csv: str | None = None
+    labels_from: str = "folder"  # one of `labels.RULES`, or the address of a table
     counts: Mapping[str, int] = field(default_factory=dict)
+    skipped: Mapping[str, int] = field(default_factory=dict)  # files of systems, by kind
     labels: Mapping[str, int] = field(default_factory=dict)  # photos with features; "" is no label
     explained_variance: list[float] | None = None  # one share per component
     variance: float | None = None  # as requested; None if a number of components was requested

@@ -17,7 +17,8 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from fruits.errors import ResultsError
+from fruits import signals
+from fruits.errors import ResultsError, StorageError
 from fruits.results import tables
 from fruits.results.manifest import MANIFEST, TABLES, Manifest, parse
 from fruits.storage import Folder, open_folder
@@ -92,19 +93,26 @@ class Results:
         """
         former = self.manifest
         self._check_there(manifest)
+        # Upload first, and only rename then: if the storage fails now, the former results stay.
+        if isinstance(csv, bytes):
+            data, csv = csv, f".{CSV}.{uuid4().hex[:8]}"
+            self.folder.write(csv, data)
         # From here on, runs that opened the results earlier can't commit any more, so no two runs
         # write the CSV and the report. If this run is killed, there is no CSV rather than an
         # outdated one.
-        self._write(replace(former or manifest, csv=manifest.csv if csv is None else None))
-        if former and former.paths() != manifest.paths():
-            self.folder.delete(REPORT)
-        if manifest.csv is None or (csv is not None and self.folder.names(CSV)):
-            self.folder.delete(CSV)
-        if isinstance(csv, bytes):
-            self.folder.write(CSV, csv)
-        elif csv:
-            self.folder.move(csv, CSV)
-        self._write(manifest)
+        with signals.committing():
+            self._write(replace(former or manifest, csv=manifest.csv if csv is None else None))
+            if former and former.paths() != manifest.paths():
+                self.folder.delete(REPORT)
+            if manifest.csv is None:
+                self.folder.delete(CSV)
+            if csv:
+                self.folder.move(csv, CSV)
+            self._write(manifest)
+            signals.note(
+                f"{self.folder.address} has the new results; to finish, such as the report, "
+                "run this again"
+            )
         kept = manifest.paths() | (former.paths() if former else set())
         # Keep features from killed runs for the command that adopts them.
         waiting = {"features", "views"} - {spent}
@@ -190,9 +198,12 @@ def open_results(address: str) -> Results:
 
     Raises:
         ResultsError: this version can't read its manifest.
-        StorageError: the folder can't be read.
+        StorageError: the folder can't be read, or is in S3 under a prefix with empty names, as
+            Spark's S3A can't write there.
     """
     folder = open_folder(address)
+    if "//" in folder.uri("").partition("://")[2]:
+        raise StorageError(f"results can't be in {address}: use a prefix without `//`")
     if (current := folder.read_with_state(MANIFEST)) is None:
         return Results(folder, None)
     data, state = current

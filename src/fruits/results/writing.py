@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from fruits import signals
 from fruits.errors import ResultsError
 from fruits.progress import Progress
 from fruits.results.manifest import Manifest, OlderFormat
@@ -33,12 +34,14 @@ def writing(address: str, *, create: bool = False, upgrade: bool = False) -> Ite
     if not create and not upgrade:
         open_results(address).current()  # fail before anything is created
     folder = open_folder(address)
+    signals.note(f"{address} is as it was before")
     with locked(folder):
         try:
             store = open_results(address)
         except OlderFormat:
             store = upgraded(folder)
         yield store
+    signals.note(f"{address} is complete")
 
 
 def commit(

@@ -5,16 +5,16 @@ import re
 import signal
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
-from fruits.errors import FruitsError
+from fruits.errors import FruitsError, SettingsError
 from fruits.session import environment
 from fruits.session.environment import DOCTOR, JVM_OPTIONS, SPARK_VARIABLES
+from fruits.settings import cache_folder
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def starting(conf: "SparkConf", env: dict[str, str], args: list[str]) -> Iterator[None]:
+def starting(conf: "SparkConf", env: dict[str, str], args: list[str], cache: str) -> Iterator[None]:
     """Starts a JVM with this environment and these arguments of spark-submit, for a session.
 
-    What Java prints inside the block is withheld: if it succeeds, it is of no interest, else the
-    error says what matters. Later output goes to standard error.
+    What it prints goes to a log in the cache; if it fails, the error says what matters of it.
 
     Raises:
         FruitsError: the JVM or, inside the block, the session can't be started.
@@ -35,30 +34,35 @@ def starting(conf: "SparkConf", env: dict[str, str], args: list[str]) -> Iterato
     from pyspark import SparkContext
     from pyspark.errors import PySparkException
 
-    output = _Output()
-    try:
-        if SparkContext._gateway is None:
-            SparkContext._ensure_initialized(gateway=_launch(conf, env, args, output))
-            _log_in(SparkContext._gateway, env)
-        yield
-    except (Py4JError, PySparkException) as error:
-        # Other errors of Py4J only say that the JVM has ended.
-        words = str(error) if isinstance(error, (Py4JJavaError, PySparkException)) else ""
-        raise FruitsError(_reason(words, output.text())) from error
-    finally:
-        output.release()
+    with _opened(cache) as log:
+        began = log.seek(0, os.SEEK_END)
+        try:
+            if SparkContext._gateway is None:
+                SparkContext._ensure_initialized(gateway=_launch(conf, env, args, log))
+                _log_in(SparkContext._gateway, env)
+            yield
+        except (_Ended, Py4JError, PySparkException) as error:
+            # Other errors of Py4J only say that the JVM has ended.
+            words = str(error) if isinstance(error, (Py4JJavaError, PySparkException)) else ""
+            log.seek(began)
+            printed = log.read().decode("utf-8", "replace")
+            raise FruitsError(_reason(words, printed, ended=isinstance(error, _Ended))) from None
+
+
+class _Ended(Exception):
+    """The JVM has ended before it could be connected to."""
 
 
 def _launch(
-    conf: "SparkConf", env: dict[str, str], args: list[str], output: "_Output"
+    conf: "SparkConf", env: dict[str, str], args: list[str], log: IO[bytes]
 ) -> "JavaGateway":
     """Starts a JVM as `pyspark.java_gateway.launch_gateway` does, and connects to it.
 
-    That function prints what Java prints, and waits forever for a JVM that ends without an error.
+    That function waits forever for a JVM that ends without an error.
     """
     from pyspark.java_gateway import launch_gateway
 
-    java = environment.find_java()
+    environment.find_java()
     command = [f"{env['SPARK_HOME']}/bin/spark-submit"]
     for key, value in conf.getAll():
         command += ["--conf", f"{key}={value}"]
@@ -73,8 +77,8 @@ def _launch(
                     "_PYSPARK_DRIVER_CONN_INFO_PATH": str(answer),
                 },
                 stdin=subprocess.PIPE,  # the JVM ends when this is closed
-                stdout=output.fd,
-                stderr=output.fd,
+                stdout=log,
+                stderr=log,
                 # Ctrl-C interrupts this process, which ends the JVM.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),  # noqa: PLW1509
             )
@@ -84,7 +88,7 @@ def _launch(
             ) from None
         while not answer.exists():
             if jvm.poll() is not None:
-                raise FruitsError(_reason("", output.text(), java))
+                raise _Ended
             time.sleep(0.02)
         with answer.open("rb") as file:
             port = int.from_bytes(file.read(4))
@@ -119,41 +123,31 @@ _AWS_PROPERTIES = {
 """Where Java's AWS SDK also looks for these variables."""
 
 
-class _Output:
-    """What the JVM prints: kept until `release`, then passed on to standard error."""
+def log_file(cache: str) -> Path:
+    """Where everything goes that Spark's Java process and its Python workers print.
 
-    def __init__(self) -> None:
-        self._read, self.fd = os.pipe()
-        self._kept: list[bytes] = []
-        self._released = False
-        self._thread = threading.Thread(target=self._pump, daemon=True)
-        self._thread.start()
+    Raises:
+        SettingsError: as `cache_folder`.
+    """
+    return cache_folder(cache).absolute() / "spark.log"
 
-    def _pump(self) -> None:
-        while data := os.read(self._read, 65536):
-            if not self._released:
-                self._kept.append(data)
-                continue
-            with suppress(OSError, ValueError):
-                os.write(2, data)
-        os.close(self._read)
 
-    def text(self) -> str:
-        """What was printed so far; of a JVM that is about to end, everything."""
-        self._close()
-        self._thread.join(timeout=1)
-        return b"".join(self._kept).decode("utf-8", "replace")
+_LOG_BYTES = 10 * 2**20
 
-    def release(self) -> None:
-        """Ends keeping."""
-        self._released = True
-        self._close()
 
-    def _close(self) -> None:
-        """Closes this process's end: the JVM has its own."""
-        if self.fd != -1:
-            os.close(self.fd)
-            self.fd = -1
+@contextmanager
+def _opened(cache: str) -> Iterator[IO[bytes]]:
+    """The log, open for appending, or a temporary file. A large one is started anew."""
+    try:
+        log = log_file(cache)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        if log.exists() and log.stat().st_size > _LOG_BYTES:
+            log.replace(log.with_name(f"{log.name}.1"))
+        file: IO[bytes] = open(log, "ab+")  # noqa: SIM115
+    except (OSError, SettingsError):
+        file = tempfile.TemporaryFile()  # noqa: SIM115
+    with file:
+        yield file
 
 
 # Why it failed -------------------------------------------------------------------------------
@@ -176,9 +170,9 @@ _CAUSES = (
 )
 
 
-def _reason(error: str, printed: str, java: str | None = None) -> str:
+def _reason(error: str, printed: str, *, ended: bool) -> str:
     """One line on why Spark can't be started: from its error, or from what the JVM printed."""
-    if java is not None:
+    if ended:
         environment.check_java()  # raises if Java itself is the reason
     found = [name for name in (*JVM_OPTIONS, *SPARK_VARIABLES) if os.environ.get(name)]
     hint = f"correct or unset {', '.join(found)}, or {DOCTOR}" if found else DOCTOR

@@ -2,7 +2,6 @@
 
 import os
 import platform
-import re
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,9 +11,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fruits import __version__, errors
+from fruits import __version__, signals
 from fruits.errors import FruitsError
 from fruits.session import class_archive, environment, modules
+from fruits.session.failures import quieten_pyspark
 from fruits.session.launch import starting
 from fruits.session.workers import check_workers
 from fruits.settings import Settings, cache_folder, load
@@ -75,7 +75,7 @@ def start_session(
     for key, value in _defaults(settings, local=local, s3=s3).items():
         if not conf.contains(key):
             conf.set(key, value)
-    spark = _start(conf, wake=wake, local=local)
+    spark = _start(conf, settings, wake=wake, local=local)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
@@ -90,7 +90,7 @@ def _choose_python(*, local: bool) -> None:
             os.environ[name] = sys.executable
 
 
-def _start(conf: "SparkConf", *, wake: bool, local: bool) -> "SparkSession":
+def _start(conf: "SparkConf", settings: Settings, *, wake: bool, local: bool) -> "SparkSession":
     from pyspark import SparkContext
     from pyspark.sql import SparkSession
 
@@ -99,8 +99,13 @@ def _start(conf: "SparkConf", *, wake: bool, local: bool) -> "SparkSession":
     env = environment.for_java(local=local)
     # The last of equal arguments has precedence, also over --conf.
     args = [*environment.submit_args(), "--master", conf.get("spark.master") or ""]
-    with _fetching_jars_alone(conf.get("spark.jars.ivy")), starting(conf, env, args):
+    with (
+        _fetching_jars_alone(conf.get("spark.jars.ivy")),
+        starting(conf, env, args, settings.cache),
+    ):
         context = SparkContext.getOrCreate(conf)
+        quieten_pyspark(context)
+        signals.keep_handlers()
         context.environment.update(environment.withheld(env))
         if not local:
             check_workers(context)
@@ -142,14 +147,15 @@ def _fetching_jars_alone(ivy: str | None) -> Iterator[None]:
 
 def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
     """Spark settings for this pipeline, unless they are set elsewhere."""
-    quiet = files("fruits.session") / "log4j2.properties"
+    java_options = [
+        f"-Dlog4j2.configurationFile={files('fruits.session') / 'log4j2.properties'}",
+        class_archive.options(),
+        environment.java_options(settings.cache),
+    ]
     conf = {
         "spark.app.name": "fruits",
         "spark.driver.memory": settings.driver_memory,
-        "spark.driver.extraJavaOptions": (
-            f"-Dlog4j2.configurationFile={quiet} {class_archive.options()} "
-            f"{environment.java_options(settings.cache)}".rstrip()
-        ),
+        "spark.driver.extraJavaOptions": " ".join(filter(None, java_options)),
         "spark.ui.showConsoleProgress": "false",
         # One thread per Python worker, as there is one worker per core.
         "spark.executorEnv.OMP_NUM_THREADS": "1",
@@ -188,6 +194,12 @@ def _s3a(cache: str) -> dict[str, str]:
         "spark.hadoop.fs.s3a.aws.credentials.provider": (
             "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider"
         ),
+        # S3A's own limits add up to half an hour without an answer.
+        "spark.hadoop.fs.s3a.connection.establish.timeout": "5s",
+        "spark.hadoop.fs.s3a.connection.timeout": "20s",
+        "spark.hadoop.fs.s3a.attempts.maximum": "3",
+        "spark.hadoop.fs.s3a.retry.limit": "3",
+        "spark.hadoop.fs.s3a.retry.throttle.limit": "5",
     }
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         conf["spark.hadoop.fs.s3a.endpoint.region"] = region
@@ -209,19 +221,19 @@ def _has_s3a_jars() -> bool:
     )  # Ivy prefixes the group
 
 
-@contextmanager
-def spark_errors() -> Iterator[None]:
-    """Re-raises a FruitsError from a worker, which Spark has wrapped, as the original error."""
-    from py4j.protocol import Py4JJavaError
-    from pyspark.errors import PySparkException
+def end_session() -> None:
+    """Stops the active session if that tells others: a cluster's master, or the history server.
 
-    try:
-        yield
-    except (Py4JJavaError, PySparkException) as error:
-        match = re.search(r"fruits\.errors\.(\w+): (.+)", str(error))
-        if match is None:
-            raise
-        raise getattr(errors, match[1])(match[2]) from error
+    That takes a second. Otherwise, it ends with its process.
+    """
+    from pyspark import SparkContext
+
+    if (context := SparkContext._active_spark_context) is None:
+        return
+    logs_events = context.getConf().get("spark.eventLog.enabled", "false") == "true"
+    if logs_events or not str(context.master).startswith("local"):
+        with suppress(Exception):  # its JVM may have ended
+            context.stop()
 
 
 def versions(spark: "SparkSession") -> dict[str, str]:

@@ -80,8 +80,8 @@ def open_folder(address: str | os.PathLike[str]) -> Folder:
         bucket, _, prefix = text.partition("://")[2].partition("/")
         if not bucket:
             raise StorageError(f"{text} has no bucket: use s3://BUCKET/PREFIX")
-        prefix = prefix.strip("/")
-        folder = S3Folder(bucket, f"{prefix}/" if prefix else "")
+        # Keys may begin with `/` and contain `//`.
+        folder = S3Folder(bucket, prefix if prefix.endswith("/") or not prefix else f"{prefix}/")
         check_bucket(bucket)
         return folder
     if text.startswith("file://"):

@@ -43,7 +43,9 @@ class S3Folder:
 
     @property
     def address(self) -> str:
-        return f"s3a://{self.bucket}/{self.prefix}".rstrip("/")
+        whole = f"s3a://{self.bucket}/{self.prefix}"
+        # A second `/` at the end is part of the prefix.
+        return whole if f"/{self.prefix}".endswith("//") else whole.removesuffix("/")
 
     def uri(self, name: str = "") -> str:
         return f"s3a://{self.bucket}/{self.prefix}{name}".rstrip("/")
@@ -56,6 +58,8 @@ class S3Folder:
                 return self._get(name)[0]
             except ClientError as error:
                 if (code := error.response["Error"]["Code"]) in _ONE_OBJECT:
+                    if code in _DENIED:  # perhaps everything is, since a token has expired
+                        s3_client().head_bucket(Bucket=self.bucket)
                     raise PhotoError(f"the object can't be read ({code})") from None
                 raise
 
@@ -259,8 +263,8 @@ def _new_client(pid: int) -> "S3Client":
     config = Config(
         retries={"mode": "standard", "total_max_attempts": 8},
         max_pool_connections=64,
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=5,
+        read_timeout=20,
     )
     try:
         # Unlike other AWS SDKs, boto3 ignores AWS_REGION.
@@ -273,6 +277,8 @@ def s3_client() -> "S3Client":
     """The S3 client of this process, configured by the usual AWS variables and files.
 
     Requests are retried in botocore's "standard" mode: exponential backoff with jitter, up to 20 s.
+    So they fail after half a minute if the server answers with errors, after three to four minutes
+    if it doesn't answer.
     """
     with _client_lock:
         return _new_client(os.getpid())

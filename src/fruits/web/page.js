@@ -27,30 +27,30 @@ function show(prediction) {
   const [first, ...others] = prediction.top;
   at("photo").src = prediction.photo;
   at("result").classList.toggle("unsure", !prediction.confident);
-  at("label").textContent = prediction.confident ? first.label : texts.unsure;
+  at("label").textContent = prediction.confident ? first.name : texts.unsure;
   at("sure").textContent = prediction.confident
     ? share(first.probability)
-    : `${prediction.in_distribution ? texts.undecided : texts.unfamiliar} ${first.label}, ${share(first.probability)}`;
+    : `${prediction.in_distribution ? texts.undecided : texts.unfamiliar} ${first.name}, ${share(first.probability)}`;
   at("others-title").textContent = prediction.confident ? texts.others : texts.all;
   at("others").replaceChildren(
-    ...(prediction.confident ? others : prediction.top).map(({ label, probability }) => {
+    ...(prediction.confident ? others : prediction.top).map(({ name, probability }) => {
       const row = element("li");
       const bar = element("span", "", "bar");
       const filled = element("i");
       filled.style.width = `${100 * probability}%`;
       bar.append(filled);
-      row.append(element("span", label), bar, element("span", share(probability), "share"));
+      row.append(element("span", name), bar, element("span", share(probability), "share"));
       return row;
     }),
   );
   at("nearest-title").hidden = prediction.nearest.length === 0;
   at("nearest").replaceChildren(
-    ...prediction.nearest.map(({ label, photo }) => {
+    ...prediction.nearest.map(({ name, photo }) => {
       const figure = element("figure");
       const image = element("img");
       image.src = photo;
-      image.alt = label;
-      figure.append(image, element("figcaption", label));
+      image.alt = name;
+      figure.append(image, element("figcaption", name));
       return figure;
     }),
   );

@@ -48,7 +48,10 @@ class Predictors:
         return {
             "confident": prediction.confident,
             "in_distribution": prediction.in_distribution,
-            "top": [{"label": label, "probability": p} for label, p in prediction.top],
+            "top": [
+                {"label": label, "name": predictor.classifier.name(label), "probability": p}
+                for label, p in prediction.top
+            ],
             "photo": _data_uri(thumbnail(photo, _SHOWN, self._max_pixels)),
             "nearest": self._nearest(predictor, prediction),
         }
@@ -63,7 +66,8 @@ class Predictors:
                     picture = thumbnail(folder.read(path), _THUMBNAIL, self._max_pixels)
                 except PhotoError:
                     continue
-                shown.append({"label": label, "photo": _data_uri(picture)})
+                name = predictor.classifier.name(label)
+                shown.append({"label": label, "name": name, "photo": _data_uri(picture)})
         except FruitsError:
             pass  # the photos are not accessible from here; show the prediction without them
         return shown

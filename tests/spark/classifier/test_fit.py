@@ -23,7 +23,8 @@ def test_spark_computes_the_same_sums_and_predictions(
     examples = blobs(3, 25, spread=2.0)
     classifier, _ = trained(examples)
     labels = list(classifier.labels)
-    table = pa.table({"label": examples.labels, "features": examples.features.tolist()})
+    columns = [examples.paths, examples.labels, examples.features.tolist()]
+    table = pa.table(columns, names=["path", "label", "features"])
     folder = LocalFolder(str(tmp_path))
     for i in range(3):
         tables.write(folder, f"{i}.parquet", table.slice(25 * i, 25))

@@ -40,6 +40,8 @@ def test_prediction_includes_similar_photos(site: str) -> None:
     assert status == 200
     prediction: dict[str, Any] = json.loads(body)
     assert prediction["top"][0]["label"] == "Banana"
+    names = {shown["label"]: shown["name"] for shown in prediction["top"]}
+    assert names["Red"] == "Apple (Red)"
     assert len(prediction["top"]) == 5
     assert len(prediction["nearest"]) == 4
     assert prediction["photo"].startswith("data:image/jpeg;base64,")

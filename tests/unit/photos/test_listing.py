@@ -187,7 +187,7 @@ def test_listing_matches_os_walk_for_any_tree(
             link = Path(folders[holder % len(folders)], name)
             if not link.exists():
                 link.symlink_to(folders[target % len(folders)])
-        listed = listing(root)
+        listed = list_photos(open_folder(root), system_files="include")
         assert list(column(listed, "label").items()) == sorted(expected.items())
         assert listed.ignored == ignored
 

@@ -12,9 +12,12 @@ from pathlib import Path
 import pytest
 
 from fruits.errors import PhotoError, StorageError
+from fruits.photos.listing import list_photos
+from fruits.results import open_results
 from fruits.storage import Folder, open_folder
 from fruits.storage.local import LocalFolder
 from fruits.storage.read_ahead import read_ahead
+from fruits.storage.s3 import s3_client
 
 # On disk and in a bucket ---------------------------------------------------------------------
 
@@ -210,11 +213,25 @@ def test_a_folder_on_disk_has_an_absolute_address(
     assert open_folder(address) == LocalFolder(expected)
 
 
-@pytest.mark.parametrize(
-    "address", ["s3://{}/a b/photos", "s3a://{}/a b/photos/", "s3n://{}//a b/photos//"]
-)
+@pytest.mark.parametrize("address", ["s3://{}/a b/photos", "s3a://{}/a b/photos/"])
 def test_bucket_addresses_are_normalised(s3: str, address: str) -> None:
     assert open_folder(address.format(s3)).address == f"s3a://{s3}/a b/photos"
+
+
+@pytest.mark.parametrize("prefix", ["/", "/photos/", "a//b/", "a//", "//", "a/ /b/"])
+def test_prefixes_with_empty_names_are_reachable(s3: str, prefix: str) -> None:
+    """Keys may begin with `/` and contain `//`, as other tools write them."""
+    s3_client().put_object(Bucket=s3, Key=f"{prefix}Kiwi/1.jpg", Body=b"1")
+    s3_client().put_object(Bucket=s3, Key="a/elsewhere.jpg", Body=b"")
+    for address in (f"s3://{s3}/{prefix}", open_folder(f"s3://{s3}/{prefix}").address):
+        folder = open_folder(address)
+        assert list_photos(folder).table["path"].to_pylist() == ["Kiwi/1.jpg"]
+        assert folder.read("Kiwi/1.jpg") == b"1"
+
+
+def test_results_need_a_prefix_that_spark_can_write_to(s3: str) -> None:
+    with pytest.raises(StorageError, match="use a prefix without `//`"):
+        open_results(f"s3://{s3}//results")
 
 
 def test_a_whole_bucket_is_a_folder(s3: str) -> None:

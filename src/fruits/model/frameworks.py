@@ -1,0 +1,93 @@
+"""OpenVINO and Keras, imported so that nothing around this package changes what they compute."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fruits.errors import EngineError
+
+
+def import_openvino() -> Any:
+    """Imports OpenVINO without its telemetry.
+
+    The telemetry reports each import to an analytics service, without asking for consent.
+    """
+    # None makes the import fail, which OpenVINO handles.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
+
+
+def import_keras() -> Any:
+    """Imports Keras with TensorFlow, without reading or writing settings in the user's home.
+
+    Raises:
+        EngineError: this process uses Keras with another backend.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    former = {name: os.environ.get(name) for name in ("KERAS_HOME", "KERAS_BACKEND")}
+    with tempfile.TemporaryDirectory() as home:
+        os.environ.update(KERAS_HOME=home, KERAS_BACKEND="tensorflow")
+        try:
+            import keras
+        finally:
+            for name, value in former.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+    if keras.config.backend() != "tensorflow":
+        raise EngineError(
+            f"Keras runs on {keras.config.backend()} in this process: use --engine openvino, or "
+            "start anew with KERAS_BACKEND=tensorflow"
+        )
+    return keras
+
+
+@contextmanager
+def plain_keras() -> Iterator[Any]:
+    """Keras in float32 and channels-last, whatever this process uses it with before and after."""
+    keras = import_keras()
+    config = keras.config
+    floatx, data_format = config.floatx(), config.image_data_format()
+    policy = config.dtype_policy()
+    try:
+        config.set_floatx("float32")
+        config.set_image_data_format("channels_last")
+        config.set_dtype_policy("float32")
+        yield keras
+    finally:
+        config.set_floatx(floatx)
+        config.set_image_data_format(data_format)
+        config.set_dtype_policy(policy)
+
+
+def build(weights: str | os.PathLike[str] | None = None) -> Any:
+    """The MobileNetV2 trunk as built by Keras, with the weights in a file, or with random ones."""
+    with plain_keras() as keras:
+        model = keras.applications.MobileNetV2(
+            include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
+        )
+        if weights is not None:
+            model.load_weights(weights)
+    return model
+
+
+def probes() -> NDArray[np.float32]:
+    """float32[3, 224, 224, 3] in [-1, 1]: the photos that engines are checked with.
+
+    Noise, coarse patches, and a gradient; always the same.
+    """
+    random = np.random.Generator(np.random.PCG64(0))
+    noise = random.uniform(-1, 1, (224, 224, 3))
+    patches = random.uniform(-1, 1, (7, 7, 3)).repeat(32, axis=0).repeat(32, axis=1)
+    steps = np.linspace(-1, 1, 224)
+    gradient = np.stack(np.broadcast_arrays(steps[:, None], steps, -steps[:, None]), axis=-1)
+    return np.stack([noise, patches, gradient]).astype(np.float32)

@@ -1,0 +1,75 @@
+"""Ctrl-C and SIGTERM end the command at any moment, with one line; the next run is right."""
+
+import re
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+from command import fruits
+from contents import manifest, snapshot
+from copies import copy_results
+from places import SAMPLES
+from processes import Command
+
+MOMENTS = ["start Spark …", "list …", "featurize:", "pca …", "csv …", "report …"]
+
+
+@pytest.fixture
+def changed(small: Path, tmp_path: Path) -> Path:
+    """A folder with `results`, and `photos` of which some are new."""
+    copy_results(small, tmp_path)
+    (tmp_path / "photos" / "New").mkdir()
+    for source in (*SAMPLES.glob("Lemon/*.jpg"), *SAMPLES.glob("Pear/*.jpg")):
+        shutil.copy(source, tmp_path / "photos" / "New")
+    (tmp_path / "temporary").mkdir()
+    return tmp_path
+
+
+def run(home: Path) -> Command:
+    return Command(
+        *("run", str(home / "photos"), str(home / "results"), "--master", "local[2]"),
+        TMPDIR=str(home / "temporary"),
+    )
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_interrupted_run_prints_one_line_and_leaves_nothing_behind(
+    changed: Path, moment: str
+) -> None:
+    before = snapshot(changed / "results")
+    command = run(changed)
+    command.wait_for(moment)
+    first = MOMENTS.index(moment) % 2 == 0
+    printed = command.press(group=first, times=1 if first else 3)
+    assert command.process.returncode == 130
+    assert re.fullmatch(r"(.*: done in .*\n)?fruits: interrupted(; .*)?\n", printed), printed
+    assert not command.left()
+    assert not list((changed / "temporary").iterdir())
+    after = snapshot(changed / "results")
+    if "has the new results" in printed or "is complete" in printed:
+        assert manifest(changed / "results")["counts"]["features"] == 25
+    else:
+        assert {name: after[name] for name in before} == before
+
+
+def test_run_after_an_interrupted_one_reuses_its_features(changed: Path) -> None:
+    command = run(changed)
+    command.wait_for("pca …")
+    printed = command.press(group=True, times=1)
+    assert "is as it was before; the next run reuses the features" in printed
+    done = fruits("run", str(changed / "photos"), str(changed / "results"))
+    assert done.returncode == 0, done.stderr
+    counts = manifest(changed / "results")["counts"]
+    assert counts["features"] == counts["listed"] == 25
+    assert counts["featurized"] == 0
+
+
+def test_sigterm_ends_a_run_too(changed: Path) -> None:
+    command = run(changed)
+    command.wait_for("featurize:")
+    printed = command.press(signal.SIGTERM, group=False, times=1)
+    assert command.process.returncode == 143
+    assert "fruits: terminated; " in printed
+    assert "Traceback" not in printed
+    assert not command.left()
