@@ -26,7 +26,7 @@ _MARKS = {"passed": ("✓", "ok"), "warning": ("!", "!"), "failed": ("✗", "FAI
 def doctor(photos: str | None, results: str | None, settings: Settings) -> None:
     """Check this machine, and access to PHOTOS and RESULTS: all that runs need.
 
-    Nothing is changed: a test object that is written to RESULTS in S3 is deleted. Failed checks say
+    Nothing is left: a test object that is written to RESULTS in S3 is deleted. Failed checks say
     what to do; the exit code is then 1. Runs work in spite of warnings (!).
     """
     table = Table(box=None, show_header=False, padding=(0, 1))

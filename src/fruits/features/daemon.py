@@ -6,6 +6,7 @@ to each worker.
 """
 
 import gc
+import os
 import sys
 from pathlib import Path
 
@@ -20,6 +21,8 @@ def prefer_installed(path: list[str]) -> None:
 
 if __name__ == "__main__":
     prefer_installed(sys.path)
+    # Last, so that the modules of a notebook can be imported there, but replace no others.
+    sys.path.append(os.getcwd())
     import pandas  # noqa: F401  # imported by pyarrow when it creates the first array
     import pyarrow.compute  # noqa: F401
     import pyspark.worker  # noqa: F401

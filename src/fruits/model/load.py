@@ -6,13 +6,9 @@ the model is exported once, and the files for the engines are cached under the s
 file. After that, neither TensorFlow nor the network is needed.
 """
 
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
-from fruits.errors import WeightsError
 from fruits.model.export import EXPORTED, export, is_current, read_exported
 from fruits.model.weights import find_weights
 from fruits.settings import cache_folder
@@ -52,26 +48,9 @@ def load_model(
             MobileNetV2.
     """
     root = cache_folder(cache).absolute()
-    with _cache_errors(root):
-        file = find_weights(weights, root, say)
-        folder = root / "models" / file.sha256
-        if not is_current(folder):
-            say(f"Exporting the model with the weights {file.name} (once).")
-            export(file, folder)
-        return Model(file.name, file.sha256, file.source, read_exported(folder, files))
-
-
-@contextmanager
-def _cache_errors(root: Path) -> Iterator[None]:
-    """Converts errors of files in the cache, also of its parents, to one line."""
-    try:
-        yield
-    except OSError as error:
-        # Writing to a full disk fails without a file name.
-        path = Path(os.fsdecode(error.filename or root))
-        if path.is_relative_to(root) or root.is_relative_to(path):
-            raise WeightsError(
-                f"can't use the cache {root} ({error.strerror}): "
-                "pass another folder with --cache, FRUITS_CACHE or XDG_CACHE_HOME"
-            ) from error
-        raise
+    file = find_weights(weights, root, say)
+    folder = root / "models" / file.sha256
+    if not is_current(folder):
+        say(f"Exporting the model with the weights {file.name} (once).")
+        export(file, folder)
+    return Model(file.name, file.sha256, file.source, read_exported(folder, files))

