@@ -59,7 +59,7 @@ def test_without_java_home_or_passwd_the_rest_is_checked(tmp_path: Path) -> None
         str(tmp_path),
         str(results),
         JAVA_HOME="/no/such/java",
-        HOME="/nowhere",
+        HOME="/proc/nowhere",
         COLUMNS="200",
     )
     assert done.returncode == 1
