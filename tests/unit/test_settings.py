@@ -13,6 +13,8 @@ EXAMPLES = {
     "engine": ("tensorflow", "tensorflow"),
     "precision": ("bf16", "bf16"),
     "decode": ("exact", "exact"),
+    "labels": ("path", "path"),
+    "system_files": ("include", "include"),
     "variance": ("0.8", 0.8),
     "components": ("12", 12),
     "master": ("spark://host:7077", "spark://host:7077"),
