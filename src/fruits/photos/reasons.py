@@ -93,7 +93,8 @@ def _refused_by(name: str, data: bytes) -> str:
         factory(io.BytesIO(data), "").close()
     except Exception as error:
         article = "an" if name == "AVIF" else "a"
-        return f"{article} {name} that is damaged, or of an unsupported kind ({words(error)})"
+        kind = f"{article} {name} that is damaged, or of an unsupported kind"
+        return f"the file is {kind} ({words(error)})"
     return f"the {name} is damaged"
 
 
