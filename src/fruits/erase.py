@@ -26,7 +26,7 @@ from fruits.results.manifest import KEPT_TABLES, TABLES, Manifest
 from fruits.results.store import CSV, Results
 from fruits.results.tables import EMPTY, Keys
 from fruits.results.writing import commit, writing
-from fruits.session import spark_errors
+from fruits.session import log, spark_errors
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
@@ -99,6 +99,7 @@ def erase(
             }
             commit(spark, store, replace(pending, erased=[*former.erased, entry]), progress, csv)
         store.purge()
+        log.empty(settings.cache)  # errors of earlier runs may name the photos
         write_report(store, settings, progress)
     return Erasure(len(doomed), rows, unmatched, models)
 

@@ -18,6 +18,7 @@ from fruits import pipeline
 from fruits.erase import erase
 from fruits.errors import PCAError, ResultsError
 from fruits.progress import Silent
+from fruits.session.log import opened
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
@@ -138,6 +139,18 @@ def test_pca_is_refitted_after_an_erasure(spark: "SparkSession", home: Path) -> 
     after = manifest(results)
     assert after["models"] != before["models"]
     assert after["explained_variance"] != before["explained_variance"]
+
+
+def test_the_log_of_spark_is_emptied(spark: "SparkSession", home: Path) -> None:
+    """Errors that it contains may name photos."""
+    cache = home / "cache"
+    with opened(str(cache)) as log:
+        log.write(f"an error with {LIME_3}".encode())
+    (cache / "spark.log.1").write_text(f"an older one with {LIME_3}")
+    assert (cache / "spark.log").stat().st_mode & 0o777 == 0o600
+    settings = Settings(cache=str(cache))
+    erase(spark, str(home / "results"), [LIME_3], settings=settings, progress=Silent())
+    assert {path.name: path.read_bytes() for path in cache.iterdir()} == {"spark.log": b""}
 
 
 def test_other_files_in_the_folder_are_kept(spark: "SparkSession", home: Path) -> None:

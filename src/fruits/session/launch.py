@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
-from fruits.errors import FruitsError, SettingsError
+from fruits.errors import FruitsError
 from fruits.session import environment
 from fruits.session.environment import DOCTOR, JVM_OPTIONS, SPARK_VARIABLES
-from fruits.settings import cache_folder
+from fruits.session.log import opened
 
 if TYPE_CHECKING:
     from py4j.java_gateway import JavaGateway
@@ -34,7 +34,7 @@ def starting(conf: "SparkConf", env: dict[str, str], args: list[str], cache: str
     from pyspark import SparkContext
     from pyspark.errors import PySparkException
 
-    with _opened(cache) as log:
+    with opened(cache) as log:
         began = log.seek(0, os.SEEK_END)
         try:
             if SparkContext._gateway is None:
@@ -121,33 +121,6 @@ _AWS_PROPERTIES = {
     "AWS_SESSION_TOKEN": "aws.sessionToken",
 }
 """Where Java's AWS SDK also looks for these variables."""
-
-
-def log_file(cache: str) -> Path:
-    """Where everything goes that Spark's Java process and its Python workers print.
-
-    Raises:
-        SettingsError: as `cache_folder`.
-    """
-    return cache_folder(cache).absolute() / "spark.log"
-
-
-_LOG_BYTES = 10 * 2**20
-
-
-@contextmanager
-def _opened(cache: str) -> Iterator[IO[bytes]]:
-    """The log, open for appending, or a temporary file. A large one is started anew."""
-    try:
-        log = log_file(cache)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        if log.exists() and log.stat().st_size > _LOG_BYTES:
-            log.replace(log.with_name(f"{log.name}.1"))
-        file: IO[bytes] = open(log, "ab+")  # noqa: SIM115
-    except (OSError, SettingsError):
-        file = tempfile.TemporaryFile()  # noqa: SIM115
-    with file:
-        yield file
 
 
 # Why it failed -------------------------------------------------------------------------------
