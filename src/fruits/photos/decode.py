@@ -19,7 +19,7 @@ from pi_heif import register_heif_opener
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruits.errors import PhotoError, PhotoTooLarge
-from fruits.photos import colours, jpeg, reasons, repair, tiff
+from fruits.photos import colours, reasons, repair, tiff
 
 EXTENSIONS = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo", ".jps"}
@@ -134,7 +134,7 @@ def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
     if image.width * image.height > max_pixels:
         size = f"{image.width} x {image.height} pixels"
         raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
-    if jpeg.is_padded(data):
+    if repair.is_padded(data):
         raise _Damaged("the file is truncated (zeros follow instead of the picture's end)")
     try:
         if at_least and image.format in ("JPEG", "MPO"):

@@ -6,7 +6,7 @@ import re
 
 from PIL import Image
 
-_EOI = b"\xff\xd9"
+EOI = b"\xff\xd9"
 _SOS = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # Huffman, arithmetic, quantization, restarts
@@ -14,7 +14,7 @@ _STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _TRIES = 2000
 """Places where the next valid segment is looked for, so that no file takes hours."""
-_PADDING = 16
+PADDING = bytes(16)
 """A file that ends in as many zeros was only partly written, if nothing else ends it."""
 _NOISE = bytes(range(0xC0, 0xFF)) * 64
 _GUESSES = (
@@ -28,18 +28,6 @@ _GUESSES = (
 """Image data that might follow."""
 
 
-def is_padded(data: bytes) -> bool:
-    """Whether a JPEG ends in zeros instead of an end marker, as an interrupted download does.
-
-    Zeros are valid image data, so a decoder wouldn't notice.
-    """
-    return (
-        data.startswith(b"\xff\xd8")
-        and data.endswith(bytes(_PADDING))
-        and not data.rstrip(b"\0").endswith(_EOI)
-    )
-
-
 def essential(data: bytes, max_pixels: int) -> bytes | None:
     """A JPEG with only what decoding needs, or None if that is damaged or incomplete."""
     found = _header(data)
@@ -48,14 +36,14 @@ def essential(data: bytes, max_pixels: int) -> bytes | None:
     segments, scan = found
     end, complete = _scans(data, scan)
     clean = b"".join([b"\xff\xd8", *segments, data[scan:end]])
-    if clean.endswith(_EOI):
+    if clean.endswith(EOI):
         return clean
-    if data.endswith(bytes(_PADDING)):
+    if data.endswith(PADDING):
         clean = clean.rstrip(b"\0")
         clean += b"\0" if clean.endswith(b"\xff") else b""
     elif clean.endswith(b"\xff"):  # half of the end marker
         clean = clean[:-1]
-    return clean + _EOI if complete and _is_whole(clean, max_pixels) else None
+    return clean + EOI if complete and _is_whole(clean, max_pixels) else None
 
 
 def _header(data: bytes) -> tuple[list[bytes], int] | None:
@@ -69,7 +57,7 @@ def _header(data: bytes) -> tuple[list[bytes], int] | None:
     while tries < _TRIES and (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
         marker, end = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4])
         if lost and marker == 0xD8:
-            at = data.find(_EOI, at) + 2
+            at = data.find(EOI, at) + 2
             if at < 2:
                 return None
         elif marker in (0x00, 0xFF):
@@ -155,7 +143,7 @@ def _is_whole(data: bytes, max_pixels: int) -> bool:
     seen = set()
     for guess in (*_GUESSES, bytes([0xFF, restart]) + _NOISE):
         digest = hashlib.sha256()
-        with Image.open(io.BytesIO(data + guess + _EOI), formats=["JPEG"]) as image:
+        with Image.open(io.BytesIO(data + guess + EOI), formats=["JPEG"]) as image:
             if image.width * image.height > max_pixels:
                 return True  # too large anyway, which is for the caller to say
             for top in range(0, image.height, 256):

@@ -15,6 +15,8 @@ from PIL import ExifTags, Image
 from fruits.photos import jpeg, tiff
 
 PNG = b"\x89PNG\r\n\x1a\n"
+_IEND = b"\0\0\0\0IEND\xaeB`\x82"
+_INFLATED_BYTES = 2**20  # at a time
 _GIF = (b"GIF87a", b"GIF89a")
 _PNG_NAMES = re.compile(rb"PLTE|tRNS|IDAT|IEND")
 _EMPTY = re.compile(rb"!.(?:\x0bNETSCAPE2\.0)?\0", re.DOTALL)
@@ -41,6 +43,17 @@ def repaired(data: bytes, max_pixels: int) -> bytes | None:
     return tiff.essential(data)
 
 
+def is_padded(data: bytes) -> bool:
+    """Whether a JPEG or PNG ends in zeros instead of its picture, as interrupted copies do.
+
+    Decoders take zeros for image data. In other formats, whole pictures can end in zeros.
+    """
+    if not data.endswith(jpeg.PADDING):
+        return False
+    ends = jpeg.EOI if data.startswith(b"\xff\xd8") else _IEND
+    return data.startswith((b"\xff\xd8", PNG)) and not data.rstrip(b"\0").endswith(ends)
+
+
 def orientation(data: bytes) -> int:
     """The EXIF orientation in a JPEG, PNG or WebP, as far as it can be read; otherwise 1."""
     if data.startswith((b"\xff\xd8", PNG, b"RIFF")) and (found := _EXIF.search(data)):
@@ -60,12 +73,26 @@ def _png(data: bytes) -> bytes | None:
             pixels.append(data[start + 8 : end - 4])
         elif name in (b"IHDR", b"PLTE", b"tRNS"):
             kept.setdefault(name, data[start:end])
-    if b"IHDR" not in kept or not pixels:
+    if b"IHDR" not in kept or not pixels or (is_padded(data) and not _inflates(pixels)):
         return None
     body = b"IDAT" + b"".join(pixels)
     idat = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     header = b"".join(kept.get(name, b"") for name in (b"IHDR", b"PLTE", b"tRNS"))
-    return PNG + header + idat + b"\0\0\0\0IEND\xaeB`\x82"
+    return PNG + header + idat + _IEND
+
+
+def _inflates(parts: list[bytes]) -> bool:
+    """Whether compressed data ends where it should, and not before or in the middle of zeros."""
+    stream = zlib.decompressobj()
+    try:
+        for part in parts:
+            rest = part
+            while rest and not stream.eof:
+                stream.decompress(rest, _INFLATED_BYTES)
+                rest = stream.unconsumed_tail
+    except zlib.error:
+        return False
+    return stream.eof
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
