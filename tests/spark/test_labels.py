@@ -1,8 +1,10 @@
 """Labels by other rules, test splits kept out of training, and system files, in whole runs."""
 
+import errno
+import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.csv
 import pytest
@@ -86,7 +88,9 @@ def test_labels_change_everywhere_without_featurizing_again(
     assert first.labels == {"Banana": 3, "Green": 6, "Red": 3}
     classify.train(spark, str(nested / "results"), SETTINGS, 6, Silent())
 
-    second = run(spark, nested, "path")
+    said = Said()
+    second = run(spark, nested, "path", said)
+    assert any("The classifier" in line and "is dropped" in line for line in said.lines)
     assert second.labels == {"Apple/Green": 3, "Apple/Red": 3, "Banana": 3, "Grape/Green": 3}
     assert (second.counts["featurized"], second.labels_from) == (0, "path")
     assert (second.classifier, second.models.keys()) == (None, first.models.keys())
@@ -96,6 +100,24 @@ def test_labels_change_everywhere_without_featurizing_again(
     again = run(spark, nested)  # the rule of the results
     assert (again.labels, again.features) == (second.labels, second.features)
     assert again.csv
+
+
+def test_training_does_not_look_into_system_folders(
+    spark: "SparkSession", nested: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only root may list a disk's `lost+found`."""
+    run(spark, nested)
+    (nested / "photos" / "lost+found").mkdir()
+    scan = os.scandir
+
+    def refuse(path: str) -> Any:
+        if str(path).endswith("lost+found"):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    manifest = classify.train(spark, str(nested / "results"), SETTINGS, 6, Silent())
+    assert manifest.views
 
 
 def test_a_label_table_is_read_again_by_the_next_run(spark: "SparkSession", nested: Path) -> None:

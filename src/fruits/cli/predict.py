@@ -15,7 +15,7 @@ from fruits.errors import FruitsError, PhotoError
 from fruits.photos.decode import MAX_BYTES, is_photo
 from fruits.results import open_results
 from fruits.settings import Settings
-from fruits.storage import open_folder
+from fruits.storage import open_folder, split_name
 from fruits.terminal import echo
 
 
@@ -84,7 +84,7 @@ def _predict_photos(
 
 def _read(photo: str) -> bytes:
     if "://" in photo:
-        folder, _, name = photo.rpartition("/")
+        folder, name = split_name(photo)
         return open_folder(folder).read(name)
     try:
         with open(photo, "rb") as file:

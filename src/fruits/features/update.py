@@ -22,6 +22,7 @@ from fruits.model.load import Model
 from fruits.photos.decode import EXTENSIONS
 from fruits.photos.label_table import resolved
 from fruits.photos.listing import Listing, list_photos
+from fruits.photos.system_files import is_inside
 from fruits.progress import Progress
 from fruits.results import tables
 from fruits.results.manifest import KEPT_TABLES, KEYS, MADE_WITH, REJECTS, Manifest
@@ -76,6 +77,11 @@ def update_features(
         plan = Plan.of(store, "features", photos, made_with)
     if plan.relabel:
         progress.say("Labels have changed: stored features get the new ones.")
+        if former and former.classifier:
+            progress.say(
+                "The classifier, which was trained on the former ones, is dropped: "
+                f"run `fruits train {store.folder.address}`."
+            )
     done = spark.sparkContext.accumulator(0)
     if len(plan.todo):
         signals.note(
@@ -147,7 +153,9 @@ def update_views(
         folder = open_folder(manifest.photos)
         folder.check_there()
         with progress.step("list"):
-            photos = list_photos(folder, system_files="include").table
+            # Without need, folders that only root can read would end the listing.
+            included = any(map(is_inside, plan.todo["path"].to_pylist()))
+            photos = list_photos(folder, system_files="include" if included else "skip").table
         todo = with_labels(photos.filter(among(photos, plan.todo)), plan.todo)
         done = spark.sparkContext.accumulator(0)
         with progress.step("views", len(todo), lambda: int(done.value)):

@@ -48,9 +48,7 @@ _STARTS: tuple[tuple[Callable[[bytes], bool], str], ...] = (
         "code: pass a Keras file",
     ),
     (
-        lambda start: start.startswith(
-            (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"(\xb5/\xfd")
-        ),
+        lambda start: start.startswith(_COMPRESSED),
         "is compressed: decompress it, and pass the Keras file in it",
     ),
     (

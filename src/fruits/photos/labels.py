@@ -39,7 +39,8 @@ class Layout:
         """The layout of folders, given as paths relative to the folder of all photos.
 
         A folder with a name such as `Training` or `test_set` is a split if the photos are in
-        folders inside it, or if a folder of another split is beside it.
+        folders inside it, or if a folder of another split is beside it, or beside another one at
+        this depth (`Apple/train`, where there are `Kiwi/train` and `Kiwi/test`).
         """
         given = {folder: tuple(filter(None, folder.split("/"))) for folder in folders}
         beside: defaultdict[Parts, set[str]] = defaultdict(set)
@@ -47,13 +48,14 @@ class Layout:
             for i, name in enumerate(names):
                 if split := _split_of(name):
                     beside[names[:i]].add(split)
+        depths = {len(parent) for parent, splits_there in beside.items() if len(splits_there) > 1}
         parts: dict[str, Parts] = {}
         splits: dict[str, str] = {}
         for folder, names in given.items():
             kept = []
             for i, name in enumerate(names):
                 split = _split_of(name)
-                if split and (i < len(names) - 1 or len(beside[names[:i]]) > 1):
+                if split and (i < len(names) - 1 or i in depths):
                     splits.setdefault(folder, split)
                 else:
                     kept.append(name)

@@ -26,6 +26,7 @@ _WEBP_NAME = re.compile(rb"[A-Z][A-Z0-9 ]{3}")
 _BRANDS = frozenset({b"avif", b"avis", b"heic", b"heix", b"mif1"})
 _TRIES = 20
 """Places where the next valid part of a damaged file is looked for, so that no file takes hours."""
+_MANY_CHUNKS = 100_000  # for the same reason
 
 
 def repaired(data: bytes, max_pixels: int) -> bytes | None:
@@ -242,8 +243,8 @@ def _webp(data: bytes) -> bytes | None:
 
 def _webp_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Name and contents of each chunk, also if padding is missing or a length is wrong."""
-    at = 12
-    while at + 8 <= len(data):
+    at, chunks = 12, 0
+    while at + 8 <= len(data) and (chunks := chunks + 1) <= _MANY_CHUNKS:
         name, size = struct.unpack_from("<4sI", data, at)
         end = at + 8 + size
         needed = _WEBP.fullmatch(name)

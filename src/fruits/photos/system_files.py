@@ -22,6 +22,7 @@ _KINDS = {
     "recycler": _TRASH,
     "system volume information": _SYSTEM,
     "_vti_cnf": _SYSTEM,  # FrontPage: a text file per picture, of the same name
+    **{f"found.{i:03}": _SYSTEM for i in range(1000)},  # fragments that chkdsk has found
     # Linux.
     ".trash": _TRASH,
     "lost+found": _SYSTEM,
@@ -52,7 +53,6 @@ _PREFIXES = {
     "._": _APPLE,
     ".trash-": _TRASH,  # Linux: one per user
     ".trashed-": _TRASH,  # Android: files
-    "found.0": _SYSTEM,  # Windows: fragments found by chkdsk
 }
 _LIGHTROOM = " previews.lrdata"
 
@@ -68,3 +68,8 @@ def kind_of(name: str) -> str | None:
     if lower.endswith(_LIGHTROOM):
         return _THUMBNAILS
     return HIDDEN if name.startswith(".") else None
+
+
+def is_inside(path: str) -> bool:
+    """Whether a path, relative to a folder of photos, is that of a system file."""
+    return any(map(kind_of, path.split("/")))

@@ -67,6 +67,15 @@ class Folder(Protocol):
         """Creates the folder if needed; raises StorageError if it is not writable."""
 
 
+def split_name(address: str) -> tuple[str, str]:
+    """The address of a file -> that of its folder, and its name in it.
+
+    In S3, the folder is the whole prefix, which may end with several `/`.
+    """
+    name = address.rpartition("/")[2]
+    return address.removesuffix(name), name
+
+
 def open_folder(address: str | os.PathLike[str]) -> Folder:
     """The folder at an address, without reading it.
 

@@ -86,6 +86,11 @@ def test_splits_inside_labels_are_no_labels(tmp_path: Path, rule: str) -> None:
     assert labels(tmp_path, paths, rule) == ["Kiwi", "Kiwi", "Lime", "Lime"]
 
 
+def test_a_label_without_test_photos_has_its_split_folder_all_the_same(tmp_path: Path) -> None:
+    paths = ["Apple/train/1.jpg", "Banana/train/2.jpg", "Banana/test/3.jpg"]
+    assert labels(tmp_path, paths) == ["Apple", "Banana", "Banana"]
+
+
 def test_photos_directly_in_splits_have_no_label(tmp_path: Path) -> None:
     assert labels(tmp_path, ["train/1.jpg", "test/2.jpg"]) == [None, None]
 
@@ -168,6 +173,9 @@ def test_labels_have_readable_names(photos: dict[str, str], expected: list[str])
 
 # Tables ---------------------------------------------------------------------------------------
 
+_OUT = pa.BufferOutputStream()
+pq.write_table(pa.table({"path": ["a.jpg"], "label": [["Kiwi"]]}), _OUT)
+PARQUET_OF_LISTS = _OUT.getvalue().to_pybytes()
 FLAT = ["a.jpg", "sub/b.jpg", "c.jpg"]
 
 
@@ -201,6 +209,15 @@ def test_labels_from_a_table_in_s3(s3: str) -> None:
     assert listed.table["label"].to_pylist() == ["Kiwi"]
 
 
+def test_a_table_in_a_prefix_with_empty_names_is_read(s3: str) -> None:
+    bucket = open_folder(f"s3://{s3}")
+    bucket.write("photos/a.jpg", b"x")
+    bucket.write("t//labels.csv", b"path,label\na.jpg,Kiwi\n")
+    bucket.write("t/labels.csv", b"path,label\na.jpg,Lime\n")
+    listed = list_photos(open_folder(f"s3://{s3}/photos"), f"s3://{s3}/t//labels.csv")
+    assert listed.table["label"].to_pylist() == ["Kiwi"]
+
+
 def test_rows_and_photos_without_a_partner_are_counted(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("path,label\na.jpg,Kiwi\nz.jpg,Lime\n")
@@ -217,6 +234,8 @@ def test_rows_and_photos_without_a_partner_are_counted(tmp_path: Path) -> None:
         (b"file,label\na.jpg,Kiwi\n", "needs the columns path and label; it has file, label"),
         (b"", "needs the columns path and label; it has none"),
         (b"path,label\na.jpg,Kiwi\na.jpg,Lime\n", "gives a.jpg more than one label"),
+        (b"path,label\na.jpg,Kiwi\n./a.jpg,Lime\n", "gives a.jpg more than one label"),
+        (PARQUET_OF_LISTS, "is not a table of labels"),
         ("path,label\na.jpg,Pêche\n".encode("cp1252"), "is not a table of labels (CSV in UTF-8"),
         (b"PAR1 broken", "is not a table of labels"),
     ],

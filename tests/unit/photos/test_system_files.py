@@ -47,6 +47,7 @@ PHOTOS = [
     "thumbnails/e.jpg",
     "@home/f.jpg",
     "#1/g.jpg",
+    "Apple/found.001.jpg",
 ]
 
 
