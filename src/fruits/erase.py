@@ -17,7 +17,7 @@ from fruits.classifier.train import train_on_results
 from fruits.errors import ClassifyError, PCAError, ResultsError
 from fruits.features.update import count_labels
 from fruits.pca.update import fit_on_results
-from fruits.photos.decode import is_photo
+from fruits.photos.extensions import is_photo
 from fruits.progress import Progress
 from fruits.report.write import write_report
 from fruits.results import tables

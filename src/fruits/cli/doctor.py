@@ -10,6 +10,7 @@ from rich.table import Table
 from fruits.cli.options import SPARK, Verb, settings_of
 from fruits.doctor import bucket, disk, machine, session
 from fruits.doctor.check import Check, Named, Row, run
+from fruits.errors import FruitsError
 from fruits.session import environment
 from fruits.settings import Settings
 from fruits.terminal import echo_table, printable
@@ -22,7 +23,7 @@ _MARKS = {"passed": ("✓", "ok"), "warning": ("!", "!"), "failed": ("✗", "FAI
 )
 @click.argument("photos", required=False)
 @click.argument("results", required=False)
-@settings_of("weights", "cache", *SPARK)
+@settings_of("weights", "cache", "system_files", *SPARK)
 def doctor(photos: str | None, results: str | None, settings: Settings) -> None:
     """Check this machine, and access to PHOTOS and RESULTS: all that runs need.
 
@@ -59,7 +60,10 @@ def _cells(row: Row) -> tuple[str, str, str]:
 
 
 def _checks(photos: str | None, results: str | None, settings: Settings) -> Iterator[Named]:
-    local = environment.is_local(environment.master(settings.master))
+    try:
+        local = environment.is_local(environment.master(settings.master))
+    except FruitsError:  # of PYSPARK_SUBMIT_ARGS, which the row of Spark reports
+        local = True
     yield Named("Python", machine.python)
     yield Named("packages", machine.packages, 65)
     yield Named("Java", machine.java, 25)
@@ -74,35 +78,35 @@ def _checks(photos: str | None, results: str | None, settings: Settings) -> Iter
     yield Named("memory", partial(machine.memory, settings, local=local))
     yield Named("temporary files", partial(disk.temporary, settings))
     yield Named("cache", partial(disk.cache, settings))
-    yield Named("weights", partial(disk.weights, settings))
+    yield Named("weights", partial(disk.weights, settings), 60)
     yield Named("region", bucket.region)
     places: list[bucket.Place] = []
     if photos is not None:
-        yield from _photos(photos, places)
+        yield from _photos(photos, settings.system_files, places)
     if results is not None:
         yield from _results(results, places)
     yield Named("clock", partial(bucket.clock, places), bucket.TIMEOUT_S)
 
 
-def _photos(address: str, places: list[bucket.Place]) -> Iterator[Named]:
-    if place := bucket.parse(address):
+def _photos(address: str, system_files: str, places: list[bucket.Place]) -> Iterator[Named]:
+    if place := bucket.place_at(address):
         places.append(place)
         yield _in_s3("photos", partial(bucket.exists, place))
-        yield _in_s3("photos: list", partial(bucket.list_objects, place, photos=True))
-        yield _in_s3("photos: read", partial(bucket.read, place, photos=True))
+        yield _in_s3("photos: list", partial(bucket.list_photos, place, system_files))
+        yield _in_s3("photos: read", partial(bucket.read_photo, place, system_files))
     else:
         yield Named("photos", lambda: disk.exists(disk.path(address)))
-        yield Named("photos: list", lambda: disk.list_photos(disk.path(address)))
-        yield Named("photos: read", lambda: disk.read_photo(disk.path(address)))
+        yield Named("photos: list", lambda: disk.list_photos(disk.path(address), system_files))
+        yield Named("photos: read", lambda: disk.read_photo(disk.path(address), system_files))
 
 
 def _results(address: str, places: list[bucket.Place]) -> Iterator[Named]:
-    if place := bucket.parse(address):
+    if place := bucket.place_at(address):
         places.append(place)
         yield _in_s3("results", partial(bucket.exists, place))
-        yield _in_s3("results: list", partial(bucket.list_objects, place, photos=False))
-        yield _in_s3("results: read", partial(bucket.read, place, photos=False))
-        yield _in_s3("results: write", partial(bucket.write, place))
+        yield _in_s3("results: list", partial(bucket.list_results, place))
+        yield _in_s3("results: read", partial(bucket.read_results, place))
+        yield Named("results: write", partial(bucket.write, place), bucket.WRITE_TIMEOUT_S)
     else:
         yield Named("results: list", lambda: disk.list_results(disk.path(address)))
         yield Named("results: read", lambda: disk.read_results(disk.path(address)))

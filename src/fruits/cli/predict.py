@@ -12,7 +12,8 @@ from fruits.classifier.predictor import Predictor
 from fruits.classifier.stored import load_classifier
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
 from fruits.errors import FruitsError, PhotoError
-from fruits.photos.decode import MAX_BYTES, is_photo
+from fruits.photos.decode import MAX_BYTES
+from fruits.photos.extensions import is_photo
 from fruits.results import open_results
 from fruits.settings import Settings
 from fruits.storage import open_folder, split_name

@@ -1,24 +1,31 @@
 """Checks of S3: the bucket and its region, list, read and write, each by itself; the clock."""
 
 import os
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from fruits.doctor.check import Problem
-from fruits.photos.decode import is_photo
-from fruits.storage.s3 import EU_REGIONS, is_aws
+from fruits.errors import StorageError
+from fruits.photos.extensions import is_photo
+from fruits.photos.system_files import kind_of
+from fruits.storage.folder import parse
+from fruits.storage.s3 import EU_REGIONS, S3Folder, is_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TIMEOUT_S = 12
+WRITE_TIMEOUT_S = 60
+"""Up to six requests: ending in between would leave the object."""
+_LISTING_S = 5
 _MAX_SKEW_S = 15 * 60
 """S3 refuses requests signed with a clock that differs by more."""
 _ADVICE = {
@@ -81,19 +88,17 @@ class Place:
             self.dates.append((parsedate_to_datetime(date), datetime.now(UTC)))
 
 
-def parse(address: str) -> Place | None:
-    """The place of an `s3://` address; None for other addresses."""
-    if not address.startswith(("s3://", "s3a://", "s3n://")):
+def place_at(address: str) -> Place | None:
+    """The place at an address in S3; None for others, also for those that `parse` refuses."""
+    try:
+        folder = parse(address)
+    except StorageError:
         return None
-    bucket, _, prefix = address.partition("://")[2].partition("/")
-    prefix = prefix.strip("/")
-    return Place(bucket, f"{prefix}/" if prefix else "")
+    return Place(folder.bucket, folder.prefix) if isinstance(folder, S3Folder) else None
 
 
 def exists(place: Place) -> str:
     """The bucket, and the region it is in, which must be in the European Union."""
-    if not place.bucket:
-        raise Problem("the address has no bucket", "use s3://BUCKET/PREFIX")
     with place.asking("s3:ListBucket"):
         answer = place.client.head_bucket(Bucket=place.bucket)
     place.note(answer)
@@ -110,35 +115,64 @@ def exists(place: Place) -> str:
     return f"{place.bucket} in {region}"
 
 
-def list_objects(place: Place, *, photos: bool) -> str:
-    """Lists the prefix."""
-    key = _first(place, photos=photos)
-    if key is None and photos:
+def list_photos(place: Place, system_files: str) -> str:
+    """Lists the prefix, as far as the first photo."""
+    name = _first_photo(place, system_files)
+    if name is None:
         raise Problem("no photos", "pass the prefix that contains them")
-    return key.removeprefix(place.prefix) if key else "no objects yet"
+    return name
 
 
-def read(place: Place, *, photos: bool) -> str:
+def list_results(place: Place) -> str:
+    """Lists the prefix."""
+    return next(_names(place), "no objects yet")
+
+
+def read_photo(place: Place, system_files: str) -> str:
+    """Reads a byte of the first photo."""
+    return _read(place, partial(_first_photo, place, system_files))
+
+
+def read_results(place: Place) -> str:
     """Reads a byte of the first object."""
+    return _read(place, lambda: next(_names(place), None))
+
+
+def _read(place: Place, find: Callable[[], str | None]) -> str:
     try:
-        key = _first(place, photos=photos)
+        name = find()
     except Problem as problem:
         raise Problem("not tried, as listing failed", problem.advice, serious=False) from None
-    if key is None:
+    if name is None:
         return "nothing to read yet"
     with place.asking("s3:GetObject"):
+        key = place.prefix + name
         answer = place.client.get_object(Bucket=place.bucket, Key=key, Range="bytes=0-0")
         answer["Body"].read()
-    return key.removeprefix(place.prefix)
+    return name
 
 
-def _first(place: Place, *, photos: bool) -> str | None:
-    """The key of an object; of a photo, if there is one among the first thousand objects."""
+def _first_photo(place: Place, system_files: str) -> str | None:
+    """The first photo of a run, in the order of keys; raises Problem if that takes too long."""
+    began = time.monotonic()
+    for count, name in enumerate(_names(place), 1):
+        if is_photo(name) and (system_files == "include" or not any(map(kind_of, name.split("/")))):
+            return name
+        if time.monotonic() - began > _LISTING_S:
+            found = f"no photo among the first {count} objects"
+            raise Problem(found, "pass the prefix that contains them", serious=False)
+    return None
+
+
+def _names(place: Place) -> Iterator[str]:
+    """The objects of the prefix that are not empty, by their keys without the prefix."""
     with place.asking("s3:ListBucket"):
-        answer = place.client.list_objects_v2(Bucket=place.bucket, Prefix=place.prefix)
-    place.note(answer)
-    keys = [item["Key"] for item in answer.get("Contents", []) if item["Size"]]
-    return next((key for key in keys if not photos or is_photo(key)), None)
+        pages = place.client.get_paginator("list_objects_v2")
+        for page in pages.paginate(Bucket=place.bucket, Prefix=place.prefix):
+            place.note(page)
+            for item in page.get("Contents", []):
+                if item["Size"]:
+                    yield item["Key"].removeprefix(place.prefix)
 
 
 def write(place: Place) -> str:

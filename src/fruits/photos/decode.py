@@ -21,13 +21,6 @@ from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from fruits.errors import PhotoError, PhotoTooLarge
 from fruits.photos import colours, reasons, repair, tiff
 
-EXTENSIONS = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".jfi", ".pjpeg", ".pjp", ".mpo", ".jps"}
-    | {".png", ".apng", ".pns", ".webp", ".bmp", ".dib", ".gif", ".tif", ".tiff"}
-    | {".avif", ".avifs", ".heic", ".heics", ".heif", ".heifs", ".hif"}
-    | {".ppm", ".pgm", ".pbm", ".pnm"}
-)
-"""The formats of `_FORMATS`, with the names that cameras, phones and browsers give them."""
 SIZE = 224
 """Width and height of the model's input, in pixels."""
 VIEWS = 6
@@ -47,11 +40,6 @@ MAX_BYTES = 512 * 2**20
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "PPM")
 # The format of iPhones, which Pillow alone can't read.
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-
-
-def is_photo(name: str) -> bool:
-    """Whether a file name has an extension of a photo, in upper or lower case."""
-    return name[name.rfind(".") :].lower() in EXTENSIONS if "." in name else False
 
 
 def prepare(data: bytes, max_pixels: int, *, exact: bool = False) -> NDArray[np.float32]:

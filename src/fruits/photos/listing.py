@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits.errors import StorageError
-from fruits.photos.decode import is_photo
+from fruits.photos.extensions import is_photo
 from fruits.photos.label_table import label_by_table, read_labels
 from fruits.photos.labels import RULES, label_by_folder, merged, similar
 from fruits.photos.system_files import kind_of
@@ -124,7 +124,7 @@ def list_photos(
 ) -> Listing:
     """The photos below a folder, at any depth.
 
-    A photo is a file with one of `decode.EXTENSIONS`; other files are only counted. Links to
+    A photo is a file with one of `extensions.EXTENSIONS`; other files are only counted. Links to
     folders are followed, and a folder that is reached twice is listed once. Files and folders of
     systems (see `system_files.py`) are not looked into, unless `system_files` is `include`.
 

@@ -28,7 +28,9 @@ def shadowing_modules(error: BaseException | None = None) -> list[str]:
         name = path.parent.name if path.stem == "__init__" else path.stem
         return name in _KNOWN and not any(path.is_relative_to(folder) for folder in installed)
 
-    return [file for file in files if file[:1] != "<" and is_shadow(Path(file).resolve())]
+    # Not the command itself, a script without suffix: nothing imports it.
+    modules = (file for file in files if file.endswith((".py", ".pyc")) and file[:1] != "<")
+    return [file for file in modules if is_shadow(Path(file).resolve())]
 
 
 def shadowing_files(folder: Path) -> list[str]:

@@ -84,15 +84,25 @@ def open_folder(address: str | os.PathLike[str]) -> Folder:
             checked once per process, is outside the European Union, does not exist or can't be
             reached.
     """
+    folder = parse(address)
+    if isinstance(folder, S3Folder):
+        check_bucket(folder.bucket)
+    return folder
+
+
+def parse(address: str | os.PathLike[str]) -> LocalFolder | S3Folder:
+    """The folder at an address, without asking S3.
+
+    Raises:
+        StorageError: the address is not that of a folder or bucket.
+    """
     text = os.fspath(address)
     if text.startswith(("s3://", "s3a://", "s3n://")):
         bucket, _, prefix = text.partition("://")[2].partition("/")
         if not bucket:
             raise StorageError(f"{text} has no bucket: use s3://BUCKET/PREFIX")
         # Keys may begin with `/` and contain `//`.
-        folder = S3Folder(bucket, prefix if prefix.endswith("/") or not prefix else f"{prefix}/")
-        check_bucket(bucket)
-        return folder
+        return S3Folder(bucket, prefix if prefix.endswith("/") or not prefix else f"{prefix}/")
     if text.startswith("file://"):
         text = text.removeprefix("file://")
     elif "://" in text:

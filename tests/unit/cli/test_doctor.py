@@ -97,11 +97,11 @@ def test_every_kind_of_access_is_checked_and_nothing_is_left(s3: str) -> None:
     place = bucket.Place(s3, "out/")
     client = boto3.client("s3")
     assert bucket.exists(place).startswith("fruit at 127.0.0.1")
-    assert bucket.list_objects(place, photos=False) == "no objects yet"
+    assert bucket.list_results(place) == "no objects yet"
     with pytest.raises(Problem, match="no photos"):
-        bucket.list_objects(place, photos=True)
+        bucket.list_photos(place, "skip")
     client.put_object(Bucket=s3, Key="out/a.jpg", Body=b"x")
-    assert bucket.list_objects(place, photos=True) == bucket.read(place, photos=True) == "a.jpg"
+    assert bucket.list_photos(place, "skip") == bucket.read_photo(place, "skip") == "a.jpg"
     assert "written, read and deleted" in bucket.write(place)
     client.put_bucket_versioning(Bucket=s3, VersioningConfiguration={"Status": "Enabled"})
     assert "written, read and deleted" in bucket.write(place)
@@ -168,16 +168,16 @@ def test_list_read_and_write_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> 
         place = bucket.Place("b", "")
         assert bucket.exists(place)
         with pytest.raises(Problem, match="AccessDenied: Access Denied") as raised:
-            bucket.list_objects(place, photos=True)
+            bucket.list_photos(place, "skip")
         assert raised.value.advice == "allow s3:ListBucket in the policy of the bucket or the user"
         with pytest.raises(Problem, match="not tried, as listing failed"):
-            bucket.read(place, photos=True)
+            bucket.read_photo(place, "skip")
         assert bucket.write(place)
     with refusing(monkeypatch, "GET"):
         place = bucket.Place("b", "")
-        assert bucket.list_objects(place, photos=True) == "a.jpg"
+        assert bucket.list_photos(place, "skip") == "a.jpg"
         with pytest.raises(Problem) as raised:
-            bucket.read(place, photos=True)
+            bucket.read_photo(place, "skip")
         assert raised.value.advice.startswith("allow s3:GetObject")
     with refusing(monkeypatch, "PUT"), pytest.raises(Problem) as raised:
         bucket.write(bucket.Place("b", ""))

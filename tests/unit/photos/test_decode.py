@@ -9,7 +9,8 @@ from photos import encoded
 from pictures import COLOURS, MANY, orientation
 from PIL import Image
 
-from fruits.photos.decode import is_photo, prepare, prepare_views, thumbnail
+from fruits.photos.decode import prepare, prepare_views, thumbnail
+from fruits.photos.extensions import is_photo
 
 # File names ----------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.s3.models import s3_backends
 
 from fruits.errors import StorageError
-from fruits.photos.decode import EXTENSIONS
+from fruits.photos.extensions import EXTENSIONS
 from fruits.photos.listing import Listing, list_photos
 from fruits.storage import open_folder
 from fruits.storage.s3 import S3Folder, s3_client
