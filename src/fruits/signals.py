@@ -36,7 +36,7 @@ _handled = False
 _interruptible = False  # whether the main thread ends with `leave` after a KeyboardInterrupt
 _raised = False  # whether it has got one
 _outcome = ""
-_temporary: str | None = None
+_temporary: list[str] = []  # folders that `leave` removes
 
 
 def handle() -> None:
@@ -116,16 +116,22 @@ def use_temporary_folder() -> None:
 
     Processes that are killed can't remove their own files.
     """
-    global _temporary
-    folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"fruits-{os.urandom(6).hex()}")  # noqa: S108
     with suppress(OSError):
-        os.mkdir(folder, 0o700)
-        _temporary = os.environ["TMPDIR"] = folder
+        os.environ["TMPDIR"] = temporary_folder(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108
 
 
-def temporary_folder() -> str | None:
-    """The folder for temporary files of the command; None outside of it."""
-    return _temporary
+def temporary_folder(parent: str) -> str:
+    """Makes a folder there that `leave` removes; in one of these, that one suffices.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    if parent in _temporary:
+        return parent
+    folder = os.path.join(parent, f"fruits-{os.urandom(6).hex()}")
+    os.mkdir(folder, 0o700)
+    _temporary.append(folder)
+    return folder
 
 
 def leave(code: int) -> NoReturn:
@@ -199,10 +205,11 @@ def _end(code: int) -> NoReturn:
 
 
 def _remove_temporary() -> None:
-    if _temporary is not None:
+    if _temporary:
         import shutil
 
-        shutil.rmtree(_temporary, ignore_errors=True)
+        for folder in _temporary:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_children() -> None:

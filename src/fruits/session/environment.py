@@ -17,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+from fruits import signals
 from fruits.errors import FruitsError
 from fruits.settings import cache_folder
 
@@ -157,6 +159,19 @@ def check_local_dirs() -> None:
         )
 
 
+def own_local_dirs(given: str) -> str:
+    """Folders for Spark's scratch files, as in SPARK_LOCAL_DIRS: in the command, folders of its own
+    in the given ones, as a JVM that is killed leaves its files.
+    """
+    own = []
+    for folder in given.split(",") if signals.are_handled() else ():
+        with suppress(OSError):
+            path = os.path.abspath(folder.strip())
+            os.makedirs(path, exist_ok=True)
+            own.append(signals.temporary_folder(path))
+    return ",".join(own) or given
+
+
 def for_java(*, local: bool) -> dict[str, str]:
     """The environment variables of the JVM, which its Python workers inherit.
 
@@ -223,6 +238,9 @@ def java_options(cache: str) -> str:
         options += [f"-Duser.name={login_name()}", f'"-Duser.home={home}"']
     if (temp := java_temp(cache)) != "/tmp":  # noqa: S108  # Java's default
         Path(temp).mkdir(parents=True, exist_ok=True)
+        if signals.are_handled():  # the JVM is killed and leaves its files
+            with suppress(OSError):
+                temp = signals.temporary_folder(temp)
         options.append(f'"-Djava.io.tmpdir={temp}"')
     return " ".join(options)
 

@@ -91,18 +91,22 @@ def _choose_python(*, local: bool) -> None:
 
 
 def _start(conf: "SparkConf", settings: Settings, *, wake: bool, local: bool) -> "SparkSession":
-    from pyspark import SparkContext
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
     if local:
         environment.check_local_dirs()
     env = environment.for_java(local=local)
+    if local and (dirs := env.get("SPARK_LOCAL_DIRS")):
+        env["SPARK_LOCAL_DIRS"] = environment.own_local_dirs(dirs)
     # The last of equal arguments has precedence, also over --conf.
     args = [*environment.submit_args(), "--master", conf.get("spark.master") or ""]
     with (
         _fetching_jars_alone(conf.get("spark.jars.ivy")),
         starting(conf, env, args, settings.cache),
     ):
+        if local and (dirs := SparkConf(_jvm=SparkContext._jvm).get("spark.local.dir")):
+            conf.set("spark.local.dir", environment.own_local_dirs(dirs))
         context = SparkContext.getOrCreate(conf)
         quieten_pyspark(context)
         signals.keep_handlers()
