@@ -87,15 +87,6 @@ def test_too_many_open_files_do_not_keep_a_command_from_ending(
     assert printed in ("fruits: interrupted\n", "fruits: terminated\n")
 
 
-def test_a_command_ends_without_proc(tmp_path: Path) -> None:
-    words = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
-    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("mounting needs root")
-    process = started(WAITING.format(before=""), tmp_path, *words)
-    process.send_signal(signal.SIGINT)
-    assert ended(process) == (130, "fruits: interrupted\n")
-
-
 def test_a_command_that_ends_by_itself_needs_no_more_files(tmp_path: Path) -> None:
     process = started(f"{NO_FILES}\nprint('ready', flush=True)\nsignals.leave(3)", tmp_path)
     assert ended(process) == (3, "")

@@ -1,8 +1,8 @@
 """The environment in which Spark starts: what is used of it, what is replaced, what is refused.
 
 With a local master, nothing outside this Python environment has to fit: its own interpreter runs
-the workers, its own Spark is used, and the host's name is never looked up. With a remote master,
-what the cluster sets is respected.
+the workers, its own Spark is used, and the host's name is only looked up if AWS_ACCESS_KEY_ID is
+set. With a remote master, what the cluster sets is respected.
 """
 
 import locale
@@ -185,8 +185,9 @@ def for_java(*, local: bool) -> dict[str, str]:
     if local:
         # Java would look up the host's name, which need not resolve.
         env |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "127.0.0.1"}
-        if not resolves(socket.gethostname()):
-            env.pop("AWS_ACCESS_KEY_ID", None)  # with it, Spark looks up the name
+        # With keys, Spark looks up the name nevertheless.
+        if "AWS_ACCESS_KEY_ID" in env and not resolves(socket.gethostname()):
+            del env["AWS_ACCESS_KEY_ID"]
         env["PYTHONPATH"] = os.pathsep.join(workers_path())
         if sys.flags.ignore_environment:
             env.pop("PYTHONHOME", None)
