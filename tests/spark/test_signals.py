@@ -52,6 +52,7 @@ def test_interrupted_run_prints_one_line_and_leaves_nothing_behind(
     printed = command.press(group=first, times=1 if first else 3)
     assert command.process.returncode == 130
     assert re.fullmatch(r"(.*: done in .*\n)?fruits: interrupted(; .*)?\n", printed), printed
+    assert ("is as it was before" in printed) or moment != "start Spark …"
     assert not command.left()
     assert not temporary_files(changed)
     after = snapshot(changed / "results")
