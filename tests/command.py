@@ -1,9 +1,11 @@
-"""Runs the `fruits` command in a subprocess."""
+"""Runs the `fruits` command, and others, in a subprocess."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 FRUITS = str(Path(sys.executable).with_name("fruits"))
 
@@ -24,3 +26,11 @@ def refused(done: "subprocess.CompletedProcess[str]") -> str:
     assert done.returncode == 2, done.stderr
     assert "Traceback" not in done.stderr
     return done.stderr.strip().splitlines()[-1]
+
+
+def namespaced(*options: str, command: str) -> list[str]:
+    """The start of a command line, to run a program in namespaces after this command."""
+    words = ["unshare", *options, "sh", "-c", f'{command} && exec "$@"', "sh"]
+    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("namespaces need root")
+    return words

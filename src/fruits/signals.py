@@ -34,9 +34,9 @@ _leaving = threading.Lock()
 _stderr: int | None = None  # the real one, once it is silenced
 _handled = False
 _interruptible = False  # whether the main thread ends with `leave` after a KeyboardInterrupt
-_raised = False  # whether it has got one
+_raised = False  # whether it has got one, or must get none any more
 _outcome = ""
-_temporary: str | None = None
+_temporary: list[str] = []  # folders that `leave` removes
 
 
 def handle() -> None:
@@ -116,20 +116,28 @@ def use_temporary_folder() -> None:
 
     Processes that are killed can't remove their own files.
     """
-    global _temporary
-    folder = os.path.join(os.environ.get("TMPDIR", "/tmp"), f"fruits-{os.urandom(6).hex()}")  # noqa: S108
     with suppress(OSError):
-        os.mkdir(folder, 0o700)
-        _temporary = os.environ["TMPDIR"] = folder
+        os.environ["TMPDIR"] = temporary_folder(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108
 
 
-def temporary_folder() -> str | None:
-    """The folder for temporary files of the command; None outside of it."""
-    return _temporary
+def temporary_folder(parent: str) -> str:
+    """Makes a folder there that `leave` removes; in one of these, that one suffices.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    if parent in _temporary:
+        return parent
+    folder = os.path.join(parent, f"fruits-{os.urandom(6).hex()}")
+    os.mkdir(folder, 0o700)
+    _temporary.append(folder)
+    return folder
 
 
 def leave(code: int) -> NoReturn:
     """Ends the command and the processes it has started, without waiting for threads."""
+    global _raised
+    _raised = True  # a KeyboardInterrupt would end this
     _main_ended.set()
     if _stopping.is_set() or not _leaving.acquire(blocking=False):
         _wait_for_the_end()
@@ -145,12 +153,13 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _raise_once() -> None:
     global _raised
+    if _raised:
+        return
     if not _interruptible:
         _main_ended.set()
         _wait_for_the_end()
-    if not _raised:
-        _raised = True
-        raise KeyboardInterrupt
+    _raised = True
+    raise KeyboardInterrupt
 
 
 def _wait_for_the_end() -> NoReturn:
@@ -172,10 +181,10 @@ def _watch(signals: int) -> None:
     outcome = _outcome if committed else "the commit had begun: run this again"
     line = f"fruits: {_WORDS[signal.Signals(number)]}{'; ' if outcome else ''}{outcome}\n"
     with suppress(OSError):
-        assert _stderr is not None
-        if os.isatty(_stderr) and os.environ.get("TERM", "dumb") != "dumb":
+        stderr = 2 if _stderr is None else _stderr
+        if os.isatty(stderr) and os.environ.get("TERM", "dumb") != "dumb":
             line = f"\r\x1b[2K\x1b[?25h{line}"  # clears the live line and shows the cursor
-        os.write(_stderr, line.encode(errors="backslashreplace"))
+        os.write(stderr, line.encode(errors="backslashreplace"))
     _remove_temporary()
     os._exit(128 + number)
 
@@ -183,7 +192,7 @@ def _watch(signals: int) -> None:
 def _silence() -> None:
     """Nothing but the last line is printed from now on, whatever fails."""
     global _stderr
-    with _silencing:
+    with _silencing, suppress(OSError):  # too many files are open
         if _stderr is None:
             _stderr = os.dup(2)
             null = os.open(os.devnull, os.O_WRONLY)
@@ -199,14 +208,18 @@ def _end(code: int) -> NoReturn:
 
 
 def _remove_temporary() -> None:
-    if _temporary is not None:
+    with suppress(OSError):  # too many files are open for the import
         import shutil
 
-        shutil.rmtree(_temporary, ignore_errors=True)
+        for folder in _temporary:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_children() -> None:
-    """Kills the processes that this one has started, and theirs, and waits until they are gone."""
+    """Kills the processes that this one has started, and theirs, and waits until they are gone.
+
+    Raises no OSError, as nothing may keep the command from ending.
+    """
     killed = []
     for process in _descendants():  # parents first, so that they start no more
         with suppress(OSError):
@@ -221,7 +234,11 @@ def end_children() -> None:
 def _descendants() -> list[int]:
     """Processes started by this one, and by those, parents first."""
     children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        names = os.listdir("/proc")
+    except OSError:  # too many files are open, or it is not mounted
+        names = []
+    for name in filter(str.isdigit, names):
         with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             parent = int(file.read().rpartition(b")")[2].split()[1])
             children.setdefault(parent, []).append(int(name))

@@ -1,12 +1,14 @@
 """Ctrl-C and SIGTERM end the command at any moment, with one line; the next run is right."""
 
+import os
 import re
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from command import fruits
+from command import FRUITS, fruits, namespaced
 from contents import manifest, snapshot
 from copies import copy_results
 from places import SAMPLES
@@ -23,6 +25,7 @@ def changed(small: Path, tmp_path: Path) -> Path:
     for source in (*SAMPLES.glob("Lemon/*.jpg"), *SAMPLES.glob("Pear/*.jpg")):
         shutil.copy(source, tmp_path / "photos" / "New")
     (tmp_path / "temporary").mkdir()
+    (tmp_path / "scratch").mkdir()
     return tmp_path
 
 
@@ -30,7 +33,12 @@ def run(home: Path) -> Command:
     return Command(
         *("run", str(home / "photos"), str(home / "results"), "--master", "local[2]"),
         TMPDIR=str(home / "temporary"),
+        SPARK_LOCAL_DIRS=f"{home / 'scratch'},/proc/nowhere",
     )
+
+
+def temporary_files(home: Path) -> list[Path]:
+    return [*(home / "temporary").iterdir(), *(home / "scratch").iterdir()]
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -44,8 +52,9 @@ def test_interrupted_run_prints_one_line_and_leaves_nothing_behind(
     printed = command.press(group=first, times=1 if first else 3)
     assert command.process.returncode == 130
     assert re.fullmatch(r"(.*: done in .*\n)?fruits: interrupted(; .*)?\n", printed), printed
+    assert ("is as it was before" in printed) or moment != "start Spark …"
     assert not command.left()
-    assert not list((changed / "temporary").iterdir())
+    assert not temporary_files(changed)
     after = snapshot(changed / "results")
     if "has the new results" in printed or "is complete" in printed:
         assert manifest(changed / "results")["counts"]["features"] == 25
@@ -63,6 +72,32 @@ def test_run_after_an_interrupted_one_reuses_its_features(changed: Path) -> None
     counts = manifest(changed / "results")["counts"]
     assert counts["features"] == counts["listed"] == 25
     assert counts["featurized"] == 0
+
+
+@pytest.mark.parametrize("place", ["variable", "setting", "cache"])
+def test_a_run_that_ends_leaves_no_temporary_files(changed: Path, place: str) -> None:
+    """Spark's JVM is killed, so it can't remove its own."""
+    scratch, before = str(changed / "scratch"), []
+    environment = {"TMPDIR": str(changed / "temporary")}
+    if place == "variable":
+        environment["SPARK_LOCAL_DIRS"] = scratch
+    elif place == "setting":
+        environment["PYSPARK_SUBMIT_ARGS"] = f"--conf spark.local.dir={scratch} pyspark-shell"
+    else:
+        mount = f"mount -t tmpfs -o noexec none {changed / 'temporary'}"
+        before = namespaced("--mount", command=mount)
+        environment["FRUITS_CACHE"] = str(changed / "cache")
+    done = subprocess.run(
+        [*before, FRUITS, "pca", str(changed / "results"), "--master", "local[1]"],
+        env={**os.environ, **environment},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not temporary_files(changed)
+    assert not list((changed / "cache").glob("tmp/*"))
 
 
 def test_sigterm_ends_a_run_too(changed: Path) -> None:

@@ -40,7 +40,7 @@ def evaluate(
         photos = store.current().photos
     if photos:
         progress = new_progress()
-        spark = new_session(settings, progress, results, photos)
+        spark = new_session(settings, progress, results, photos, writes=False)
         done = classify.evaluate(spark, results, photos, settings, progress, split=split)
         evaluation = done.evaluation
     else:

@@ -91,6 +91,7 @@ def main() -> NoReturn:
     signals.use_temporary_folder()
     # Set before numpy and Java load OpenBLAS, whose threads block each other on a busy machine.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    code = 1
     try:
         signals.interruptible()
         code = _run()
@@ -101,7 +102,8 @@ def main() -> NoReturn:
         code = 128 + signal.SIGINT
     except BaseException as error:
         code = _failed(error)
-    signals.leave(code)
+    finally:  # also if interrupted while an error is printed
+        signals.leave(code)
 
 
 def _run() -> int:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from fruits import signals
 from fruits.progress import Progress
 from fruits.settings import Settings, load, options
 
@@ -73,12 +74,15 @@ def new_session(
     photos: str | None = None,
     *,
     upgrade: bool = False,
+    writes: bool = True,
 ) -> Any:
     """Starts a session, after checking the arguments, as starting it takes seconds.
 
     Results of an older version are accepted with `upgrade`, and with `photos`, as a run upgrades
-    them.
+    them. `writes` says whether the verb changes results.
     """
+    if writes:
+        signals.note(f"{results} is as it was before")
     # Not at the top: `fruits doctor` must start where these can't be imported.
     from fruits.results import open_results
     from fruits.results.manifest import OlderFormat

@@ -102,7 +102,7 @@ def _predict_folder(results: str, photos: str, settings: Settings, csv: str | No
 
     load_classifier(open_results(results))
     progress = new_progress()
-    spark = new_session(settings, progress, results, photos)
+    spark = new_session(settings, progress, results, photos, writes=False)
     table = classify.predict(spark, results, photos, settings, progress)
     try:
         if csv or not sys.stdout.isatty():

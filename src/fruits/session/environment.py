@@ -1,8 +1,8 @@
 """The environment in which Spark starts: what is used of it, what is replaced, what is refused.
 
 With a local master, nothing outside this Python environment has to fit: its own interpreter runs
-the workers, its own Spark is used, and the host's name is never looked up. With a remote master,
-what the cluster sets is respected.
+the workers, its own Spark is used, and the host's name is only looked up if AWS_ACCESS_KEY_ID is
+set. With a remote master, what the cluster sets is respected.
 """
 
 import locale
@@ -17,9 +17,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
+from fruits import signals
 from fruits.errors import FruitsError
 from fruits.settings import cache_folder
 
@@ -157,6 +159,19 @@ def check_local_dirs() -> None:
         )
 
 
+def own_local_dirs(given: str) -> str:
+    """Folders for Spark's scratch files, as in SPARK_LOCAL_DIRS: in the command, folders of its own
+    in the given ones, as a JVM that is killed leaves its files.
+    """
+    own = []
+    for folder in given.split(",") if signals.are_handled() else ():
+        with suppress(OSError):
+            path = os.path.abspath(folder.strip())
+            os.makedirs(path, exist_ok=True)
+            own.append(signals.temporary_folder(path))
+    return ",".join(own) or given
+
+
 def for_java(*, local: bool) -> dict[str, str]:
     """The environment variables of the JVM, which its Python workers inherit.
 
@@ -170,8 +185,9 @@ def for_java(*, local: bool) -> dict[str, str]:
     if local:
         # Java would look up the host's name, which need not resolve.
         env |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_LOCAL_HOSTNAME": "127.0.0.1"}
-        if not resolves(socket.gethostname()):
-            env.pop("AWS_ACCESS_KEY_ID", None)  # with it, Spark looks up the name
+        # With keys, Spark looks up the name nevertheless.
+        if "AWS_ACCESS_KEY_ID" in env and not resolves(socket.gethostname()):
+            del env["AWS_ACCESS_KEY_ID"]
         env["PYTHONPATH"] = os.pathsep.join(workers_path())
         if sys.flags.ignore_environment:
             env.pop("PYTHONHOME", None)
@@ -223,6 +239,9 @@ def java_options(cache: str) -> str:
         options += [f"-Duser.name={login_name()}", f'"-Duser.home={home}"']
     if (temp := java_temp(cache)) != "/tmp":  # noqa: S108  # Java's default
         Path(temp).mkdir(parents=True, exist_ok=True)
+        if signals.are_handled():  # the JVM is killed and leaves its files
+            with suppress(OSError):
+                temp = signals.temporary_folder(temp)
         options.append(f'"-Djava.io.tmpdir={temp}"')
     return " ".join(options)
 

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def starting(conf: "SparkConf", env: dict[str, str], args: list[str], cache: str) -> Iterator[None]:
+def starting(
+    conf: "SparkConf", env: dict[str, str], args: list[str], cache: str, *, local: bool
+) -> Iterator[None]:
     """Starts a JVM with this environment and these arguments of spark-submit, for a session.
 
     What it prints goes to a log in the cache; if it fails, the error says what matters of it.
@@ -46,7 +48,9 @@ def starting(conf: "SparkConf", env: dict[str, str], args: list[str], cache: str
             words = str(error) if isinstance(error, (Py4JJavaError, PySparkException)) else ""
             log.seek(began)
             printed = log.read().decode("utf-8", "replace")
-            raise FruitsError(_reason(words, printed, ended=isinstance(error, _Ended))) from None
+            if isinstance(error, _Ended):
+                environment.check_java()  # raises if Java itself is the reason
+            raise FruitsError(_reason(words, printed, local=local)) from None
 
 
 class _Ended(Exception):
@@ -143,18 +147,22 @@ _CAUSES = (
 )
 
 
-def _reason(error: str, printed: str, *, ended: bool) -> str:
+def _reason(error: str, printed: str, *, local: bool) -> str:
     """One line on why Spark can't be started: from its error, or from what the JVM printed."""
-    if ended:
-        environment.check_java()  # raises if Java itself is the reason
-    found = [name for name in (*JVM_OPTIONS, *SPARK_VARIABLES) if os.environ.get(name)]
-    hint = f"correct or unset {', '.join(found)}, or {DOCTOR}" if found else DOCTOR
     for pattern, words in _CAUSES:
         if match := re.search(pattern, f"{error}\n{printed}"):
-            return f"Spark can't be started, {words.format(*match.groups())}" + (
-                f"; {hint}" if found else ""
-            )
+            # Those of Java may set the heap, too.
+            hint = _unset(JVM_OPTIONS) if "--driver-memory" in words else ""
+            return f"Spark can't be started, {words.format(*match.groups())}{hint and f'; {hint}'}"
+    # With a cluster, its address and secret are in the folders of settings.
+    names = [name for name in SPARK_VARIABLES if local or not name.endswith("_CONF_DIR")]
+    hint = ", or ".join(filter(None, [_unset((*JVM_OPTIONS, *names)), DOCTOR]))
     return f"Spark can't be started ({_first_error(error or printed)}): {hint}"
+
+
+def _unset(names: Iterable[str]) -> str:
+    found = [name for name in names if os.environ.get(name)]
+    return f"correct or unset {', '.join(found)}" if found else ""
 
 
 _ERROR = re.compile(r"(?:[\w.$]+\.)?(\w+(?:Exception|Error): .+)|(?:Error|ERROR [\w.]+): (.+)")

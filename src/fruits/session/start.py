@@ -91,29 +91,40 @@ def _choose_python(*, local: bool) -> None:
 
 
 def _start(conf: "SparkConf", settings: Settings, *, wake: bool, local: bool) -> "SparkSession":
-    from pyspark import SparkContext
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
     if local:
         environment.check_local_dirs()
     env = environment.for_java(local=local)
+    if local and (dirs := env.get("SPARK_LOCAL_DIRS")):
+        env["SPARK_LOCAL_DIRS"] = environment.own_local_dirs(dirs)
     # The last of equal arguments has precedence, also over --conf.
     args = [*environment.submit_args(), "--master", conf.get("spark.master") or ""]
     with (
         _fetching_jars_alone(conf.get("spark.jars.ivy")),
-        starting(conf, env, args, settings.cache),
+        starting(conf, env, args, settings.cache, local=local),
     ):
+        if local and (dirs := SparkConf(_jvm=SparkContext._jvm).get("spark.local.dir")):
+            conf.set("spark.local.dir", environment.own_local_dirs(dirs))
+        former = SparkContext._active_spark_context
         context = SparkContext.getOrCreate(conf)
-        quieten_pyspark(context)
-        signals.keep_handlers()
-        context.environment.update(environment.withheld(env))
-        if not local:
-            check_workers(context)
-        # Starting the session keeps only one core busy.
-        with ThreadPoolExecutor(1) as beside:
-            if wake and local:  # if this fails, the user's first job reports the error
-                beside.submit(_wake_workers, context)
-            return SparkSession.builder.config(conf=conf).getOrCreate()
+        try:
+            quieten_pyspark(context)
+            signals.keep_handlers()
+            context.environment.update(environment.withheld(env))
+            if not local:
+                check_workers(context)
+            # Starting the session keeps only one core busy.
+            with ThreadPoolExecutor(1) as beside:
+                if wake and local:  # if this fails, the user's first job reports the error
+                    beside.submit(_wake_workers, context)
+                return SparkSession.builder.config(conf=conf).getOrCreate()
+        except BaseException:
+            if context is not former:  # it would keep executors, and be used by the next call
+                with suppress(Exception):
+                    context.stop()
+            raise
 
 
 def _wake_workers(context: "SparkContext") -> None:

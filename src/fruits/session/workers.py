@@ -1,6 +1,10 @@
 """Checks that Python workers of a cluster have this package."""
 
 import re
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fruits import __version__
@@ -9,6 +13,8 @@ from fruits.session.environment import DOCTOR, is_local
 
 if TYPE_CHECKING:
     from pyspark import SparkContext
+
+_BUSY_S = 15  # longer than an executor and its first worker take to start
 
 
 def check_workers(context: "SparkContext") -> str:
@@ -21,7 +27,8 @@ def check_workers(context: "SparkContext") -> str:
     from pyspark.errors import PySparkException
 
     try:
-        python, package = context.parallelize([0], 1).map(_versions).first()
+        with _saying_if_busy():
+            python, package = context.parallelize([0], 1).map(_versions).first()
     except (Py4JError, PySparkException) as error:
         advice = (
             "correct PYTHONPATH"
@@ -37,6 +44,19 @@ def check_workers(context: "SparkContext") -> str:
             f"workers have fruits {package}, this is {__version__}: install the same version"
         )
     return f"Python {python}, fruits {package}"
+
+
+@contextmanager
+def _saying_if_busy() -> Iterator[None]:
+    """Says on standard error what is waited for; Spark would wait silently, and forever."""
+    line = "waiting for a free core of the cluster …"
+    timer = threading.Timer(_BUSY_S, lambda: print(line, file=sys.stderr, flush=True))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _versions(_: int) -> tuple[str, str]:

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from command import namespaced
 
 import fruits
 
@@ -93,14 +94,6 @@ def test_java_writes_names_with_accents_in_the_c_locale(tmp_path: Path) -> None:
     done = session(tmp_path / "résultats 苹果", LC_ALL="C")
     assert "3 rows" in done.stdout, done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["résultats 苹果"]
-
-
-def namespaced(*options: str, command: str) -> list[str]:
-    """The start of a command line, to run a program in namespaces after this command."""
-    words = ["unshare", *options, "sh", "-c", f'{command} && exec "$@"', "sh"]
-    if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("namespaces need root")
-    return words
 
 
 def test_host_name_need_not_resolve(tmp_path: Path) -> None:

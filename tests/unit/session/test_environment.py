@@ -186,3 +186,22 @@ def test_files_named_as_modules_are_found(tmp_path: Path) -> None:
     (tmp_path / "json").mkdir()  # without modules, so not a package
     assert modules.shadowing_files(tmp_path) == ["calendar.py", "numpy.py", "pyspark"]
     assert modules.shadowing_files(tmp_path / "nowhere") == []
+
+
+@pytest.mark.parametrize("keys", [False, True])
+def test_the_name_of_the_host_is_only_looked_up_for_keys(
+    monkeypatch: pytest.MonkeyPatch, keys: bool
+) -> None:
+    asked = []
+
+    def refuse(name: str, _: None) -> list[str]:
+        asked.append(name)
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    if keys:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "key")
+    env = environment.for_java(local=True)
+    assert "AWS_ACCESS_KEY_ID" not in env
+    assert asked == ([socket.gethostname()] if keys else [])
