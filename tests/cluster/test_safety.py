@@ -161,7 +161,7 @@ def _is_in(stranger: Any) -> bool:
 def _is_refused(stranger: Any) -> bool:
     """Whether its worker or session reports that the master rejected it."""
     logs: str = stranger.logs().decode()
-    return "Failed to connect to master" in logs or "All masters are unresponsive" in logs
+    return "Failed to connect to master" in logs or "the master does not answer" in logs
 
 
 def _known_to_the_master(cluster: Cluster) -> set[str]:

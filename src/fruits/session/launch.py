@@ -46,7 +46,8 @@ def starting(
         except (_Ended, Py4JError, PySparkException) as error:
             # Other errors of Py4J only say that the JVM has ended.
             words = str(error) if isinstance(error, (Py4JJavaError, PySparkException)) else ""
-            log.seek(began)
+            was_emptied = log.seek(0, os.SEEK_END) < began  # by `erase` in another process
+            log.seek(0 if was_emptied else began)
             printed = log.read().decode("utf-8", "replace")
             if isinstance(error, _Ended):
                 environment.check_java()  # raises if Java itself is the reason

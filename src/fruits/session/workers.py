@@ -30,6 +30,8 @@ def check_workers(context: "SparkContext") -> str:
         with _saying_if_busy():
             python, package = context.parallelize([0], 1).map(_versions).first()
     except (Py4JError, PySparkException) as error:
+        if context._jsc.sc().isStopped():
+            raise  # the session has failed, such as for want of a master
         advice = (
             "correct PYTHONPATH"
             if is_local(context.master or "")
