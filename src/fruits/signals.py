@@ -128,6 +128,8 @@ def temporary_folder(parent: str) -> str:
     """
     if parent in _temporary:
         return parent
+    import shutil  # noqa: F401 (now, as `leave` must not wait for a thread that imports it)
+
     folder = os.path.join(parent, f"fruits-{os.urandom(6).hex()}")
     os.mkdir(folder, 0o700)
     _temporary.append(folder)
@@ -208,11 +210,12 @@ def _end(code: int) -> NoReturn:
 
 
 def _remove_temporary() -> None:
-    with suppress(OSError):  # too many files are open for the import
-        import shutil
+    if not _temporary:
+        return
+    import shutil
 
-        for folder in _temporary:
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in _temporary:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def end_children() -> None:

@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
+import fruits
 import pytest
 from faulty_s3 import faulty_s3
 from processes import Command
@@ -57,6 +59,16 @@ def test_interrupt_during_the_imports_is_one_line(delay_s: float) -> None:
         assert printed == "fruits: interrupted\n"
     else:  # it had not begun, or it had ended
         assert "fruits/cli" not in printed
+
+
+def test_interrupt_ends_a_command_that_holds_an_import_lock(tmp_path: Path) -> None:
+    (tmp_path / "shutil.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    code = f"import sys, fruits.__main__; sys.path.insert(0, {str(tmp_path)!r}); import shutil"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False, timeout=20,
+        env={"PYTHONPATH": str(Path(fruits.__file__).parents[1])},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "fruits: interrupted\n")
 
 
 def test_interrupt_while_s3_does_not_answer(s3_endpoint: str, s3: str) -> None:
