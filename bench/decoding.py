@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import predictions_of, unit
-from fruits.classifier.fit import Examples, Sums, Validation, fit, validate
+from fruits.classifier.fit import Examples, Validation, fit, validate
 from fruits.classifier.metrics import LabelledPredictions, accuracy, with_intervals
+from fruits.classifier.sums import Sums
 from fruits.model.engine import FILES, load_engine
 from fruits.model.load import load_model
 from fruits.photos import decode
@@ -95,7 +96,7 @@ def _accuracy(
     cosines = np.full((len(labels), len(names)), -np.inf)
     for k in np.unique(fold):
         held = fold == k
-        sums = Sums.of(unit(features[trained][~held]), label[~held], len(names))
+        sums = Sums.of(features[trained][~held], label[~held], len(names))
         present = sums.counts.nonzero()[0]
         classifier = fit(sums, names, validation, 1, "")
         cosines[np.ix_(held, present)] = classifier.cosines(features[tested][held])

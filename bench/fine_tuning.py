@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import unit
-from fruits.classifier.fit import Examples, Sums, fit, validate
+from fruits.classifier.fit import Examples, fit, validate
 from fruits.classifier.folds import FOLDS, clusters, folds
+from fruits.classifier.sums import Sums
 from fruits.errors import PhotoError
 from fruits.model.engine import FILES
 from fruits.model.export import EXPORTED
@@ -129,7 +130,7 @@ def _ours(
     """The labels that a classifier trained on `rest` predicts for `held`."""
     known = sorted({labels[i] for i in rest})
     examples = Examples([paths[i] for i in rest], [labels[i] for i in rest], features[rest])
-    sums = Sums.of(unit(features[rest]), np.searchsorted(known, examples.labels), len(known))
+    sums = Sums.of(features[rest], np.searchsorted(known, examples.labels), len(known))
     classifier = fit(sums, known, validate(examples, known), VIEWS, "")
     return np.array(known)[classifier.predict(features[held]).top[:, 0]]
 

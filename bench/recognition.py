@@ -26,9 +26,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from fruits.classifier.classifier import Classifier, unit
-from fruits.classifier.fit import Examples, Sums, fit, validate
+from fruits.classifier.fit import Examples, fit, validate
 from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.classifier.predictor import Predictor
+from fruits.classifier.sums import Sums
 from fruits.errors import PhotoError
 from fruits.model.engine import FILES, Engine, load_engine
 from fruits.model.load import load_model

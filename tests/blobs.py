@@ -2,15 +2,19 @@
 
 import numpy as np
 
-from fruits.classifier.classifier import Classifier, unit
-from fruits.classifier.fit import Examples, Sums, Validation, fit, validate
+from fruits.classifier.classifier import Classifier
+from fruits.classifier.fit import Examples, Validation, fit, validate
+from fruits.classifier.sums import Sums
+from fruits.model.load import FEATURES
 
 
-def blobs(labels: int, each: int, spread: float = 0.3, seed: int = 0) -> Examples:
+def blobs(
+    labels: int, each: int, spread: float = 0.3, seed: int = 0, width: int = FEATURES
+) -> Examples:
     random = np.random.default_rng(seed)
-    centres = random.normal(size=(labels, 1280))
+    centres = random.normal(size=(labels, width))
     names = np.repeat([f"kind-{i:04d}" for i in range(labels)], each)
-    rows = np.repeat(centres, each, axis=0) + spread * random.normal(size=(labels * each, 1280))
+    rows = np.repeat(centres, each, axis=0) + spread * random.normal(size=(labels * each, width))
     paths = [f"{name}/{i:05d}.jpg" for i, name in enumerate(names)]
     return Examples(paths, names.tolist(), rows.astype(np.float32))
 
@@ -19,5 +23,5 @@ def trained(examples: Examples) -> tuple[Classifier, Validation]:
     labels = sorted(set(examples.labels))
     validation = validate(examples, labels)
     position = np.searchsorted(labels, examples.labels)
-    sums = Sums.of(unit(examples.features), position, len(labels))
+    sums = Sums.of(examples.features, position, len(labels))
     return fit(sums, labels, validation, 1, "0" * 64), validation

@@ -23,8 +23,8 @@ def main(folder: Path, photos: Path, weights: str = "") -> None:
     model = load_model(weights or None, str(cache))
     chosen = sorted(path for path in photos.rglob("*") if path.is_file())[:_PHOTOS]
     batch = np.stack([prepare(path.read_bytes(), _MAX_PIXELS) for path in chosen])
-    found = OpenVINO(model, "float32", 1).features(batch)
-    wanted = TensorFlow(model, 1).features(batch)
+    found = OpenVINO(model, "float32", 1).depths(batch)
+    wanted = TensorFlow(model, 1).depths(batch)
     worst = float(np.abs(found - wanted).max())
     print(f"{model.name}: the engines differ by at most {worst:.1e} on {len(batch)} photos")
     if not worst < _TOLERANCE or not wanted.any():

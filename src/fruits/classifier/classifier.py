@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.errors import ResultsError
+from fruits.model.load import DEPTHS
 
 TOP = 5
 """Number of labels in a prediction."""
@@ -29,16 +30,31 @@ class Predictions:
 
 
 @dataclass(frozen=True)
-class Classifier:
-    """Scores each label by the cosine between a photo and the label's mean in whitened space.
+class Space:
+    """The features of one depth of the network, whitened.
 
     In that space, photos of one label vary equally in all directions.
     """
 
-    labels: tuple[str, ...]
     mean: NDArray[np.float32]  # [d] mean of the label means, for features of length 1
     whitening: NDArray[np.float32]  # [d, d]
     directions: NDArray[np.float32]  # [labels, d] whitened label means, of length 1
+
+    def cosines(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """[n, d] -> [n, labels]"""
+        whitened = unit((unit(features) - self.mean) @ self.whitening)
+        return np.asarray(whitened @ self.directions.T, np.float64)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Scores each label by the cosine between a photo and the label's mean in whitened space.
+
+    With features of several depths of the network, the score is the mean of their cosines.
+    """
+
+    labels: tuple[str, ...]
+    spaces: tuple[Space, ...]  # for the features of the last layer, or of three depths
     temperature: float  # divides the cosines, to calibrate the probabilities
     min_similarity: float  # below this, the photo is unlike any training photo
     min_probability: float  # below this, the top labels are too close to call
@@ -50,10 +66,16 @@ class Classifier:
         """The name of a label that can be read without its folders, as `Apple (Green)`."""
         return dict(zip(self.labels, self.names, strict=False)).get(label, label)
 
+    @property
+    def depths(self) -> bool:
+        """Whether it reads three depths of the network (see `engine.described`)."""
+        return len(self.spaces) > 1
+
     def cosines(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """[n, d] -> [n, labels]; their softmax with `temperature` gives the probabilities."""
-        whitened = unit((unit(features) - self.mean) @ self.whitening)
-        return np.asarray(whitened @ self.directions.T, np.float64)
+        pairs = zip(self.spaces, parts(features), strict=True)
+        cosines: NDArray[np.float64] = np.mean([s.cosines(part) for s, part in pairs], axis=0)
+        return cosines
 
     def predict(self, features: NDArray[np.floating[Any]]) -> Predictions:
         """Predictions for n photos with features [n, d]."""
@@ -76,13 +98,11 @@ class Classifier:
                 "names",
             )
         }
-        np.savez(
-            out,
-            mean=self.mean,
-            whitening=self.whitening,
-            directions=self.directions,
-            facts=np.frombuffer(json.dumps(metadata).encode(), np.uint8),
-        )
+        arrays = {
+            f"{name}_{i}": a for i, s in enumerate(self.spaces) for name, a in vars(s).items()
+        }
+        facts = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
+        np.savez(out, allow_pickle=False, facts=facts, **arrays)
         return out.getvalue()
 
     @staticmethod
@@ -99,10 +119,29 @@ class Classifier:
                     metadata["min_similarity"] = metadata.pop("min_familiarity")
                 for name in ("labels", "names"):  # classifiers of version 0.1.0 have no names
                     metadata[name] = tuple(metadata.get(name, ()))
-                arrays = {name: file[name] for name in ("mean", "whitening", "directions")}
-                return Classifier(**arrays, **metadata)
+                # Classifiers of version 0.1.0 have one space, in names without a number.
+                ends = [""] if "mean" in file else [f"_{i}" for i in range(len(file.files) // 3)]
+                names = ("mean", "whitening", "directions")
+                spaces = tuple(Space(*(file[f"{name}{end}"] for name in names)) for end in ends)
+                return Classifier(spaces=spaces, **metadata)
         except Exception as error:
             raise ResultsError(f"the classifier is damaged ({error}): train it again") from None
+
+
+def parts(features: NDArray[np.floating[Any]]) -> list[NDArray[np.floating[Any]]]:
+    """[n, d] -> the columns of each depth: those of three, or of the last layer alone."""
+    if features.shape[1] != sum(DEPTHS):
+        return [features]
+    return np.split(features, np.cumsum(DEPTHS)[:-1], axis=1)
+
+
+def directions_of(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
+    """[n, d] -> rows of length 1, in which each depth has the same share.
+
+    Their products are the mean cosines of two photos.
+    """
+    scaled = [unit(part) for part in parts(features)]
+    return np.concatenate(scaled, axis=1) / np.float32(np.sqrt(len(scaled)))
 
 
 def unit(features: NDArray[np.floating[Any]]) -> NDArray[np.float32]:

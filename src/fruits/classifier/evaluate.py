@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fruits.classifier.baselines import most_frequent_label, nearest_label
-from fruits.classifier.classifier import Classifier, unit
+from fruits.classifier.classifier import Classifier, directions_of
 from fruits.classifier.fit import Examples, Validation
 from fruits.classifier.metrics import (
     METRICS,
@@ -130,7 +130,7 @@ def evaluate_validation(
     examples: Examples, validation: Validation, labels: list[str]
 ) -> Evaluation:
     """The evaluation by cross-validation, on the photos of held-out clusters."""
-    features = unit(examples.features)
+    features = directions_of(examples.features)
     fold = validation.fold
     names = np.array(examples.labels, object)
     neighbour = np.empty(len(names), object)

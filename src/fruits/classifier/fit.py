@@ -6,42 +6,42 @@ A photo is then compared with the mean of each label by cosine similarity, as in
 verification (Dehak et al., "Cosine Similarity Scoring without Score Normalization Techniques",
 Odyssey 2010).
 
+Features of three depths of the network are whitened and compared at each depth, and their cosines
+averaged.
+
 Training therefore takes one pass over the features, in which each task sums its rows by label,
-followed by the decomposition of a 1280 x 1280 matrix on the driver. Unlike the scores of a linear
-head, cosines do not depend on the number of training photos, so the calibration of probabilities
-and confidence on held-out photos also holds for the classifier trained on all photos (see
-docs/recognition.md for a comparison). The classifier is stored both as a pipeline of Spark ML
-models and as numpy arrays (`Classifier`).
+followed by the decomposition of a 1280 x 1280 matrix (and of two smaller ones) on the driver.
+Unlike the scores of a linear head, cosines do not depend on the number of training photos, so the
+calibration of probabilities and confidence on held-out photos also holds for the classifier trained
+on all photos (see docs/recognition.md for a comparison). The classifier is stored both as a
+pipeline of Spark ML models and as numpy arrays (`Classifier`).
 """
 
-import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from fruits.classifier.classifier import Classifier, log_sum_exp, predictions_of, unit
+from fruits.classifier.classifier import (
+    Classifier,
+    Space,
+    directions_of,
+    log_sum_exp,
+    parts,
+    predictions_of,
+    unit,
+)
 from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.classifier.metrics import LabelledPredictions
+from fruits.classifier.sums import Matrix, Sums
 from fruits.errors import ClassifyError
 from fruits.model.load import FEATURES
-from fruits.photos.labels import folders_of
-from fruits.results import tables
-from fruits.storage import Folder
-
-if TYPE_CHECKING:
-    from pyspark.ml import PipelineModel
-    from pyspark.sql import SparkSession
 
 _SHRINKAGES = (0.05, 0.1, 0.2, 0.4, 0.7)
 _DISSIMILAR = 0.15
 """The share of photos of known labels that may be treated as unlike any training photo."""
 _MIN_PROBABILITY = 0.5  # below this, a prediction is wrong more often than right
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Examples:
 
     paths: list[str]
     labels: list[str]
-    features: NDArray[np.float32]  # [n, 1280]
+    features: NDArray[np.float32]  # [n, 1280], or [n, 2816]: see `engine.described`
 
     @staticmethod
     def of(table: pa.Table) -> "Examples":
@@ -62,50 +62,29 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Sums:
-    """Sufficient statistics of n photos, over features of length 1.
-
-    These are counts [labels], sums [labels, d] and the matrix of products [d, d].
-    """
-
-    counts: Matrix
-    sums: Matrix
-    products: Matrix
-
-    def __add__(self, other: "Sums") -> "Sums":
-        return Sums(
-            self.counts + other.counts, self.sums + other.sums, self.products + other.products
-        )
-
-    @staticmethod
-    def of(features: NDArray[np.float32], label: NDArray[np.int64], labels: int) -> "Sums":
-        """Sums over n rows of length 1, whose labels are integers in [0, labels)."""
-        rows = features.astype(np.float64)
-        sums = np.zeros((labels, rows.shape[1]))
-        np.add.at(sums, label, rows)
-        counts = np.bincount(label, minlength=labels).astype(np.float64)
-        return Sums(counts, sums, rows.T @ rows)
-
-
-@dataclass(frozen=True)
 class _Discriminant:
     """Decomposed sums, from which a classifier with any shrinkage is cheap to compute."""
 
-    labels: NDArray[np.int64]  # labels that have photos
     mean: Matrix  # [d] mean of the label means, so that rare labels count as much as others
     means: Matrix  # [labels, d] label means relative to `mean`, in `basis`
     values: Matrix  # [d] eigenvalues of the within-label covariance
     basis: Matrix  # [d, d] eigenvectors of the within-label covariance
 
     @staticmethod
-    def of(sums: Sums) -> "_Discriminant":
-        (labels,) = sums.counts.nonzero()
-        counts, means = sums.counts[labels], sums.sums[labels] / sums.counts[labels, None]
+    def of(all_counts: Matrix, sums: Matrix, products: Matrix) -> "_Discriminant":
+        """From the members of `Sums`, of one depth."""
+        (labels,) = all_counts.nonzero()
+        counts, means = all_counts[labels], sums[labels] / all_counts[labels, None]
         # Rows have length 1, so float64 is precise enough for this subtraction.
-        within = sums.products - (means * counts[:, None]).T @ means
+        within = products - (means * counts[:, None]).T @ means
         values, basis = np.linalg.eigh(within / counts.sum())
         mean = means.mean(axis=0)
-        return _Discriminant(labels, mean, (means - mean) @ basis, values.clip(min=0), basis)
+        return _Discriminant(mean, (means - mean) @ basis, values.clip(min=0), basis)
+
+    @staticmethod
+    def of_each_depth(sums: Sums) -> list["_Discriminant"]:
+        pairs = zip(sums.sums, sums.products, strict=True)
+        return [_Discriminant.of(sums.counts, *pair) for pair in pairs]
 
     def scales(self, shrinkage: float) -> Matrix:
         """[d] factors that whiten features in `basis`."""
@@ -149,9 +128,9 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
     Raises:
         ClassifyError: no label has two photos, so nothing can be held out.
     """
-    features = unit(examples.features)
+    features = examples.features
     label = np.searchsorted(labels, examples.labels)
-    cluster = clusters(examples.paths, label, features)
+    cluster = clusters(examples.paths, label, directions_of(features))
     fold = folds(cluster)
     sums = [Sums.of(features[fold == k], label[fold == k], len(labels)) for k in range(FOLDS)]
     whole = sum(sums[1:], sums[0])
@@ -159,19 +138,19 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
     known = np.zeros(len(label), bool)
     for k in range(FOLDS):
         held = fold == k
-        rest = Sums(
-            whole.counts - sums[k].counts,
-            whole.sums - sums[k].sums,
-            whole.products - sums[k].products,
-        )
+        rest = whole - sums[k]
         if not held.any() or (rest.counts > 0).sum() < 2:
             continue
-        fitted = _Discriminant.of(rest)
-        rotated = (features[held] - fitted.mean) @ fitted.basis
+        found: dict[float, list[NDArray[np.float32]]] = {shrinkage: [] for shrinkage in _SHRINKAGES}
+        for fitted, part in zip(
+            _Discriminant.of_each_depth(rest), parts(features[held]), strict=True
+        ):
+            rotated = (unit(part) - fitted.mean) @ fitted.basis
+            for shrinkage, cosine in found.items():
+                scales = fitted.scales(shrinkage)
+                cosine.append(unit(rotated * scales) @ unit(fitted.means * scales).T)
         for shrinkage, table in cosines.items():
-            scales = fitted.scales(shrinkage)
-            cosine = unit(rotated * scales) @ unit(fitted.means * scales).T
-            table[np.ix_(held, fitted.labels)] = cosine
+            table[np.ix_(held, rest.counts > 0)] = np.mean(found[shrinkage], axis=0)
         known |= held & (rest.counts > 0)[label]
     (rows,) = known.nonzero()
     if not len(rows):
@@ -221,102 +200,19 @@ def fit(
     sums: Sums, labels: list[str], validation: Validation, views: int, sha256: str
 ) -> Classifier:
     """The classifier for all photos, with shrinkage and calibration from cross-validation."""
-    fitted = _Discriminant.of(sums)
-    if len(fitted.labels) != len(labels):
+    if not sums.counts.all():
         raise ValueError("each label needs photos")
-    scales = fitted.scales(validation.shrinkage)
+    spaces = []
+    for fitted in _Discriminant.of_each_depth(sums):
+        scales = fitted.scales(validation.shrinkage)
+        mean, whitening = fitted.mean.astype(np.float32), (fitted.basis * scales).astype(np.float32)
+        spaces.append(Space(mean, whitening, unit(fitted.means * scales)))
     return Classifier(
         tuple(labels),
-        fitted.mean.astype(np.float32),
-        (fitted.basis * scales).astype(np.float32),
-        unit(fitted.means * scales),
+        tuple(spaces),
         validation.temperature,
         validation.min_similarity,
         _MIN_PROBABILITY,
         views,
         sha256,
     )
-
-
-def sums_of(
-    spark: "SparkSession",
-    folder: Folder,
-    files: Sequence[str],
-    labels: list[str],
-    held_out: frozenset[str] = frozenset(),
-) -> Sums:
-    """Sums over files with columns `path`, `label` and `features`, in one pass on Spark.
-
-    Rows with a label that is not in `labels`, and photos in the folders `held_out`, are skipped.
-    """
-    # One task per slot, up to 16, as each sends 13 MB or more to the driver.
-    slots = min(spark.sparkContext.defaultParallelism, 16)
-    task = _SumsOfFiles(folder, labels, held_out)
-    first, *others = filter(None, tables.on_workers(spark, task, tables.deal(files, slots)))
-    return sum(others, first)
-
-
-@dataclass(frozen=True)
-class _SumsOfFiles:
-    """A task of `sums_of`."""
-
-    folder: Folder
-    labels: list[str]
-    held_out: frozenset[str]
-
-    def __call__(self, files: Sequence[str]) -> Sums | None:
-        position = {label: i for i, label in enumerate(self.labels)}
-        held_out = pa.array(self.held_out, pa.string())
-        columns = ["path", "label", "features"]
-        total: Sums | None = None
-        for rows_of_file in tables.read_each(self.folder, files, columns):
-            is_held_out = pc.is_in(folders_of(rows_of_file["path"]), held_out)
-            table = rows_of_file.filter(pc.invert(is_held_out))
-            label = np.array([position.get(name, -1) for name in table["label"].to_pylist()])
-            rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-            batch = Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position))
-            total = batch if total is None else total + batch
-        return total
-
-
-def as_spark_ml(spark: "SparkSession", classifier: Classifier) -> "PipelineModel":
-    """The same classifier as a Spark ML pipeline.
-
-    It maps a vector column `raw` to `probability`, `prediction` and `predicted_label`. The models
-    can only be created in the JVM.
-    """
-    from pyspark.ml import PipelineModel
-    from pyspark.ml.classification import LogisticRegressionModel
-    from pyspark.ml.common import _py2java
-    from pyspark.ml.feature import IndexToString, Normalizer, PCAModel, StandardScalerModel
-    from pyspark.ml.linalg import DenseMatrix, DenseVector
-
-    d, labels = len(classifier.mean), len(classifier.labels)
-    java = functools.partial(_py2java, spark.sparkContext)
-    ml: Any = spark.sparkContext._jvm.org.apache.spark.ml  # type: ignore[union-attr]
-    one = java(DenseVector(np.ones(d)))
-    scaler = StandardScalerModel(
-        ml.feature.StandardScalerModel("StandardScaler", one, java(DenseVector(classifier.mean)))
-    )
-    scaler._resetUid("StandardScaler")
-    scaler._set(inputCol="unit", outputCol="centred", withMean=True, withStd=False)
-    matrix = DenseMatrix(d, d, classifier.whitening.astype(np.float64).ravel(order="F"))
-    whitening = PCAModel(ml.feature.PCAModel("PCA", java(matrix), one))
-    whitening._resetUid("PCA")
-    whitening._set(k=d, inputCol="centred", outputCol="whitened")
-    directions = classifier.directions.astype(np.float64) / classifier.temperature
-    coefficients = java(DenseMatrix(labels, d, directions.ravel(order="F")))
-    nothing = java(DenseVector(np.zeros(labels)))
-    regression = LogisticRegressionModel(
-        ml.classification.LogisticRegressionModel(
-            "LogisticRegression", coefficients, nothing, labels, True
-        )
-    )
-    regression._resetUid("LogisticRegression")
-    regression._set(featuresCol="direction")
-    names = IndexToString(
-        inputCol="prediction", outputCol="predicted_label", labels=list(classifier.labels)
-    )
-    before = Normalizer(inputCol="raw", outputCol="unit", p=2.0)
-    after = Normalizer(inputCol="whitened", outputCol="direction", p=2.0)
-    return PipelineModel([before, scaler, whitening, after, regression, names])

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits.classifier.baselines import nearest_label
-from fruits.classifier.classifier import Classifier, unit
+from fruits.classifier.classifier import Classifier, directions_of
 from fruits.classifier.fit import Examples
 from fruits.errors import PhotosError
 from fruits.features.extract import Extraction, featurize
@@ -74,7 +74,7 @@ def predict_folder(
     done = spark.sparkContext.accumulator(0)
     with progress.step("predict", keys.num_rows, lambda: int(done.value)):
         model, settings = load_model_of(store.current(), settings)
-        extraction = Extraction(folder, model, settings, classifier.views)
+        extraction = Extraction(folder, model, settings, classifier.views, classifier.depths)
         predict = _Predict(classifier.to_bytes(), examples)
         parts = featurize(spark, keys, extraction, predict, done=done)
     return pa.concat_tables(parts).sort_by("path"), listing
@@ -95,7 +95,7 @@ class _Predict:
         names = np.array(classifier.labels, object)
         neighbours, labels = None, np.array([], object)
         if self.examples:
-            neighbours = unit(self.examples.features)
+            neighbours = directions_of(self.examples.features)
             labels = np.array(self.examples.labels, object)
         for batch in batches:
             usable = batch.filter(pc.is_valid(batch["features"]))
@@ -109,7 +109,7 @@ class _Predict:
                     predictions.confident.tolist(),
                     None
                     if neighbours is None
-                    else nearest_label(neighbours, labels, unit(features)),
+                    else nearest_label(neighbours, labels, directions_of(features)),
                 )
             rejects = batch.filter(pc.is_null(batch["features"]))
             if rejects.num_rows:

@@ -10,11 +10,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits.classifier.classifier import unit
+from fruits.classifier.classifier import directions_of
 from fruits.classifier.fit import Examples
 from fruits.classifier.stored import load_classifier, read_examples
 from fruits.features.provenance import load_model_of
-from fruits.model.engine import Engine, load_engine
+from fruits.model.engine import Engine, described, load_engine
 from fruits.photos.decode import prepare_views
 from fruits.results import open_results
 from fruits.settings import Settings, load
@@ -27,7 +27,7 @@ class Prediction:
     top: list[tuple[str, float]]  # labels with their probabilities, the most probable first
     confident: bool  # whether to rely on the prediction
     in_distribution: bool  # False if the photo is unlike any training photo
-    features: NDArray[np.float32]  # [1280], for `Predictor.nearest`
+    features: NDArray[np.float32]  # [1280] or [2816], for `Predictor.nearest`
 
     @property
     def label(self) -> str:
@@ -69,21 +69,21 @@ class Predictor:
         """
         exact = self.manifest.decode == "exact"
         views = prepare_views(photo, self._max_pixels, self.classifier.views, exact=exact)
-        features = self._engine.features(views).mean(axis=0)
-        predictions = self.classifier.predict(features[None])
+        features = described(self._engine, views[None], depths=self.classifier.depths)
+        predictions = self.classifier.predict(features)
         names = [self.classifier.labels[i] for i in predictions.top[0]]
         top = list(zip(names, predictions.probabilities[0].tolist(), strict=True))
         in_distribution = bool(predictions.similarity[0] >= self.classifier.min_similarity)
-        return Prediction(top, bool(predictions.confident[0]), in_distribution, features)
+        return Prediction(top, bool(predictions.confident[0]), in_distribution, features[0])
 
     def nearest(self, prediction: Prediction, count: int) -> list[tuple[str, str]]:
         """(path, label) of the most similar examples, the nearest first."""
         examples = self._examples
-        cosines = examples.features @ unit(prediction.features[None])[0]
+        cosines = examples.features @ directions_of(prediction.features[None])[0]
         order = np.argsort(-cosines, kind="stable")[:count].tolist()
         return [(examples.paths[i], examples.labels[i]) for i in order]
 
     @cached_property
     def _examples(self) -> Examples:
         examples = read_examples(self.store)
-        return replace(examples, features=unit(examples.features))
+        return replace(examples, features=directions_of(examples.features))

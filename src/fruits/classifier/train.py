@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fruits.classifier.evaluate import evaluate_validation
-from fruits.classifier.fit import Examples, as_spark_ml, fit, sums_of, validate
+from fruits.classifier.fit import Examples, fit, validate
+from fruits.classifier.spark_ml import as_spark_ml
+from fruits.classifier.sums import sums_of
 from fruits.errors import ClassifyError
 from fruits.photos.labels import Layout, folders_of, readable_names
 from fruits.results import tables
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 _KEYS = pa.schema([("path", pa.string()), ("label", pa.string())])
 _EXAMPLES = 20_000
-"""Maximum number of photos in memory (100 MB), for cross-validation and nearest neighbours."""
+"""Maximum number of photos in memory (230 MB), for cross-validation and nearest neighbours."""
 
 
 def train_on_results(
@@ -66,6 +68,7 @@ def train_on_results(
         labels=len(labels),
         held_out=pc.sum(is_held_out).as_py(),
         views=views,
+        depths=len(classifier.spaces),
         shrinkage=validation.shrinkage,
         temperature=classifier.temperature,
         min_similarity=classifier.min_similarity,

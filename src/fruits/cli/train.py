@@ -27,8 +27,13 @@ def train(results: str, views: str | None, settings: Settings) -> None:
     spark = new_session(settings, progress, results)
     manifest = classify.train(spark, results, settings, int(views) if views else None, progress)
     if training := manifest.classifier:
-        how = "the stored features" if training.views == 1 else f"{training.views} views each"
-        echo(f"Trained on {training.photos} photos of {training.labels} labels ({how}).")
+        how = "the stored features"
+        if training.views > 1:
+            how = f"{training.views} views each, at {training.depths} depths of the network"
+        echo(
+            f"Trained on {training.photos} photos of {training.labels} labels: {how}; "
+            f"shrinkage {training.shrinkage:g}."
+        )
         if training.held_out:
             echo(
                 f"{training.held_out} photos of the test split were left out: "

@@ -16,8 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits.errors import PhotoError
-from fruits.model.engine import Engine, engine_of_this_process
-from fruits.model.load import FEATURES, Model
+from fruits.model.engine import described, engine_of_this_process
+from fruits.model.load import Model
 from fruits.photos.decode import MAX_BYTES, prepare_views
 from fruits.results.manifest import REJECTS
 from fruits.results.tables import Writer, on_workers
@@ -39,7 +39,7 @@ SCHEMA = pa.schema(
         ("path", pa.string()),
         ("label", pa.string()),
         ("version", pa.string()),
-        ("features", pa.list_(pa.float32())),  # [1280]; null for a reject
+        ("features", pa.list_(pa.float32())),  # as of `engine.described`; null for a reject
         ("reason", pa.string()),  # why the photo was rejected; null for a photo with features
     ]
 )
@@ -65,6 +65,7 @@ class Extraction:
     model: Model
     settings: Settings  # decode is not None
     views: int = 1  # number of views to average over (see `decode.prepare_views`)
+    depths: bool = False  # whether to read three depths of the network (see `engine.described`)
 
 
 def featurize(
@@ -185,7 +186,8 @@ class _Task(Generic[R]):
             usable = [(row, pixels) for row, pixels in chunk if isinstance(pixels, np.ndarray)]
             rejects = [(row, error) for row, error in chunk if isinstance(error, PhotoError)]
             if usable:
-                features = mean_features(engine, np.stack([pixels for _, pixels in usable]))
+                pixels = np.stack([pixels for _, pixels in usable])
+                features = described(engine, pixels, depths=self.extraction.depths)
                 yield _batch([row for row, _ in usable], features=features)
             if rejects:
                 reasons = [str(error) for _, error in rejects]
@@ -216,13 +218,6 @@ class _Task(Generic[R]):
         return self.extraction.folder.read(row["path"])
 
 
-def mean_features(engine: Engine, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32[n, views, 224, 224, 3] -> float32[n, 1280]: the mean over the views of each photo."""
-    n, views = photos.shape[:2]
-    features = engine.features(photos.reshape(n * views, *photos.shape[2:]))
-    return features if views == 1 else features.reshape(n, views, -1).mean(axis=1)
-
-
 def _batch(
     rows: list[_Row],
     features: NDArray[np.float32] | None = None,
@@ -232,7 +227,7 @@ def _batch(
     if features is None:
         lists = pa.nulls(len(rows), SCHEMA.field("features").type)
     else:
-        offsets = np.arange(0, features.size + 1, FEATURES, dtype=np.int32)
+        offsets = np.arange(0, features.size + 1, features.shape[1], dtype=np.int32)
         lists = pa.ListArray.from_arrays(offsets, features.ravel())
     return pa.record_batch([*keys, lists, reasons or [None] * len(rows)], SCHEMA)
 

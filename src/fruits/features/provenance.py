@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from fruits.errors import ResultsError
 from fruits.model.engine import FILES
+from fruits.model.frameworks import DEPTH_LAYERS
 from fruits.model.load import Model, load_model
 from fruits.progress import Progress
 from fruits.results.manifest import MADE_WITH, Manifest
@@ -15,9 +16,11 @@ from fruits.results.store import Results
 from fruits.settings import Settings
 
 
-def provenance(model: Model, settings: Settings, views: int = 1) -> bytes:
+def provenance(model: Model, settings: Settings, views: int = 1, *, depths: bool = False) -> bytes:
     """Everything that features depend on besides their photo; stored in files of features."""
     metadata: dict[str, object] = {"model": model.metadata, "views": views}
+    if depths:
+        metadata["depths"] = DEPTH_LAYERS
     metadata.update((name, getattr(settings, name)) for name in MADE_WITH)
     return json.dumps(metadata, sort_keys=True).encode()
 

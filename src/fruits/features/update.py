@@ -136,7 +136,7 @@ def update_views(
     views: int,
     progress: Progress,
 ) -> list[str]:
-    """Files of features over `views` views, for all labelled photos with features.
+    """Files of features at three depths over `views` views, for all labelled photos with features.
 
     The photos are read only if views are missing.
 
@@ -146,7 +146,7 @@ def update_views(
     """
     manifest = store.current()
     keys = Keys.of(store.folder, manifest.features, KEYS).rows
-    made_with = provenance(model, settings, views)
+    made_with = provenance(model, settings, views, depths=True)
     plan = Plan.of(store, "views", keys.filter(keys["label"].is_valid()), made_with)
     new = Stored([], 0, REJECTS.empty_table())
     if len(plan.todo):
@@ -160,7 +160,7 @@ def update_views(
         done = spark.sparkContext.accumulator(0)
         with progress.step("views", len(todo), lambda: int(done.value)):
             writer = Writer(store.folder, "views", made_with)
-            extraction = Extraction(folder, model, settings, views)
+            extraction = Extraction(folder, model, settings, views, depths=True)
             new = extract.store(spark, todo, extraction, writer, done=done)
     kept, adopted = plan.carry_out(spark, store.folder, "views", keys)
     changed = "can't be read, or have changed since they were featurized (then run `fruits run`)"

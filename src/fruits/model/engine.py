@@ -3,25 +3,31 @@
 import io
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fruits.errors import EngineError
-from fruits.model.frameworks import build, import_openvino, plain_keras, probes
-from fruits.model.load import FEATURES, Model
+from fruits.model.frameworks import build, import_openvino, plain_keras, probes, with_depths
+from fruits.model.load import DEPTHS, FEATURES, Model
 
 
-class Engine(Protocol):
+class Engine(ABC):
     """A compiled model; one per process, not thread-safe."""
 
+    @abstractmethod
+    def depths(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32[n, 224, 224, 3] in [-1, 1] -> float32[n, 2816]: averages of `load.DEPTHS`."""
+
     def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32[n, 224, 224, 3] in [-1, 1] -> float32[n, 1280]."""
+        """The same photos -> float32[n, 1280], the averages of the last layer."""
+        return self.depths(photos)[:, -FEATURES:]
 
 
-class OpenVINO:
+class OpenVINO(Engine):
     """The default engine: twice as fast as TensorFlow on CPUs, with little memory.
 
     Raises:
@@ -51,15 +57,15 @@ class OpenVINO:
         )
         self._request = compiled.create_infer_request()
 
-    def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+    def depths(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
         # One photo at a time, as larger batches exceed the CPU cache and are slower.
-        out = np.empty((len(photos), FEATURES), np.float32)
+        out = np.empty((len(photos), sum(DEPTHS)), np.float32)
         for i in range(len(photos)):
             out[i] = self._request.infer(photos[i : i + 1], share_inputs=True)[0][0]
         return out
 
 
-class TensorFlow:
+class TensorFlow(Engine):
     """The reference engine: Keras itself, built and loaded as documented.
 
     Raises:
@@ -80,7 +86,7 @@ class TensorFlow:
                 file.write(model.files["trunk.weights.h5"])
             photos = tensorflow.TensorSpec((None, 224, 224, 3), tensorflow.float32)
             with tensorflow.device("CPU:0"):
-                self._model: Any = build(path)
+                self._model: Any = with_depths(build(path))
                 # Traced here, while Keras' settings are those of this package, not at the first
                 # call.
                 self._traced: Any = tensorflow.function(
@@ -88,8 +94,24 @@ class TensorFlow:
                 ).get_concrete_function(photos)
             self._as_tensor: Any = tensorflow.convert_to_tensor
 
-    def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
+    def depths(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.asarray(self._traced(self._as_tensor(photos, "float32")), np.float32)
+
+
+def described(
+    engine: Engine, photos: NDArray[np.float32], *, depths: bool = False
+) -> NDArray[np.float32]:
+    """float32[n, views, 224, 224, 3] -> the features of each photo, averaged over its views.
+
+    They are float32[n, 1280], or with `depths` float32[n, 2816]: the square roots of the averages
+    of three layers. Roots keep a few large values from outweighing all others in a comparison
+    (Arandjelović & Zisserman, "Three things everyone should know to improve object retrieval",
+    CVPR 2012).
+    """
+    n, views = photos.shape[:2]
+    flat = photos.reshape(n * views, *photos.shape[2:])
+    rows = np.sqrt(engine.depths(flat)) if depths else engine.features(flat)
+    return rows if views == 1 else rows.reshape(n, views, -1).mean(axis=1)
 
 
 _TOLERANCE = 1e-3
@@ -102,7 +124,7 @@ def check_engine(engine: Engine, model: Model, name: str) -> None:
         EngineError: they differ, because of settings that this package does not know of.
     """
     expected = np.load(io.BytesIO(model.files["features.npy"]), allow_pickle=False)
-    worst = float(np.abs(engine.features(probes()) - expected).max())
+    worst = float(np.abs(engine.depths(probes()) - expected).max())
     if not worst <= _TOLERANCE:
         raise EngineError(
             f"{name} computes features here that differ by {worst:.1e} from those of Keras: remove "

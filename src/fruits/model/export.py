@@ -15,13 +15,14 @@ from fruits.errors import WeightsError
 from fruits.model.weights import Weights
 
 EXPORTED = ("model.xml", "model.bin", "trunk.weights.h5", "features.npy")
-"""Two files for OpenVINO, the Keras weights of the trunk for the tensorflow engine, and Keras'
-features of `frameworks.probes()`, with which both engines are checked."""
+"""Two files for OpenVINO, the Keras weights of the trunk for the tensorflow engine, and what Keras
+computes at three depths from `frameworks.probes()`, with which both engines are checked."""
 RECORD = "model.json"
 """What an export was made with, and the hashes of its files."""
-FORMAT = 2
+FORMAT = 3
 """Raised when exports of former versions must not be used: those before 2 were neither made in a
-process of their own nor checked, so settings of Keras could have changed them."""
+process of their own nor checked, so settings of Keras could have changed them; those before 3 have
+the last layer only."""
 
 _TIMEOUT_S = 900
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH")

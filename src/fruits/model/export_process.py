@@ -13,7 +13,7 @@ import numpy as np
 from fruits.errors import EngineError, FruitsError, WeightsError
 from fruits.model.engine import load_engine
 from fruits.model.export import EXPORTED, FORMAT, RECORD
-from fruits.model.frameworks import build, import_openvino, probes
+from fruits.model.frameworks import build, import_openvino, probes, with_depths
 from fruits.model.keras_files import read_trunk
 from fruits.model.load import Model
 from fruits.model.weights import sha256_of
@@ -42,7 +42,8 @@ def export_to(folder: Path, source: Path, member: str | None) -> None:
     model = build()
     for name, values in trunk.items():
         model.get_layer(name).set_weights(values)
-    features = np.asarray(model.predict_on_batch(probes()), np.float32)
+    network = with_depths(model)
+    features = np.asarray(network.predict_on_batch(probes()), np.float32)
     if not np.isfinite(features).all():
         raise WeightsError(
             f"{source} has a MobileNetV2 whose features are not finite: training diverged"
@@ -51,9 +52,9 @@ def export_to(folder: Path, source: Path, member: str | None) -> None:
     model.save_weights(folder / "trunk.weights.h5")
     openvino = import_openvino()
     with tempfile.TemporaryDirectory() as saved:
-        model.export(saved, format="tf_saved_model", verbose=False)
-        network = openvino.Core().read_model(saved)
-        openvino.save_model(network, folder / "model.xml", compress_to_fp16=False)
+        network.export(saved, format="tf_saved_model", verbose=False)
+        converted = openvino.Core().read_model(saved)
+        openvino.save_model(converted, folder / "model.xml", compress_to_fp16=False)
     files = {name: (folder / name).read_bytes() for name in EXPORTED}
     for engine in ("openvino", "tensorflow"):
         exported = Model(source.name, "", str(source), files)

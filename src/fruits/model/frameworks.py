@@ -69,6 +69,18 @@ def plain_keras() -> Iterator[Any]:
         config.set_dtype_policy(policy)
 
 
+DEPTH_LAYERS = ("block_13_expand_relu", "block_16_expand_relu")
+"""The layers whose averages are outputs of the network, besides the last one's (`load.DEPTHS`)."""
+
+
+def with_depths(trunk: Any) -> Any:
+    """The trunk with one output of float32[n, 2816]: the averages of three layers, side by side."""
+    with plain_keras() as keras:
+        average = keras.layers.GlobalAveragePooling2D
+        averages = [average()(trunk.get_layer(name).output) for name in DEPTH_LAYERS]
+        return keras.Model(trunk.input, keras.layers.Concatenate()([*averages, trunk.output]))
+
+
 def build(weights: str | os.PathLike[str] | None = None) -> Any:
     """The MobileNetV2 trunk as built by Keras, with the weights in a file, or with random ones."""
     with plain_keras() as keras:

@@ -15,6 +15,9 @@ from fruits.settings import cache_folder
 
 FEATURES = 1280
 """Number of features per photo."""
+DEPTHS = (576, 960, FEATURES)
+"""Number of averages of the three layers that classifiers read: `block_13_expand_relu`,
+`block_16_expand_relu`, and the last one, whose averages are the features."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Training:
     min_probability: float
     accuracy: float | None
     accuracy_interval: list[float] | None
+    depths: int = 1  # of the network, whose features are compared
     held_out: int | None = None  # photos of the test split, which were not used
 
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 from blobs import blobs, trained
 
-from fruits.classifier.classifier import unit
-from fruits.classifier.fit import Sums, as_spark_ml, sums_of
+from fruits.classifier.spark_ml import as_spark_ml
+from fruits.classifier.sums import Sums, sums_of
+from fruits.model.load import DEPTHS, FEATURES
 from fruits.results import tables
 from fruits.storage.local import LocalFolder
 
@@ -17,10 +18,11 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 
+@pytest.mark.parametrize("width", [FEATURES, sum(DEPTHS)])
 def test_spark_computes_the_same_sums_and_predictions(
-    spark: "SparkSession", tmp_path: Path
+    spark: "SparkSession", tmp_path: Path, width: int
 ) -> None:
-    examples = blobs(3, 25, spread=2.0)
+    examples = blobs(3, 25, spread=2.0, width=width)
     classifier, _ = trained(examples)
     labels = list(classifier.labels)
     columns = [examples.paths, examples.labels, examples.features.tolist()]
@@ -30,10 +32,12 @@ def test_spark_computes_the_same_sums_and_predictions(
         tables.write(folder, f"{i}.parquet", table.slice(25 * i, 25))
     sums = sums_of(spark, folder, ["0.parquet", "1.parquet", "2.parquet"], labels)
     position = np.searchsorted(labels, examples.labels)
-    expected = Sums.of(unit(examples.features), position, 3)
+    expected = Sums.of(examples.features, position, 3)
     assert sums.counts.tolist() == [25, 25, 25]
-    assert sums.sums == pytest.approx(expected.sums, abs=1e-5)
-    assert sums.products == pytest.approx(expected.products, abs=1e-5)
+    for found, wanted in zip(
+        [*sums.sums, *sums.products], [*expected.sums, *expected.products], strict=True
+    ):
+        assert found == pytest.approx(wanted, abs=1e-5)
 
     from pyspark.ml.functions import array_to_vector, vector_to_array
 

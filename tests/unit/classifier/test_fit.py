@@ -1,13 +1,19 @@
 """The classifier: what it computes, and how it handles unusual data."""
 
+import io
+import itertools
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from blobs import blobs, trained
 from sklearn.covariance import shrunk_covariance
 
 from fruits.classifier.classifier import Classifier, unit
-from fruits.classifier.fit import Examples
+from fruits.classifier.fit import Examples, fit
+from fruits.classifier.sums import Sums
 from fruits.errors import ClassifyError, ResultsError
+from fruits.model.load import DEPTHS, FEATURES
 
 
 def test_scores_are_cosines_under_the_shrunk_within_label_covariance() -> None:
@@ -24,6 +30,43 @@ def test_scores_are_cosines_under_the_shrunk_within_label_covariance() -> None:
     expected /= np.sqrt(np.einsum("ni,ij,nj->n", photo, precision, photo))[:, None]
     expected /= np.sqrt(np.einsum("ni,ij,nj->n", mean, precision, mean))
     assert classifier.cosines(unseen) == pytest.approx(expected, abs=1e-4)
+
+
+def test_scores_of_three_depths_are_the_mean_of_their_cosines() -> None:
+    examples = blobs(4, 30, spread=3.0, width=sum(DEPTHS))
+    classifier, validation = trained(examples)
+    unseen = blobs(4, 5, spread=3.0, seed=1, width=sum(DEPTHS)).features
+    bounds = [0, *np.cumsum(DEPTHS)]
+    cosines = []
+    for start, end in itertools.pairwise(bounds):
+        part = replace(examples, features=examples.features[:, start:end])
+        labels = sorted(set(examples.labels))
+        sums = Sums.of(part.features, np.searchsorted(labels, part.labels), 4)
+        alone = fit(sums, labels, validation, 6, "")
+        cosines.append(alone.cosines(unseen[:, start:end] * (1 + start)))  # scale is irrelevant
+    assert classifier.depths
+    assert classifier.cosines(unseen) == pytest.approx(np.mean(cosines, axis=0), abs=1e-6)
+
+
+@pytest.mark.parametrize("width", [FEATURES, sum(DEPTHS)])
+def test_a_stored_classifier_predicts_the_same(width: int) -> None:
+    examples = blobs(3, 10, width=width)
+    classifier, _ = trained(examples)
+    again = Classifier.from_bytes(classifier.to_bytes())
+    assert again.labels == classifier.labels
+    assert (again.cosines(examples.features) == classifier.cosines(examples.features)).all()
+
+
+def test_a_classifier_of_version_0_1_0_predicts_the_same() -> None:
+    examples = blobs(3, 10)
+    classifier, _ = trained(examples)
+    with np.load(io.BytesIO(classifier.to_bytes())) as file:
+        former = {name.removesuffix("_0"): file[name] for name in file.files}
+    out = io.BytesIO()
+    np.savez(out, allow_pickle=False, **former)
+    again = Classifier.from_bytes(out.getvalue())
+    assert not again.depths
+    assert (again.cosines(examples.features) == classifier.cosines(examples.features)).all()
 
 
 def test_known_labels_are_recognised_and_unknown_ones_are_not_confident() -> None:

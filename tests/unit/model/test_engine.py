@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from fruits.errors import EngineError
 from fruits.model import engine as engines
-from fruits.model.engine import OpenVINO, TensorFlow, load_engine
-from fruits.model.load import Model, load_model
+from fruits.model.engine import OpenVINO, TensorFlow, described, load_engine
+from fruits.model.load import FEATURES, Model, load_model
 from fruits.photos.decode import prepare
 from fruits.settings import Settings
 
@@ -32,7 +32,7 @@ def paths(real_photos: Path) -> list[Path]:
 
 @pytest.fixture(scope="module")
 def by_keras(paths: list[Path], model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Features computed by Keras only, which also loads and preprocesses the photos."""
+    """Averages of three layers [n, 2816], computed by Keras, which also loads the photos."""
     import keras
     from keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
 
@@ -48,7 +48,12 @@ def by_keras(paths: list[Path], model: Model, tmp_path_factory: pytest.TempPathF
         )
         for path in paths
     ]
-    return reference.predict(preprocess_input(np.stack(pictures)), verbose=0)
+    inputs = preprocess_input(np.stack(pictures))
+    averages = [reference.predict(inputs, verbose=0)]
+    for name in ("block_16_expand_relu", "block_13_expand_relu"):
+        layer = keras.Model(reference.input, reference.get_layer(name).output)
+        averages.insert(0, layer.predict(inputs, verbose=0).mean(axis=(1, 2)))
+    return np.concatenate(averages, axis=1)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +63,7 @@ def prepared(paths: list[Path]) -> NDArray[np.float32]:
 
 @pytest.fixture(scope="module")
 def by_openvino(prepared: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
-    return OpenVINO(model, "float32", threads=2).features(prepared)
+    return OpenVINO(model, "float32", threads=2).depths(prepared)
 
 
 def test_openvino_is_within_a_thousandth_of_keras(
@@ -71,8 +76,20 @@ def test_openvino_is_within_a_thousandth_of_keras(
 def test_tensorflow_is_within_a_thousandth_of_keras(
     by_keras: NDArray[np.float32], prepared: NDArray[np.float32], model: Model
 ) -> None:
-    features = TensorFlow(model, threads=2).features(prepared[:32])
-    np.testing.assert_allclose(features, by_keras[:32], rtol=0, atol=1e-3)
+    depths = TensorFlow(model, threads=2).depths(prepared[:32])
+    np.testing.assert_allclose(depths, by_keras[:32], rtol=0, atol=1e-3)
+
+
+def test_features_are_the_last_depth_and_what_classifiers_read_are_roots_over_views(
+    by_openvino: NDArray[np.float32], prepared: NDArray[np.float32], model: Model
+) -> None:
+    engine = OpenVINO(model, "float32", threads=2)
+    assert np.array_equal(engine.features(prepared[:6]), by_openvino[:6, -FEATURES:])
+    views = prepared[:6].reshape(2, 3, *prepared.shape[1:])
+    features = by_openvino[:6, -FEATURES:].reshape(2, 3, -1).mean(axis=1)
+    assert np.array_equal(described(engine, views), features)
+    roots = np.sqrt(by_openvino[:6]).reshape(2, 3, -1).mean(axis=1)
+    assert np.array_equal(described(engine, views, depths=True), roots)
 
 
 @pytest.fixture(scope="module")
@@ -80,12 +97,13 @@ def by_bf16(prepared: NDArray[np.float32], model: Model) -> NDArray[np.float32]:
     """Features in bfloat16, emulated (slowly) if the CPU lacks the instructions."""
     if "avx512bw" not in Path("/proc/cpuinfo").read_text():
         pytest.skip("this CPU has no AVX-512, by which OpenVINO computes or emulates bfloat16")
-    return OpenVINO(model, "bf16", threads=2, emulate=True).features(prepared)
+    return OpenVINO(model, "bf16", threads=2, emulate=True).depths(prepared)
 
 
 def test_bfloat16_is_close_to_float32(
     by_openvino: NDArray[np.float32], by_bf16: NDArray[np.float32]
 ) -> None:
+    by_openvino, by_bf16 = by_openvino[:, -FEATURES:], by_bf16[:, -FEATURES:]
     cosine = np.sum(by_openvino * by_bf16, axis=1) / (
         np.linalg.norm(by_openvino, axis=1) * np.linalg.norm(by_bf16, axis=1)
     )

