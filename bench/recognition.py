@@ -2,7 +2,8 @@
 
     python bench/recognition.py ~/photos [--others ~/things] [--results results]
 
-Every row is evaluated by the same cross-validation, which holds out whole clusters. `--others` is a
+Every row is evaluated by the same cross-validation, which holds out whole clusters of the features
+that the row compares. `--others` is a
 folder of unrelated photos: the share of these, and of noise, that is "not sure" is reported.
 `--results`, a results folder with a classifier, also times the prediction of a single photo.
 """
@@ -25,14 +26,16 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
-from fruits.classifier.classifier import Classifier, unit
+from fruits.classifier.classifier import Classifier, directions_of
 from fruits.classifier.fit import Examples, fit, validate
 from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.classifier.predictor import Predictor
 from fruits.classifier.sums import Sums
 from fruits.errors import PhotoError
-from fruits.model.engine import FILES, Engine, load_engine
-from fruits.model.load import load_model
+from fruits.model.engine import FILES, Engine, described, load_engine
+from fruits.model.frameworks import import_openvino
+from fruits.model.load import FEATURES, Model, load_model
+from fruits.photos import decode
 from fruits.photos.decode import VIEWS, prepare_views
 from fruits.photos.listing import list_photos
 from fruits.settings import Settings
@@ -40,6 +43,7 @@ from fruits.storage import open_folder
 
 Features = NDArray[np.float32]
 _MAX_PIXELS = 100_000_000
+_SIZE = decode.SIZE
 
 
 def main() -> None:
@@ -54,11 +58,12 @@ def main() -> None:
     model = load_model(args.weights, Settings().cache, FILES["openvino"])
     engine = load_engine("openvino", model, "float32", 2)
 
-    paths, labels, views, flips, seconds = _features(engine, args.photos)
+    paths, labels, views, flips, seconds = _depths(engine, args.photos)
     names = sorted(set(labels))
     truth = np.searchsorted(names, labels)
-    whole, six = views[:, 0], views.mean(axis=1)
+    whole, six = views[:, 0, -FEATURES:], views[..., -FEATURES:].mean(axis=1)
     both = ((whole + flips) / 2).astype(np.float32)
+    roots = np.sqrt(views).mean(axis=1)
     print(f"{len(paths)} photos of {len(names)} labels; {seconds / len(paths):.3f} s per view\n")
     print("| classifier | views | accuracy | seconds |\n|---|---|---|---|")
     row = _Row(paths, labels, truth)
@@ -76,8 +81,9 @@ def main() -> None:
     )
     row("linear discriminant, shrunk 0.2, length 1", 1, whole, lambda: make_pipeline(
         Normalizer(), LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.2)))  # fmt: skip
-    row.ours("this one", 1, whole)
-    row.ours("this one, and flipped", 2, both)
+    row.ours("this one, last layer alone", 1, whole)
+    row.ours("this one, last layer alone, and flipped", 2, both)
+    row.ours("this one", 1, np.sqrt(views[:, 0]))
     row("linear, raw features", VIEWS, six, _linear)
     row("dense head, 256 hidden", VIEWS, six, lambda: make_pipeline(
         StandardScaler(), MLPClassifier(256, alpha=1.0, max_iter=60, random_state=0)))  # fmt: skip
@@ -87,9 +93,15 @@ def main() -> None:
         six,
         lambda: KNeighborsClassifier(5, metric="cosine"),
     )
-    row.ours("this one", VIEWS, six)
+    row.ours("this one, last layer alone", VIEWS, six)
+    row.ours("this one, without roots", VIEWS, views.mean(axis=1))
+    row.ours("this one", VIEWS, roots)
+    _, _, larger, _, slower = _depths(_Larger(model), args.photos)
+    times = f"{slower / seconds:.1f} times the seconds a view"
+    row.ours(f"this one, {_Larger.size} x {_Larger.size} ({times})", 1, np.sqrt(larger[:, 0]))
+    row.ours(f"this one, {_Larger.size} x {_Larger.size}", VIEWS, np.sqrt(larger).mean(axis=1))
 
-    _doubts(engine, args.others, six, paths, labels, names)
+    _doubts(engine, args.others, roots, paths, labels, names)
 
 
 def _time_one_photo(photos: str, results: str) -> None:
@@ -108,6 +120,22 @@ def _time_one_photo(photos: str, results: str) -> None:
         predictor.predict(data)
         warm.append(time.perf_counter() - start)
     print(f"one photo: {np.median(cold):.2f} s cold, {1000 * np.median(warm):.0f} ms warm\n")
+
+
+class _Larger(Engine):
+    """The same network, for larger photos."""
+
+    size = 288
+
+    def __init__(self, model: Model):
+        core = import_openvino().Core()
+        network = core.read_model(model.files["model.xml"], model.files["model.bin"])
+        network.reshape([1, self.size, self.size, 3])
+        hints = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1}
+        self._request = core.compile_model(network, "CPU", hints).create_infer_request()
+
+    def depths(self, photos: Features) -> Features:
+        return np.concatenate([self._request.infer(photo[None])[0].copy() for photo in photos])
 
 
 def _linear() -> Any:
@@ -130,7 +158,7 @@ class _Row:
         at_random: bool = False,
     ) -> None:
         start, right = time.perf_counter(), 0
-        fold = folds(clusters(self._paths, self._truth, unit(x)))
+        fold = folds(clusters(self._paths, self._truth, directions_of(x)))
         if at_random:
             fold = np.random.default_rng(0).permutation(fold)
         for k in range(FOLDS):
@@ -151,12 +179,11 @@ class _Row:
         print(f"| {name} | {views} | {right / len(self._truth):.1%} | {taken:.0f} |", flush=True)
 
 
-def _features(
-    engine: Engine, address: str
-) -> tuple[list[str], list[str], Features, Features, float]:
-    """Of the labelled photos that can be read: paths, labels, features of the views [n, 6, 1280]
-    and of the flipped whole photo [n, 1280], and the seconds per view, summed over all photos."""
+def _depths(engine: Engine, address: str) -> tuple[list[str], list[str], Features, Features, float]:
+    """Of the labelled photos that can be read: paths, labels, depths of the views [n, 6, 2816],
+    features of the flipped whole photo [n, 1280], and the seconds per view, summed over photos."""
     folder = open_folder(address)
+    decode.SIZE = getattr(engine, "size", _SIZE)
     paths, labels, views, flips, seconds = [], [], [], [], 0.0
     for row in list_photos(folder).table.to_pylist():
         if not row["label"]:
@@ -166,7 +193,7 @@ def _features(
             prepared = prepare_views(folder.read(row["path"]), _MAX_PIXELS, VIEWS)
         except PhotoError:
             continue
-        views.append(engine.features(prepared))
+        views.append(engine.depths(prepared))
         seconds += (time.perf_counter() - start) / VIEWS
         flips.append(engine.features(prepared[:1, :, ::-1].copy())[0])
         paths.append(row["path"])
@@ -188,7 +215,7 @@ def _doubts(
         chosen = np.flatnonzero(rows).tolist()
         examples = Examples([paths[i] for i in chosen], [labels[i] for i in chosen], x[rows])
         known = sorted(set(examples.labels))
-        sums = Sums.of(unit(x[rows]), np.searchsorted(known, examples.labels), len(known))
+        sums = Sums.of(x[rows], np.searchsorted(known, examples.labels), len(known))
         return fit(sums, known, validate(examples, known), VIEWS, "")
 
     everything = trained(np.ones(len(labels), bool))
@@ -210,7 +237,7 @@ def _doubts(
     )
     for name, pictures in (("noise", noise), ("one colour", flat)):
         prepared = pictures.astype(np.float32) / 127.5 - 1
-        predictions = everything.predict(engine.features(prepared))
+        predictions = everything.predict(described(engine, prepared[:, None], depths=True))
         print(f"| {name} | {len(pictures)} | {1 - predictions.confident.mean():.0%} |")
     # Leave out a quarter of the kinds at a time.
     quarter = np.random.default_rng(0).permutation(len(names)) % 4
@@ -228,7 +255,7 @@ def _print_doubts(
             views = prepare_views(data, _MAX_PIXELS, VIEWS)
         except PhotoError:
             continue
-        sure.append(classifier.predict(engine.features(views).mean(axis=0)[None]).confident[0])
+        sure.append(classifier.predict(described(engine, views[None], depths=True)).confident[0])
     print(f"| {name} | {len(sure)} | {1 - np.mean(sure):.0%} |")
 
 
