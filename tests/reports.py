@@ -8,6 +8,7 @@ from typing import Any
 from fruits.report.render import ReportContent, SamplePhoto, render
 from fruits.report.scatter import ScatterPoint
 
+Samples = Mapping[str | None, Sequence[SamplePhoto]]
 VOID = {"meta", "link", "img", "wbr"}
 JPEG = b"\xff\xd8\xff\xe0 a small picture \xff\xd9"
 KEY = "of-Apple_1-12345"
@@ -97,7 +98,7 @@ POINTS = (
 def page(
     facts: Mapping[str, Any] | None = None,
     scatter: Sequence[ScatterPoint] = POINTS,
-    samples: Mapping[str | None, Sequence[SamplePhoto]] | None = None,
+    samples: Samples | None = None,
     rejects: Mapping[str, int] | None = None,
     pictures: Mapping[str, SamplePhoto] | None = None,
 ) -> Page:

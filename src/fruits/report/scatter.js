@@ -136,7 +136,7 @@
       const ahead = dx * right + dy * down, aside = Math.abs(dx * down) + Math.abs(dy * right);
       const distance = Math.hypot(dx, dy), turn = (point.index - from.index) * order;
       if (distance === 0 ? turn <= 0 : ahead < aside || ahead <= 0) continue;
-      if (distance < least || (distance === 0 && order < 0)) [best, least] = [point, distance];
+      if (distance < least || (distance === least && order < 0)) [best, least] = [point, distance];
     }
     return best;
   };

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from photos import encoded, save
 from PIL import Image
-from reports import manifest
+from reports import Samples, manifest
 
 from fruits.report.render import ReportContent, SamplePhoto, render
 from fruits.report.scatter import ScatterPoint
@@ -106,7 +106,7 @@ def test_only_so_many_bytes_are_read(folder: Path) -> None:
 )
 def test_no_name_passes_for_a_thumbnail(name: str) -> None:
     points = [ScatterPoint(name, name, 0, 0)]
-    samples = {name: [SamplePhoto(name, b"thumbnail", "b" * 16)]}
+    samples: Samples = {name: [SamplePhoto(name, b"thumbnail", "b" * 16)]}
     content = ReportContent(manifest(photos=name, labels={name: 1}), points, samples, {name: 1})
     assert in_report(render(content).encode()) == {"b" * 16: b"thumbnail"}
 
