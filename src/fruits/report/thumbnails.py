@@ -15,6 +15,7 @@ from fruits.report.render import SamplePhoto
 from fruits.storage import open_folder
 from fruits.storage.read_ahead import read_ahead
 
+_JPEG = b"\xff\xd8\xff"
 _SIDE = 80  # pixels
 _QUALITY = 70
 _READERS = 16
@@ -46,9 +47,15 @@ class Photo(NamedTuple):
 
 
 def in_report(page: bytes) -> dict[str, bytes]:
-    """The thumbnails in a report, by key."""
-    found = (match.groups() for match in _PICTURE.finditer(page))
-    return {(a or c).decode("ascii"): b64decode(b or d) for a, b, c, d in found}
+    """The thumbnails in a report, by key; nothing of a file that is damaged or something else."""
+    found: dict[str, bytes] = {}
+    for match in _PICTURE.finditer(page):
+        key, text = filter(None, match.groups())
+        with suppress(ValueError):
+            jpeg = b64decode(text, validate=True)
+            if jpeg.startswith(_JPEG):
+                found[key.decode("ascii")] = jpeg
+    return found
 
 
 def thumbnails(

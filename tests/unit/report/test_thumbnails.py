@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from photos import encoded, save
 from PIL import Image
-from reports import Samples, manifest
+from reports import JPEG, Samples, manifest
 
 from fruits.report.render import ReportContent, SamplePhoto, render
 from fruits.report.scatter import ScatterPoint
@@ -100,15 +100,29 @@ def test_only_so_many_bytes_are_read(folder: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        'data-photo="aaaaaaaaaaaaaaaa" src="data:image/jpeg;base64,AAAA"',
-        '{"aaaaaaaaaaaaaaaa": "AAAA"}',
+        'data-photo="aaaaaaaaaaaaaaaa" src="data:image/jpeg;base64,/9j/AAAA"',
+        '{"aaaaaaaaaaaaaaaa": "/9j/AAAA"}',
     ],
 )
 def test_no_name_passes_for_a_thumbnail(name: str) -> None:
     points = [ScatterPoint(name, name, 0, 0)]
-    samples: Samples = {name: [SamplePhoto(name, b"thumbnail", "b" * 16)]}
+    samples: Samples = {name: [SamplePhoto(name, JPEG, "b" * 16)]}
     content = ReportContent(manifest(photos=name, labels={name: 1}), points, samples, {name: 1})
-    assert in_report(render(content).encode()) == {"b" * 16: b"thumbnail"}
+    assert in_report(render(content).encode()) == {"b" * 16: JPEG}
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        b"",
+        b"\xff\xfe not a page",
+        b'{"aaaaaaaaaaaaaaaa": "/9j/A"}',  # no base64
+        b'{"aaaaaaaaaaaaaaaa": "PGh0bWw+"}',  # no JPEG
+        b'<img data-photo="aaaaaaaaaaaaaaaa" src="data:image/jpeg;base64,/9j/AAAA',  # truncated
+    ],
+)
+def test_a_damaged_report_has_no_thumbnails(page: bytes) -> None:
+    assert in_report(page) == {}
 
 
 def test_keys_are_of_path_and_version() -> None:
