@@ -1,5 +1,6 @@
 """Erasing photos from the results (GDPR) removes every row and every copy."""
 
+import base64
 import json
 import shutil
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from fruits import pipeline
 from fruits.erase import erase
 from fruits.errors import PCAError, ResultsError
 from fruits.progress import Silent
+from fruits.report.thumbnails import Photo, in_report
 from fruits.session.log import opened
 from fruits.settings import Settings
 
@@ -78,6 +80,26 @@ def test_erased_photo_leaves_no_trace(spark: "SparkSession", home: Path, given: 
         assert {f"{table}/{file.name}" for file in (results / table).iterdir()} == set(facts[table])
     assert pd.read_csv(results / "results.csv").shape == (12, 4)
     assert (home / "photos" / LIME_3).exists()
+
+
+def test_the_report_keeps_the_pictures_of_other_photos_only(
+    spark: "SparkSession", home: Path
+) -> None:
+    report = home / "results" / "report.html"
+
+    def pictures() -> dict[str, bytes]:
+        return in_report(report.read_bytes())
+
+    before = pictures()
+    versions = pd.concat(map(pd.read_parquet, (home / "results" / "features").glob("*.parquet")))
+    version = dict(zip(versions["path"], versions["version"], strict=True))
+    key = Photo(LIME_3, "Lime", version[LIME_3]).key
+    assert len(before) == 13
+    assert key in before
+    erase(spark, str(home / "results"), [LIME_3], progress=Silent())
+    assert pictures() == {other: jpeg for other, jpeg in before.items() if other != key}
+    assert key not in report.read_text()
+    assert base64.b64encode(before[key]).decode() not in report.read_text()
 
 
 def test_erasing_a_folder_removes_rejects_and_refits_the_pca(

@@ -75,7 +75,7 @@ def prepare_views(
     return pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
 
 
-def thumbnail(data: bytes, side: int, max_pixels: int) -> bytes:
+def thumbnail(data: bytes, side: int, max_pixels: int, quality: int = 80) -> bytes:
     """A photo's bytes -> a JPEG of its central square, `side` pixels wide, without metadata.
 
     Raises:
@@ -84,7 +84,7 @@ def thumbnail(data: bytes, side: int, max_pixels: int) -> bytes:
     out = io.BytesIO()
     picture = ImageOps.fit(rgb(data, max_pixels, _ENOUGH * side), (side, side))
     picture.info.clear()  # otherwise Pillow would write the photo's comment
-    picture.save(out, "JPEG", quality=80)
+    picture.save(out, "JPEG", quality=quality, optimize=True)
     return out.getvalue()
 
 

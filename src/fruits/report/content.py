@@ -1,39 +1,46 @@
 """Gathers the content of the report from the results and the photos."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 from operator import itemgetter
-from typing import Any
 from zlib import crc32
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits.classifier.evaluate import Evaluation
 from fruits.classifier.stored import read_evaluation, read_validation
-from fruits.errors import FruitsError, PhotoError, ResultsError
-from fruits.photos.decode import thumbnail
-from fruits.report.render import ReportContent, SamplePhoto, ScatterPoint
+from fruits.errors import ResultsError
+from fruits.report.render import ReportContent, SamplePhoto
+from fruits.report.scatter import ScatterPoint
+from fruits.report.thumbnails import Photo, in_report, thumbnails
 from fruits.results import tables
 from fruits.results.manifest import Manifest
-from fruits.results.store import Results
+from fruits.results.store import REPORT, Results
 from fruits.settings import Settings
-from fruits.storage import open_folder
-from fruits.storage.read_ahead import read_ahead
 
 _POINTS = 4_000
 _LABELS = 60
 _SAMPLES_A_LABEL = 6
-_THUMBNAIL = 96  # pixels
+# The page has up to four megabytes: half of one is points, the others are pictures in base64.
+_PICTURE_BYTES = 2_600_000
+_PICTURES = 1_300  # as many as fit, usually; no more are read
+_READ_BYTES = 128 * 2**20
+"""Photos of points that one report reads, beyond the samples; the next report continues."""
 
 
 def gather(store: Results, settings: Settings) -> ReportContent:
     """The content for `render`. Photos that can't be read any more are left out."""
     manifest = store.current()
     counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
+    scatter = _scatter(store, manifest)
+    samples, pictures = _photos(store, manifest, scatter, settings.max_megapixels * 1_000_000)
     return ReportContent(
         manifest=asdict(manifest),
-        scatter=_scatter(store, manifest),
-        samples=_samples(store, manifest, settings.max_megapixels * 1_000_000),
+        scatter=scatter,
+        samples=samples,
+        pictures=pictures,
         rejects={reason["values"]: reason["counts"] for reason in counted},
         training=manifest.classifier,
         evaluation=_evaluation(store, manifest),
@@ -68,29 +75,45 @@ def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
     return [point for _, point in points]
 
 
-def _samples(
-    store: Results, manifest: Manifest, max_pixels: int
-) -> dict[str | None, list[SamplePhoto]]:
-    """The first few photos of each label, as thumbnails."""
-    keys = store.read(manifest.features, ["path", "label"])
-    chosen: list[dict[str, Any]] = []
+def _photos(
+    store: Results, manifest: Manifest, scatter: Sequence[ScatterPoint], max_pixels: int
+) -> tuple[dict[str | None, list[SamplePhoto]], dict[str, SamplePhoto]]:
+    """The first few photos of each label, and those of points by path."""
+    keys = store.read(manifest.features, ["path", "label", "version"])
+    first, points = _first_of_labels(keys), _evenly(scatter, keys)
+    former = in_report(store.former_report or store.folder.read_if_there(REPORT) or b"")
+    found = thumbnails(manifest.photos, first, points[:_PICTURES], former, max_pixels, _READ_BYTES)
+    samples: dict[str | None, list[SamplePhoto]] = defaultdict(list)
+    for photo in first:
+        if photo.path in found:
+            samples[photo.label].append(found[photo.path])
+    pictures: dict[str, SamplePhoto] = {}
+    sampled = {photo.path for photo in first}
+    free = _PICTURE_BYTES - sum(len(found[path].thumbnail) for path in sampled & found.keys())
+    for path in (photo.path for photo in points if photo.path in found):
+        free -= 0 if path in sampled else len(found[path].thumbnail)
+        if free >= 0 or path in sampled:
+            pictures[path] = found[path]
+    return dict(samples), pictures
+
+
+def _first_of_labels(keys: pa.Table) -> list[Photo]:
+    chosen: list[Photo] = []
     taken: Counter[str | None] = Counter()
     for row in keys.sort_by([("label", "ascending"), ("path", "ascending")]).to_pylist():
         if taken[row["label"]] < _SAMPLES_A_LABEL and len(chosen) < _LABELS * _SAMPLES_A_LABEL:
             taken[row["label"]] += 1
-            chosen.append(row)
-    samples: dict[str | None, list[SamplePhoto]] = defaultdict(list)
-    try:
-        folder = open_folder(manifest.photos)
-        read = read_ahead(lambda row: folder.read(row["path"]), chosen, lambda _: 0, in_flight=8)
-        for row, data in read:
-            if isinstance(data, PhotoError):
-                continue
-            try:
-                picture = thumbnail(data, _THUMBNAIL, max_pixels)
-            except PhotoError:  # the photo has changed since, or is too large
-                continue
-            samples[row["label"]].append(SamplePhoto(row["path"], picture))
-    except FruitsError:
-        return {}  # the photos are not accessible from here; show the rest of the report
-    return dict(samples)
+            chosen.append(Photo(**row))
+    return chosen
+
+
+def _evenly(scatter: Sequence[ScatterPoint], keys: pa.Table) -> list[Photo]:
+    """The photos of points: the first of each label, then the second of each, and so on."""
+    drawn = keys.filter(pc.is_in(keys["path"], pa.array([p.path for p in scatter], pa.string())))
+    photos = {row["path"]: Photo(**row) for row in drawn.to_pylist()}
+    taken: Counter[str | None] = Counter()
+    turns: list[tuple[int, Photo]] = []
+    for photo in (photos[point.path] for point in scatter if point.path in photos):
+        taken[photo.label] += 1
+        turns.append((taken[photo.label], photo))
+    return [photo for _, photo in sorted(turns, key=itemgetter(0))]

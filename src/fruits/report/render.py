@@ -2,14 +2,14 @@
 
 This module computes what is drawn (scales, ticks, colours, order); `report.html.j2` draws it. The
 page loads no external resources. All paths, labels and reasons are untrusted text: the template is
-rendered with autoescape on, and none of them is used in CSS or scripts.
+rendered with autoescape on, and none of them is used in CSS or in the text of scripts.
 """
 
-import base64
 import math
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import accumulate
@@ -18,6 +18,8 @@ from typing import Any
 from jinja2 import Template
 
 from fruits.classifier.evaluate import Confusion, Evaluation
+from fruits.report.axis import Axis
+from fruits.report.scatter import ScatterPoint, scatter
 from fruits.results.manifest import Training
 from fruits.templates import environment
 
@@ -27,29 +29,16 @@ MAX_MATRIX_LABELS = 60
 """Maximum number of labels for a confusion matrix; beyond it, only the top confusions are shown."""
 MAX_SAMPLE_LABELS = 60
 """Maximum number of labels with sample photos."""
-SHAPES = 5
-"""Number of mark shapes in the template."""
-# OKLCH lightness of the marks: distinct, and with a contrast of at least 3:1 to the page.
-_ON_LIGHT = (0.62, 0.42, 0.52)
-_ON_DARK = (0.85, 0.61, 0.73)
-
-
-@dataclass(frozen=True)
-class ScatterPoint:
-    """The first two principal components of a photo."""
-
-    path: str
-    label: str | None
-    x: float
-    y: float
 
 
 @dataclass(frozen=True)
 class SamplePhoto:
-    """A sample photo, as a small JPEG without metadata."""
+    """A photo, as a small JPEG without metadata."""
 
     path: str
     thumbnail: bytes
+    key: str = ""
+    """Of the state of the photo, for later reports and the script: `[A-Za-z0-9_-]*`."""
 
 
 @dataclass(frozen=True)
@@ -62,33 +51,8 @@ class ReportContent:
     rejects: Mapping[str, int]
     training: Training | None = None
     evaluation: Evaluation | None = None
-
-
-@dataclass(frozen=True)
-class Axis:
-    """A linear scale from data to percent of the plot's width or height."""
-
-    low: float
-    high: float
-    unit: str = ""
-    least_step: float = 0.0
-
-    def at(self, value: float) -> float:
-        """The position of a value, in percent from the low end."""
-        return 100 * (value - self.low) / (self.high - self.low)
-
-    @property
-    def ticks(self) -> list[tuple[float, str]]:
-        """At most eight (position in percent, text), 1, 2 or 5 times a power of ten apart."""
-        rough = (self.high - self.low) / 7
-        power = 10.0 ** math.floor(math.log10(rough))
-        step = max(self.least_step, power * next(n for n in (1, 2, 5, 10) if n * power >= rough))
-        digits = max(0, -math.floor(math.log10(step) + 1e-9))
-        values = (n * step for n in range(math.ceil(self.low / step), int(self.high // step) + 1))
-        return [
-            (self.at(v), f"{v:,.{digits}f}".replace("-", "\N{MINUS SIGN}") + self.unit)
-            for v in values
-        ]
+    pictures: Mapping[str, SamplePhoto] = field(default_factory=dict)
+    """Photos of points of the scatter, by path."""
 
 
 def render(content: ReportContent) -> str:
@@ -97,6 +61,7 @@ def render(content: ReportContent) -> str:
     counts: Mapping[str, int] = manifest.get("counts", {})
     labels: Mapping[str, int] = manifest.get("labels", {})
     seconds: Mapping[str, float] = manifest.get("seconds", {})
+    samples = _samples(content.samples)
     page = _template().render(
         manifest=manifest,
         created=_moment(manifest.get("created")),
@@ -104,10 +69,11 @@ def render(content: ReportContent) -> str:
         named_labels=sum(1 for label in labels if label),
         rate=(counts.get("featurized") or 0) / (seconds.get("featurize") or math.inf),
         variance=_variance(manifest.get("explained_variance", ()), manifest.get("variance")),
-        scatter=_scatter(content.scatter),
+        scatter=scatter(content.scatter, {path: p.key for path, p in content.pictures.items()}),
+        thumbnails=_thumbnails(content.pictures, samples),
         recognition=_recognition(content.training, content.evaluation),
         labels=_bars(labels),
-        samples=_samples(content.samples),
+        samples=samples,
         sample_labels=max(len(labels), len(content.samples)),
         rejects=_bars(content.rejects),
         seconds=seconds,
@@ -122,38 +88,8 @@ def render(content: ReportContent) -> str:
 def _template() -> Template:
     templates = environment()
     templates.filters |= {"percent": _percent, "duration": _duration, "count": "{:,}".format}
+    templates.filters["base64"] = _base64
     return templates.get_template("report/report.html.j2")
-
-
-def label_style(index: int, labels: int) -> tuple[str, str, int]:
-    """(colour on light, colour on dark, shape) for label `index` out of `labels`.
-
-    Hues go around the colour circle in label order; lightness and shape change at every step, with
-    periods 3 and 5, so labels that share both are at least 15 hues apart.
-    """
-    hue = 360 * index / labels + 25
-    turn = index % len(_ON_LIGHT)
-    return oklch(_ON_LIGHT[turn], hue), oklch(_ON_DARK[turn], hue), index % SHAPES
-
-
-def oklch(lightness: float, hue: float, chroma: float = 0.16) -> str:
-    """An OKLCH colour as #rrggbb, with its chroma reduced to fit into sRGB.
-
-    The matrices are from Björn Ottosson, "A perceptual color space for image processing".
-    """
-    a, b = chroma * math.cos(math.radians(hue)), chroma * math.sin(math.radians(hue))
-    long = (lightness + 0.3963377774 * a + 0.2158037573 * b) ** 3
-    medium = (lightness - 0.1055613458 * a - 0.0638541728 * b) ** 3
-    short = (lightness - 0.0894841775 * a - 1.2914855480 * b) ** 3
-    linear = (
-        4.0767416621 * long - 3.3077115913 * medium + 0.2309699292 * short,
-        -1.2684380046 * long + 2.6097574011 * medium - 0.3413193965 * short,
-        -0.0041960863 * long - 0.7034186147 * medium + 1.7076147010 * short,
-    )
-    if chroma > 0 and not all(0 <= c <= 1 for c in linear):
-        return oklch(lightness, hue, max(0.0, chroma - 0.005))
-    gamma = (12.92 * c if c <= 0.0031308 else 1.055 * c ** (1 / 2.4) - 0.055 for c in linear)
-    return "#" + "".join(f"{round(255 * min(max(c, 0.0), 1.0)):02x}" for c in gamma)
 
 
 def _variance(shares: Sequence[float], target: float | None) -> dict[str, Any] | None:
@@ -171,33 +107,6 @@ def _variance(shares: Sequence[float], target: float | None) -> dict[str, Any] |
         "across": across,
         "up": Axis(0, 100 * max(*shares, 1e-6) * 1.05, "%"),
     }
-
-
-def _scatter(points: Sequence[ScatterPoint]) -> dict[str, Any] | None:
-    groups: dict[str, list[ScatterPoint]] = {}
-    for point in points:
-        if math.isfinite(point.x) and math.isfinite(point.y):
-            groups.setdefault(point.label or "", []).append(point)
-    if not groups:
-        return None
-    shown = [point for group in groups.values() for point in group]
-    names = sorted(filter(None, groups), key=lambda name: (name.casefold(), name))
-    styled = [(name, label_style(i, len(names)), groups[name]) for i, name in enumerate(names)]
-    unlabelled = [("", None, groups[""])] if "" in groups else []
-    return {
-        "groups": unlabelled + styled,
-        "legend": styled + unlabelled,
-        "count": len(shown),
-        "across": _axis_around([point.x for point in shown]),
-        "up": _axis_around([point.y for point in shown]),
-        "scale": round(min(1.0, max(0.55, (800 / len(shown)) ** 0.25)), 2),
-    }
-
-
-def _axis_around(values: Sequence[float]) -> Axis:
-    low, high = min(values), max(values)
-    margin = 0.05 * (high - low) or 0.1 * abs(high) or 1.0
-    return Axis(low - margin, high + margin)
 
 
 def _recognition(training: Training | None, evaluation: Evaluation | None) -> dict[str, Any] | None:
@@ -254,12 +163,21 @@ def _bars(numbers: Mapping[str, int]) -> list[tuple[str, int, float]]:
 
 def _samples(
     samples: Mapping[str | None, Sequence[SamplePhoto]],
-) -> list[tuple[str, list[tuple[str, str]]]]:
+) -> list[tuple[str, Sequence[SamplePhoto]]]:
     rows = sorted(samples.items(), key=lambda row: (not row[0], (row[0] or "").casefold()))
-    return [
-        (label or "", [(p.path, base64.b64encode(p.thumbnail).decode("ascii")) for p in photos])
-        for label, photos in rows[:MAX_SAMPLE_LABELS]
-    ]
+    return [(label or "", photos) for label, photos in rows[:MAX_SAMPLE_LABELS]]
+
+
+def _thumbnails(
+    pictures: Mapping[str, SamplePhoto], samples: Sequence[tuple[str, Sequence[SamplePhoto]]]
+) -> dict[str, str]:
+    """The pictures of points in base64, by key, other than those that are among the samples."""
+    there = {photo.key for _, photos in samples for photo in photos}
+    return {p.key: _base64(p.thumbnail) for p in pictures.values() if p.key not in there}
+
+
+def _base64(data: bytes) -> str:
+    return b64encode(data).decode("ascii")
 
 
 def _moment(iso: str | None) -> str | None:

@@ -54,6 +54,8 @@ class Results:
     manifest: Manifest | None
     state: str | None = None
     """The state of the manifest's file: a commit fails if it is in another state."""
+    former_report: bytes | None = None
+    """The report that a commit has deleted, whose pictures the next one reuses."""
 
     def current(self) -> Manifest:
         """The manifest.
@@ -97,12 +99,15 @@ class Results:
         if isinstance(csv, bytes):
             data, csv = csv, f".{CSV}.{uuid4().hex[:8]}"
             self.folder.write(csv, data)
+        outdated = former is not None and former.paths() != manifest.paths()
+        if outdated:
+            self.former_report = self.folder.read_if_there(REPORT)
         # From here on, runs that opened the results earlier can't commit any more, so no two runs
         # write the CSV and the report. If this run is killed, there is no CSV rather than an
         # outdated one.
         with signals.committing():
             self._write(replace(former or manifest, csv=manifest.csv if csv is None else None))
-            if former and former.paths() != manifest.paths():
+            if outdated:
                 self.folder.delete(REPORT)
             if manifest.csv is None:
                 self.folder.delete(CSV)
