@@ -19,7 +19,7 @@ TEXTS = {
         "none_title": "I have not learnt any fruit yet",
         "none": "Run pipeline.ipynb and then train.ipynb on your server, which takes a few "
         "minutes; then load this page again.",
-        "open": "Open train.ipynb",
+        "open": "Open the notebooks",
         "trouble_title": "Not available right now",
         "server": "My server",
         "working": "Looking at it …",
@@ -54,7 +54,7 @@ TEXTS = {
         "none_title": "Je n’ai encore appris aucun fruit",
         "none": "Exécutez pipeline.ipynb puis train.ipynb sur votre serveur, ce qui prend quelques "
         "minutes, puis rechargez cette page.",
-        "open": "Ouvrir train.ipynb",
+        "open": "Ouvrir les notebooks",
         "trouble_title": "Pas disponible pour le moment",
         "server": "Mon serveur",
         "working": "Je regarde …",
