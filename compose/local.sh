@@ -126,8 +126,7 @@ start() { # LOG
         say_health "$1"
         sleep 0.5
     done
-    steps_clear
-    wait "$starting" || return
+    wait "$starting" || { steps_end; return 1; }
     say_health "$1"
     step_ends up "The cluster is healthy"
 }

@@ -7,7 +7,7 @@ running=
 
 steps_begin() {
     running=$(mktemp -d) clear=''
-    if [ -t 1 ]; then
+    if [ -t 1 ] && [ "${TERM:-dumb}" != dumb ]; then
         clear=$'\r\e[K'
         tick &
         ticker=$!
@@ -47,7 +47,7 @@ step_line() { # TEXT BEGAN
 # Rewrites the line of running steps every second; lines of steps that end replace it.
 tick() {
     local file began what line
-    while [ -d "$running" ]; do
+    while kill -0 $$ 2>/dev/null; do # even if this script is killed
         line=
         for file in "$running"/*; do
             { read -r began what <"$file"; } 2>/dev/null || continue

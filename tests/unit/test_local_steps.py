@@ -37,6 +37,7 @@ def _environ(tmp_path: Path, **more: str) -> dict[str, str]:
         "PATH": f"{tmp_path}:{os.environ['PATH']}",
         "SECRETS": str(tmp_path / "secrets"),
         "TAG": "test",
+        "TERM": "xterm",
         "BROKEN": "none",
         "SICK": "",
         **more,
