@@ -1,6 +1,7 @@
 """The object store's image gets its program from a release, if that is exactly the expected one."""
 
 import hashlib
+import shutil
 import subprocess
 import tarfile
 import threading
@@ -15,6 +16,7 @@ from ports import free_ports
 
 FETCH = ROOT / "images" / "object-store" / "fetch"
 MEMBER = "gateway_v1/gateway"
+pytestmark = pytest.mark.skipif(not shutil.which("curl"), reason="there is no curl")
 
 
 @pytest.fixture
