@@ -1,5 +1,7 @@
 """The texts of the page, in each supported language."""
 
+import re
+
 TEXTS = {
     "en": {
         "title": "Recognise",
@@ -71,4 +73,8 @@ TEXTS = {
         "login": "Vous êtes déconnecté. Rechargez cette page.",
         "yours": "Votre photo",
     },
+}
+# French has a space before these marks, at which a line must not break.
+TEXTS["fr"] = {
+    name: re.sub(" (?=[?:;!…])", "\N{NO-BREAK SPACE}", t) for name, t in TEXTS["fr"].items()
 }

@@ -1,5 +1,6 @@
 """The page's server without a Hub or a classifier: its messages and languages."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,10 @@ def test_preferred_language(accepted: str, language: str) -> None:
 
 def test_both_languages_have_the_same_texts() -> None:
     assert set(TEXTS["en"]) == set(TEXTS["fr"])
+
+
+def test_french_lines_do_not_begin_with_a_mark() -> None:
+    assert not [text for text in TEXTS["fr"].values() if re.search(" [?:;!…]", text)]
 
 
 def test_anonymous_request_is_forbidden() -> None:
