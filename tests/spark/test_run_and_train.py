@@ -10,6 +10,7 @@ from photos import save
 from places import ROOT
 
 from fruits import open_results
+from fruits.results.manifest import Manifest
 
 SCRIPT = ROOT / "images" / "jupyterhub" / "bin" / "run-and-train"
 
@@ -33,12 +34,16 @@ def _run(photos: Path, results: Path) -> str:
     return done.stdout
 
 
+def _manifest(results: Path) -> Manifest:
+    return open_results(str(results)).current()
+
+
 def test_it_trains_once(small: Path, tmp_path: Path) -> None:
     shutil.copytree(small / "results", tmp_path / "results")
     assert "Trained on 12 photos of 3 labels" in _run(small / "photos", tmp_path / "results")
-    trained = open_results(tmp_path / "results").current().models["classifier"]
+    trained = _manifest(tmp_path / "results").models["classifier"]
     assert "up to date" in _run(small / "photos", tmp_path / "results")
-    assert open_results(tmp_path / "results").current().models["classifier"] == trained
+    assert _manifest(tmp_path / "results").models["classifier"] == trained
 
 
 def test_without_labels_it_says_how_to_get_a_classifier(tmp_path: Path) -> None:

@@ -77,9 +77,8 @@ def _screen(tmp_path: Path, verb: str, **more: str) -> str:
 
 def test_each_image_is_a_numbered_step_with_its_time(tmp_path: Path) -> None:
     lines, _ = _lines(tmp_path, "images")
-    images = ("object-store", "build-uv", "build-keras", "base")
-    images += ("spark-master", "spark-worker", "jupyterhub")
-    for number, image in enumerate(images, 1):
+    images = "object-store build-uv build-keras base spark-master spark-worker jupyterhub"
+    for number, image in enumerate(images.split(), 1):
         begins = lines.index(f"[{number}/7] fruits/{image}:test …")
         (ends,) = (
             i
