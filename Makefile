@@ -77,7 +77,7 @@ local-up:  ## build what changed, start the cluster on this machine and wait unt
 	@compose/local.sh images
 	@compose/local.sh up
 
-local-run:  ## upload the sample photos and run the pipeline on the cluster (or yours: PHOTOS=~/photos)
+local-run:  ## upload the sample photos, run the pipeline on the cluster and train a classifier (or yours: PHOTOS=~/photos)
 	@compose/local.sh run "$(if $(filter file,$(origin PHOTOS)),,$(PHOTOS))"
 
 local-user:  ## add a user of the Hub or reset a password: make local-user NAME=alice

@@ -3,6 +3,8 @@
 set -euo pipefail
 called_from=$PWD
 cd "$(dirname "${BASH_SOURCE[0]}")"
+# shellcheck source=compose/steps.sh disable=SC1091
+source steps.sh
 
 fail() { echo "$*" >&2; exit 2; }
 setting() { # NAME: from the environment, else from .env
@@ -33,33 +35,39 @@ images() {
     said=$(mktemp -d) tag=$(setting TAG)
     version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' ../src/fruits/__init__.py)
     revision=$(git describe --always --dirty --exclude '*' --abbrev=40 2>/dev/null || echo unknown)
-    build() { # NAME FOLDER [OPTION…]; build-* images get no labels, as new labels would rebuild what uses them
+    build() { # STEP NAME FOLDER [OPTION…]; build-* images get no labels, as new labels would rebuild what uses them
         local labels=()
-        [[ $1 == build-* ]] || labels=(
+        [[ $2 == build-* ]] || labels=(
             --label org.opencontainers.image.title=fruits
             --label org.opencontainers.image.version="$version"
             --label org.opencontainers.image.revision="$revision"
         )
-        echo "  fruits/$1:$tag"
-        docker buildx build --builder default --load --progress plain -t "fruits/$1:$tag" -f "../images/$2/Dockerfile" \
-            --build-arg TAG="$tag" --build-arg DEBIAN="${DEBIAN:-debian:trixie-slim}" "${@:3}" \
-            "${labels[@]}" .. >"$said/$1" 2>&1 || build_failed "$said/$1"
+        local text="[$1/7] fruits/$2:$tag"
+        step_begins "$1" "$text"
+        docker buildx build --builder default --load --progress plain -t "fruits/$2:$tag" -f "../images/$3/Dockerfile" \
+            --build-arg TAG="$tag" --build-arg DEBIAN="${DEBIAN:-debian:trixie-slim}" "${@:4}" \
+            "${labels[@]}" .. >"$said/$2" 2>&1 || build_failed "$2"
+        step_ends "$1" "$text"
     }
-    build_failed() { # LOG
-        tail -n 30 "$1" >&2
-        ! grep -q "no space left" "$1" || fail "The disk is full: free some space (docker system prune)."
-        fail "The image could not be built: see Docker's last lines above, and its full output in $1."
+    build_failed() { # NAME
+        steps_clear
+        tail -n 30 "$said/$1" >&2
+        ! grep -q "no space left" "$said/$1" || fail "The disk is full: free some space (docker system prune)."
+        fail "The image fruits/$1 could not be built: see Docker's last lines above, and its full output in $said/$1."
     }
     echo "Building what changed (takes a few minutes the first time) …"
-    # Built in parallel: it shares nothing with the others, and compiles while they download.
-    build object-store object-store &
-    build build-uv base --target uv
-    build build-keras base --target keras
-    build base base --build-arg WEIGHTS="$(setting WEIGHTS)"
-    build spark-master spark-master
-    build spark-worker spark-worker
-    build jupyterhub jupyterhub
-    wait $! || exit 2
+    steps_begin
+    # Built in parallel: it shares nothing with the others.
+    build 1 object-store object-store &
+    store=$!
+    trap 'kill "$store" 2>/dev/null || true; steps_end' EXIT
+    build 2 build-uv base --target uv
+    build 3 build-keras base --target keras
+    build 4 base base --build-arg WEIGHTS="$(setting WEIGHTS)"
+    build 5 spark-master spark-master
+    build 6 spark-worker spark-worker
+    build 7 jupyterhub jupyterhub
+    wait "$store" || fail "The image fruits/object-store could not be built: see above."
     rm -r "$said"
 }
 
@@ -107,14 +115,51 @@ set_password() { # NAME: generates a password, sets it in the Hub and prints it;
     echo "$password"
 }
 
+# Starts the containers and says when each became healthy; LOG gets compose's output.
+start() { # LOG
+    local began=$SECONDS healthy=' ' starting
+    steps_begin
+    step_begins up "Starting the cluster"
+    compose up --detach --wait --wait-timeout 300 --remove-orphans >"$1" 2>&1 &
+    starting=$!
+    while kill -0 "$starting" 2>/dev/null; do
+        say_health "$1"
+        sleep 0.5
+    done
+    wait "$starting" || { steps_end; return 1; }
+    say_health "$1"
+    step_ends up "The cluster is healthy"
+}
+
+# Reads lines like " Container fruits-spark-worker-1  Waiting"; the last one of a container counts.
+say_health() { # LOG
+    local name state service waiting=' '
+    local -A states=()
+    while read -r name state; do
+        states[$name]=$state
+    done < <(sed -nE "s/.*Container +${COMPOSE_PROJECT_NAME:-fruits}-([^ ]+) +([A-Z].*)/\1 \2/p" "$1")
+    for name in "${!states[@]}"; do
+        service=${name%-*}
+        [[ ${states[$name]} == Healthy* || $waiting == *" $service "* ]] || waiting+="$service "
+    done
+    for name in "${!states[@]}"; do
+        service=${name%-*}
+        if [[ "$waiting$healthy" != *" $service "* ]]; then
+            healthy+="$service "
+            step_line "  $service is healthy" "$began"
+        fi
+    done
+    [ "$waiting" = ' ' ] || step_says up "Waiting for$waiting"
+}
+
 up() {
     check_engine
     check_room
     make_secrets
     local user users
     said=$(mktemp)
-    trap 'rm -f "$said"' EXIT
-    compose up --detach --wait --wait-timeout 300 --remove-orphans 2>&1 | tee "$said" || explain "$said"
+    trap 'steps_end; rm -f "$said"' EXIT
+    start "$said" || explain "$said"
     user=$(setting HUB_USER)
     users=$(hub hub-user list) || fail "The Hub is not responding: see \`make local-logs\`."
     # If the user exists without a saved password, the secrets were lost but the volumes were not.
@@ -151,10 +196,12 @@ run() { # [FOLDER]: photos on this machine; without it the samples, stored separ
     as fruits upload "$photos" "$place/photos"
     # Ctrl-C only stops the output here; the run continues.
     as flock --nonblock --conflict-exit-code 75 .local-run.lock \
-        fruits run "$place/photos" "$place/results" || case $? in
+        run-and-train "$place/photos" "$place/results" || case $? in
         75) fail "Another \`make local-run\` is in progress: wait until it ends, or watch it with \`make local-logs\`." ;;
         *) exit 2 ;;
     esac
+    echo
+    echo "Recognise       http://127.0.0.1:$(setting HUB_PORT)/services/recognise/    names the fruit on a photo"
 }
 
 user() {

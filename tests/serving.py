@@ -4,7 +4,8 @@ import asyncio
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from classified import SETTINGS
 from ports import free_ports
@@ -25,13 +26,15 @@ class Nobody(RequestHandler):
         return None
 
 
-def serving(user: type[RequestHandler], places: dict[str, str]) -> Iterator[str]:
+def serving(
+    user: type[RequestHandler], places: dict[str, str], samples: Sequence[Path] = ()
+) -> Iterator[str]:
     """Yield the URL of a page that serves `places` (results by name) to this kind of user."""
     (port,) = free_ports(1)
     loop, ready = asyncio.new_event_loop(), threading.Event()
 
     async def start() -> None:
-        app = application(user, PREFIX, lambda _: places, SETTINGS, login_url="/login")
+        app = application(user, PREFIX, lambda _: places, SETTINGS, samples, login_url="/login")
         serve(app, port)
         ready.set()
 

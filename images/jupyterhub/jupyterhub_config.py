@@ -51,6 +51,8 @@ c.JupyterHub.services = [
         "oauth_no_confirm": True,
     }
 ]
+# The Hub's home page links to it.
+c.JupyterHub.template_paths = ["/etc/jupyterhub/templates"]
 c.JupyterHub.load_roles = [
     {"name": "user", "scopes": ["self", "access:services!service=recognise"]}
 ]

@@ -40,6 +40,7 @@ def test_run_leaves_in_the_bucket_what_one_process_makes(cluster: Cluster, tmp_p
     """Same rows, values within 1e-4; `reduce` has a convention for the signs of components."""
     output = cluster.make("local-run").stdout
     assert "s3://fruits/samples/results/results.csv" in output
+    assert f"{cluster.hub}/services/recognise/" in output
     manifest = json.loads(cluster.read("samples/results/manifest.json"))
     assert manifest["counts"]["listed"] == manifest["counts"]["features"] == 84
 
@@ -71,6 +72,7 @@ def test_a_second_run_makes_nothing_anew(cluster: Cluster) -> None:
     assert "0 made by this run" in output
     after = cluster.read("samples/results/manifest.json")
     assert json.loads(after)["features"] == json.loads(before)["features"]
+    assert json.loads(after)["classifier"] == json.loads(before)["classifier"] is not None
 
 
 def test_photos_of_a_folder_of_this_machine_go_to_the_bucket(

@@ -13,7 +13,7 @@ from places import ROOT
 
 SCRIPT = ROOT / "compose" / "local.sh"
 _TOOLS = (
-    "awk base64 bash chmod cut df dirname grep head id mkdir mktemp realpath rm sed tail tee tr"
+    "awk base64 bash chmod cut df dirname grep head id mkdir mktemp realpath rm sed sleep tail tr"
 )
 
 

@@ -14,10 +14,11 @@ import asyncio
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -33,6 +34,8 @@ from fruits.web.texts import TEXTS
 
 MAX_BYTES = 30 * 2**20
 MAX_MEGAPIXELS = 60  # phones take photos of up to 50
+_SAMPLES = Path("/opt/fruits/photos")  # in the Hub's image
+_SHOWN_SAMPLES = 4
 _HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": (
@@ -88,6 +91,7 @@ class _Page(_Handler):
             languages=TEXTS,
             sources=trained,
             empty="trouble" if unreadable else "none",
+            samples=range(len(self.settings["samples"])),
             max_bytes=MAX_BYTES,
             xsrf=self.xsrf_token.decode() if self.settings.get("xsrf_cookies") else "",
         )
@@ -120,6 +124,18 @@ class _Predict(_Handler):
         self.finish(json.dumps({"error": why}))
 
 
+class _Sample(_Handler):
+    """A sample photo to try the page with."""
+
+    @authenticated
+    def get(self, number: str) -> None:
+        samples: list[Path] = self.settings["samples"]
+        if int(number) >= len(samples):
+            return self.send_error(404)
+        self.set_header("Content-Type", "image/jpeg")
+        self.finish(samples[int(number)].read_bytes())
+
+
 class _Script(RequestHandler):
     def get(self) -> None:
         self.set_header("Content-Type", "text/javascript; charset=utf-8")
@@ -131,11 +147,13 @@ def application(
     prefix: str,
     sources: Sources,
     settings: Settings,
+    samples: Sequence[Path] = (),
     **more: Any,
 ) -> Application:
     """The page at `prefix`, for users authenticated by `user_handler`.
 
-    It predicts with the first source that has a classifier, unless the user chooses another one.
+    It predicts with the first source that has a classifier, unless the user chooses another one,
+    and offers `samples`, JPEG files, to those who have no photo at hand.
     """
 
     def for_users(handler: type[_Handler]) -> type[RequestHandler]:
@@ -145,10 +163,12 @@ def application(
         [
             (prefix, for_users(_Page)),
             (f"{prefix}predict/([a-z]+)", for_users(_Predict)),
+            (f"{prefix}sample/([0-9]+)", for_users(_Sample)),
             (f"{prefix}page.js", _Script),
         ],
         log_function=lambda _: None,
         recognition=_Recognition(sources, settings),
+        samples=samples,
         **more,
     )
 
@@ -166,6 +186,14 @@ def _trained(sources: dict[str, str]) -> tuple[list[str], list[str]]:
         if manifest and "classifier" in manifest.models:
             trained.append(name)
     return trained, unreadable
+
+
+def varied(photos: Path) -> list[Path]:
+    """Up to four JPEGs from different folders in `photos`; none if there is no such folder."""
+    firsts = {photo.parent: photo for photo in sorted(photos.rglob("*.jpg"), reverse=True)}
+    kinds = sorted(firsts.values())
+    count = min(_SHOWN_SAMPLES, len(kinds))
+    return [kinds[i * len(kinds) // count] for i in range(count)]
 
 
 def preferred_language(accepted: str) -> str:
@@ -218,7 +246,13 @@ async def main() -> None:
     settings = load_settings({"max_megapixels": MAX_MEGAPIXELS})
     secret = os.urandom(32)
     app = application(
-        UserHandler, prefix, sources, settings, cookie_secret=secret, xsrf_cookies=True
+        UserHandler,
+        prefix,
+        sources,
+        settings,
+        varied(_SAMPLES),
+        cookie_secret=secret,
+        xsrf_cookies=True,
     )
     app.add_handlers(".*", [(f"{prefix}oauth_callback", HubOAuthCallbackHandler)])
     serve(app, urlsplit(os.environ["JUPYTERHUB_SERVICE_URL"]).port or 80)

@@ -19,21 +19,37 @@ function element(name, text = "", className = "") {
   return made;
 }
 
+// Never 0 or 100%: a prediction is not certain.
 function share(probability) {
-  return probability > 0 && probability < 0.005 ? `< ${percent.format(0.01)}` : percent.format(probability);
+  if (probability < 0.005) return `< ${percent.format(0.01)}`;
+  return probability >= 0.995 ? `> ${percent.format(0.99)}` : percent.format(probability);
+}
+
+// What is said below the name. Probabilities are shares among the known labels, so they mean nothing
+// for a photo that is unlike all of them.
+function comment({ confident, in_distribution: familiar, top }) {
+  if (!familiar && !confident) return `${texts.unfamiliar} ${top[0].name}`;
+  const sure = share(top[0].probability);
+  return confident ? sure : `${texts.undecided} ${top[0].name}, ${sure}`;
+}
+
+// The labels to list: the server leaves out those that are too improbable to say something.
+function listed({ confident, in_distribution: familiar, top }) {
+  if (confident) return top.slice(1);
+  return familiar && top.length > 1 ? top : [];
 }
 
 function show(prediction) {
-  const [first, ...others] = prediction.top;
+  document.body.classList.add("answered");
   at("photo").src = prediction.photo;
   at("result").classList.toggle("unsure", !prediction.confident);
-  at("label").textContent = prediction.confident ? first.name : texts.unsure;
-  at("sure").textContent = prediction.confident
-    ? share(first.probability)
-    : `${prediction.in_distribution ? texts.undecided : texts.unfamiliar} ${first.name}, ${share(first.probability)}`;
+  at("label").textContent = prediction.confident ? prediction.top[0].name : texts.unsure;
+  at("sure").textContent = comment(prediction);
+  const others = listed(prediction);
   at("others-title").textContent = prediction.confident ? texts.others : texts.all;
+  at("others-title").hidden = others.length === 0;
   at("others").replaceChildren(
-    ...(prediction.confident ? others : prediction.top).map(({ name, probability }) => {
+    ...others.map(({ name, probability }) => {
       const row = element("li");
       const bar = element("span", "", "bar");
       const filled = element("i");
@@ -95,6 +111,16 @@ for (const [button, input] of [["choose", "file"], ["take", "camera"]]) {
     event.target.value = ""; // so that the same photo can be chosen again
   });
   at(button).disabled = false; // from now on it does something
+}
+for (const button of document.querySelectorAll("#samples button")) {
+  button.addEventListener("click", async () => {
+    try {
+      ask(await (await fetch(button.firstElementChild.src)).blob());
+    } catch {
+      say(texts.trouble, true);
+    }
+  });
+  button.disabled = false;
 }
 for (const kind of ["dragenter", "dragover"]) {
   document.addEventListener(kind, (event) => {

@@ -14,6 +14,8 @@ _NEAREST = 4
 _SHOWN = 640  # side of the photo on the page, in pixels
 _THUMBNAIL = 200
 _LOADED = 3  # classifiers kept in memory, 0.1 to 0.3 GB each
+_WORTH_SHOWING = 0.05
+"""Minimum probability of a runner-up on the page: below one in twenty it only distracts."""
 
 
 class Predictors:
@@ -50,7 +52,7 @@ class Predictors:
             "in_distribution": prediction.in_distribution,
             "top": [
                 {"label": label, "name": predictor.classifier.name(label), "probability": p}
-                for label, p in prediction.top
+                for label, p in worth_showing(prediction.top)
             ],
             "photo": _data_uri(thumbnail(photo, _SHOWN, self._max_pixels)),
             "nearest": self._nearest(predictor, prediction),
@@ -71,6 +73,11 @@ class Predictors:
         except FruitsError:
             pass  # the photos are not accessible from here; show the prediction without them
         return shown
+
+
+def worth_showing(top: list[tuple[str, float]]) -> list[tuple[str, float]]:
+    """The most probable label, and those of the others that may well be right."""
+    return top[:1] + [(label, p) for label, p in top[1:] if p >= _WORTH_SHOWING]
 
 
 def _data_uri(jpeg: bytes) -> str:

@@ -1,9 +1,15 @@
 """The texts of the page, in each supported language."""
 
+import re
+
 TEXTS = {
     "en": {
         "title": "Recognise",
         "lead": "Which fruit does a photo show?",
+        "what": "Show me a photo: I name the fruit, say how sure I am, and show the most similar "
+        "photos that I learnt from.",
+        "samples_title": "No photo at hand? Try one of these.",
+        "sample": "Sample photo",
         "choose": "Choose a photo",
         "take": "Take a photo",
         "drop": "or drop one here",
@@ -12,9 +18,12 @@ TEXTS = {
         "mine": "my own",
         "team": "the team's",
         "samples": "of the samples",
-        "none": "No classifier yet. Open train.ipynb in your server and run it; "
-        "then load this page again.",
-        "server": "To my server",
+        "none_title": "I have not learnt any fruit yet",
+        "none": "Run pipeline.ipynb and then train.ipynb on your server, which takes a few "
+        "minutes; then load this page again.",
+        "open": "Open the notebooks",
+        "trouble_title": "Not available right now",
+        "server": "My server",
         "working": "Looking at it …",
         "unsure": "Not sure",
         "unfamiliar": "It is unlike what I learnt from. Nearest comes:",
@@ -27,12 +36,15 @@ TEXTS = {
         "trouble": "That did not work. Try again in a minute.",
         "missing": "That classifier is gone. Load this page again.",
         "login": "You are logged out. Load this page again.",
-        "again": "Another photo",
         "yours": "Your photo",
     },
     "fr": {
         "title": "Reconnaître",
         "lead": "Quel fruit voit-on sur une photo ?",
+        "what": "Montrez-moi une photo : je nomme le fruit, je dis à quel point j’en suis sûr, "
+        "et je montre les photos d’apprentissage les plus ressemblantes.",
+        "samples_title": "Pas de photo sous la main ? Essayez l’une de celles-ci.",
+        "sample": "Photo d’exemple",
         "choose": "Choisir une photo",
         "take": "Prendre une photo",
         "drop": "ou en déposer une ici",
@@ -41,9 +53,12 @@ TEXTS = {
         "mine": "le mien",
         "team": "celui de l’équipe",
         "samples": "celui des exemples",
-        "none": "Pas encore de classifieur. Ouvrez train.ipynb sur votre serveur et exécutez-le, "
-        "puis rechargez cette page.",
-        "server": "Vers mon serveur",
+        "none_title": "Je n’ai encore appris aucun fruit",
+        "none": "Exécutez pipeline.ipynb puis train.ipynb sur votre serveur, ce qui prend quelques "
+        "minutes, puis rechargez cette page.",
+        "open": "Ouvrir les notebooks",
+        "trouble_title": "Pas disponible pour le moment",
+        "server": "Mon serveur",
         "working": "Je regarde …",
         "unsure": "Pas sûr",
         "unfamiliar": "Cela ne ressemble pas à ce que j’ai appris. Le plus proche :",
@@ -56,7 +71,10 @@ TEXTS = {
         "trouble": "Cela n’a pas marché. Réessayez dans une minute.",
         "missing": "Ce classifieur n’existe plus. Rechargez cette page.",
         "login": "Vous êtes déconnecté. Rechargez cette page.",
-        "again": "Une autre photo",
         "yours": "Votre photo",
     },
+}
+# French has a space before these marks, at which a line must not break.
+TEXTS["fr"] = {
+    name: re.sub(" (?=[?:;!…])", "\N{NO-BREAK SPACE}", t) for name, t in TEXTS["fr"].items()
 }

@@ -1,11 +1,13 @@
 """The page's server without a Hub or a classifier: its messages and languages."""
 
+import re
 from pathlib import Path
 
 import pytest
 from serving import Ada, Nobody, ask, serving
 
-from fruits.web.app import preferred_language
+from fruits.web.app import preferred_language, varied
+from fruits.web.predictors import worth_showing
 from fruits.web.texts import TEXTS
 
 
@@ -19,6 +21,10 @@ def test_preferred_language(accepted: str, language: str) -> None:
 
 def test_both_languages_have_the_same_texts() -> None:
     assert set(TEXTS["en"]) == set(TEXTS["fr"])
+
+
+def test_french_lines_do_not_begin_with_a_mark() -> None:
+    assert not [text for text in TEXTS["fr"].values() if re.search(" [?:;!…]", text)]
 
 
 def test_anonymous_request_is_forbidden() -> None:
@@ -39,3 +45,33 @@ def test_unreadable_results_are_not_reported_as_untrained(tmp_path: Path) -> Non
         _, page = ask(site)
         assert TEXTS["en"]["trouble"] in page
         assert "train.ipynb" not in page
+
+
+def test_runners_up_are_those_with_at_least_five_percent() -> None:
+    top = [("Kiwi", 0.9), ("Lime", 0.05), ("Pear", 0.049), ("Fig", 0.001)]
+    assert worth_showing(top) == top[:2]
+    assert worth_showing([("Kiwi", 0.03), ("Lime", 0.02)]) == [("Kiwi", 0.03)]
+
+
+def test_samples_are_of_different_kinds(tmp_path: Path) -> None:
+    assert varied(tmp_path / "nothing") == []
+    for name in ("Apple/Gala/1.jpg", "Apple/Gala/2.jpg", "Fig/1.jpg", "Kiwi/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    wanted = [tmp_path / name for name in ("Apple/Gala/1.jpg", "Fig/1.jpg", "Kiwi/1.jpg")]
+    assert varied(tmp_path) == wanted
+    for kind in "abcdefgh":
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / "1.jpg").touch()
+    assert len({photo.parent for photo in varied(tmp_path)}) == 4
+
+
+def test_a_sample_that_does_not_exist_is_not_found(tmp_path: Path) -> None:
+    for site in serving(Ada, {"mine": str(tmp_path)}):
+        assert ask(f"{site}sample/0")[0] == 404
+
+
+def test_samples_are_for_logged_in_users_only(tmp_path: Path) -> None:
+    (tmp_path / "1.jpg").write_bytes(b"photo")
+    for site in serving(Nobody, {}, [tmp_path / "1.jpg"]):
+        assert ask(f"{site}sample/0")[1] != "photo"
