@@ -22,6 +22,6 @@ class AllowedHosts extends Filter {
     if (names(name) || name.stripPrefix("[").stripSuffix("]") == request.getLocalAddr)
       chain.doFilter(request, response)
     else
-      response.asInstanceOf[HttpServletResponse].sendError(403, "This name is not one of this host: see docs/ports.md")
+      response.asInstanceOf[HttpServletResponse].sendError(403, "This page is only served at names and addresses of its host")
   }
 }

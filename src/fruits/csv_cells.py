@@ -7,7 +7,7 @@ in CSV such a text gets an apostrophe in front, as does one that looks as if it 
 https://owasp.org/www-community/attacks/CSV_Injection.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,17 +21,19 @@ _FORMULA = r"(?:[\t\r\n]| *[=+@＝＋－＠-])"
 _UNSAFE = rf"^('*{_FORMULA})"
 _ESCAPED = rf"^'('*{_FORMULA})"
 
-Text = pa.Array | pa.ChunkedArray
+Texts = TypeVar("Texts")  # pa.Array or pa.ChunkedArray
 
 
-def escape(texts: Text) -> Text:
+def escape(texts: Texts) -> Texts:
     """Texts as they are written to CSV."""
-    return pc.replace_substring_regex(texts, _UNSAFE, r"'\1")
+    escaped: Texts = pc.replace_substring_regex(texts, _UNSAFE, r"'\1")
+    return escaped
 
 
-def plain(texts: Text) -> Text:
+def plain(texts: Texts) -> Texts:
     """Texts of which `escape` made these."""
-    return pc.replace_substring_regex(texts, _ESCAPED, r"\1")
+    plain: Texts = pc.replace_substring_regex(texts, _ESCAPED, r"\1")
+    return plain
 
 
 def escape_in_spark(column: str) -> "Column":

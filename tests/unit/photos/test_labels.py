@@ -195,7 +195,7 @@ def test_labels_from_a_csv(tmp_path: Path, table: str) -> None:
 
 
 def test_a_csv_of_results_gives_the_names_that_it_escapes(tmp_path: Path) -> None:
-    """In CSV an apostrophe keeps spreadsheets from taking a name for a formula; Parquet has none."""
+    """In CSV, but not in Parquet, an apostrophe says that a name is no formula."""
     (tmp_path / "labels.csv").write_text("path,label\n'=a.jpg,'-Kiwi\n''@b.jpg,'quoted'\n")
     rows = {"path": ["'=a.jpg"], "label": ["'-Kiwi"]}
     pq.write_table(pa.table(rows), tmp_path / "labels.parquet")
