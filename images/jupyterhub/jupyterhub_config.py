@@ -42,8 +42,8 @@ kept = [
 ]
 c.Spawner.env_keep = kept
 
-# The page that recognises the fruit in a photo, for all logged-in users. As it handles untrusted files,
-# it runs as an unprivileged user, which can read the keys of S3 and no other secret.
+# The page that recognises the fruit in a photo, for all logged-in users. As it handles untrusted
+# files, it runs as an unprivileged user, which can read the keys of S3 and no other secret.
 c.JupyterHub.services = [
     {
         "name": "recognise",

@@ -97,7 +97,7 @@ def test_so_do_the_pages_of_sessions_that_users_enable(cluster: Cluster) -> None
 def test_the_hub_shows_a_foreign_name_no_more_than_its_login(
     cluster: Cluster, path: str, expected: str
 ) -> None:
-    """It may be reached by other names (a reverse proxy); cookies belong to the name in the browser."""
+    """Reverse proxies may give it other names; cookies belong to the name in the browser."""
     status, text = _ask(cluster.environ["HUB_PORT"], "attacker.example", path)
     if expected == "login":
         assert status == 302

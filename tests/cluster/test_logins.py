@@ -46,8 +46,8 @@ class Browser:
             status, text = page.status, page.read().decode()
         except urllib.error.HTTPError as error:
             status, text = error.code, error.read().decode()
-        error = re.search(r'class="login_error"[^>]*>\s*(.*?)\s*<', text, re.DOTALL)
-        return Answer(status, error[1] if error else "", time.monotonic() - began)
+        said = re.search(r'class="login_error"[^>]*>\s*(.*?)\s*<', text, re.DOTALL)
+        return Answer(status, said[1] if said else "", time.monotonic() - began)
 
     def log_out(self) -> None:
         self._opener.open(f"{self._hub}/hub/logout").read()

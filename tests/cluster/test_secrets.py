@@ -14,7 +14,7 @@ find /run /srv /tmp /home /var/lib /var/log /etc -type f -size -1024k -exec cat 
 cat /proc/[0-9]*/environ 2>/dev/null
 true
 """
-_OWN_TOKEN = r"{}=([0-9a-f]{{32,}})\x00"
+_IN_ENVIRON = r"{}=([0-9a-f]{{32,}})\x00"
 NOBODY = "65534:65534"
 # In the Hub's container; SPARK is the account of Spark in the other containers.
 PROXY, PAGE, SPARK = "10003:10003", "10004:10004", "10001:10001"
@@ -48,7 +48,7 @@ def _secrets(cluster: Cluster) -> dict[str, str]:
 
     def own(account: str, variable: str) -> str:
         environs = hub.exec_run(["sh", "-c", "cat /proc/[0-9]*/environ"], user=account).output
-        (token,) = set(re.findall(_OWN_TOKEN.format(variable), environs.decode()))
+        (token,) = set(re.findall(_IN_ENVIRON.format(variable), environs.decode()))
         return str(token)
 
     state = ["cat", "/srv/jupyterhub/state/cookie_secret"]
