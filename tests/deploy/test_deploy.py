@@ -218,7 +218,7 @@ def test_no_key_of_s3_and_no_secret_lies_open_on_a_host(whole: Rehearsal) -> Non
 
 @pytest.mark.smoke
 def test_the_role_gives_no_keys_to_who_needs_none(whole: Rehearsal) -> None:
-    """Accounts of containers, on the host's network: as itself, the page asks for the role's keys."""
+    """Containers use the host's network, where EC2's metadata service has the role's keys."""
     ask = "exec 3<>/dev/tcp/169.254.169.254/80 && echo open"
     for name, account, open_ in (
         ("master", "10003", False),  # the Hub's proxy
