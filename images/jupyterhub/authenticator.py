@@ -50,7 +50,7 @@ def _refusal(left_s: float | None) -> str:
     if left_s is None:
         return (
             "Too many wrong passwords: this user name is locked, except in browsers in which the "
-            "user has logged in before. Ask the operator to run `hub-user unlock`."
+            "user has logged in before. Ask the operator of the Hub to unlock it."
         )
     s = math.ceil(left_s)
     return f"Too many wrong passwords: try again in {s} s."
