@@ -15,7 +15,6 @@ from tornado.web import HTTPError
 
 _WRONG_TAKES_S = 1.0
 _BROWSER_DAYS = 180
-_LOGS = 32  # of a name: it may be a password
 
 
 class LimitedPAMAuthenticator(PAMAuthenticator):  # type: ignore[misc]
