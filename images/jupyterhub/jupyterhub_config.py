@@ -1,6 +1,11 @@
 """Configure JupyterHub: `hub-user` manages accounts; each server runs as its user."""
 
 import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from authenticator import LimitedPAMAuthenticator
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -15,7 +20,7 @@ c.ConfigurableHTTPProxy.command = [
 ]
 
 # Everyone with a password may log in. There is no sign-up, and no access to other users' servers.
-c.JupyterHub.authenticator_class = "pam"
+c.JupyterHub.authenticator_class = LimitedPAMAuthenticator
 c.PAMAuthenticator.service = "jupyterhub"
 c.Authenticator.allow_all = True
 
@@ -37,8 +42,8 @@ kept = [
 ]
 c.Spawner.env_keep = kept
 
-# The page that recognises the fruit in a photo, for all logged-in users. It needs no secrets and
-# handles untrusted files, so it runs as an unprivileged user.
+# The page that recognises the fruit in a photo, for all logged-in users. As it handles untrusted
+# files, it runs as an unprivileged user, which can read the keys of S3 and no other secret.
 c.JupyterHub.services = [
     {
         "name": "recognise",
@@ -47,7 +52,10 @@ c.JupyterHub.services = [
             *("setpriv", "--reuid=predictor", "--regid=predictor", "--clear-groups"),
             *("python", "-m", "fruits.web.app"),
         ],
-        "environment": {name: os.environ[name] for name in kept if name in os.environ},
+        "environment": {
+            **{name: os.environ[name] for name in kept if name in os.environ},
+            "AWS_SHARED_CREDENTIALS_FILE": "/run/fruits/s3-predictor",
+        },
         "oauth_no_confirm": True,
     }
 ]

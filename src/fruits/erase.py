@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits.classifier.train import train_on_results
+from fruits.csv_cells import plain
 from fruits.errors import ClassifyError, PCAError, ResultsError
 from fruits.features.update import count_labels
 from fruits.pca.update import fit_on_results
@@ -171,23 +172,30 @@ def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, 
     """The known paths that match a name, and the names that match none.
 
     A name is a path; or a folder, which matches everything below it; or else a prefix of paths.
+    Names are tried as results.csv has them, escaped, and then as they are.
     """
     exact = set(known.to_pylist())
     doomed: set[str] = set()
     unmatched = []
-    for name in names:
-        relative = _relative(name, root)
-        if relative in exact:
-            doomed.add(relative)
-            continue
-        folder = relative.rstrip("/") + "/"
-        matches = {path for path in exact if path.startswith(folder)}
-        if not matches and relative and not name.endswith("/"):
-            matches = {path for path in exact if path.startswith(relative)}
+    for name, in_csv in zip(names, plain(pa.array(names, pa.string())).to_pylist(), strict=True):
+        matches = _matches(exact, _relative(in_csv, root))
+        if not matches and in_csv != name:
+            matches = _matches(exact, _relative(name, root))
         doomed |= matches
         if not matches:
             unmatched.append(name)
     return pa.array(sorted(doomed), pa.string()), unmatched
+
+
+def _matches(known: set[str], name: str) -> set[str]:
+    """The known paths that match a name relative to the folder of photos."""
+    if name in known:
+        return {name}
+    folder = name.rstrip("/") + "/"
+    matches = {path for path in known if path.startswith(folder)}
+    if not matches and name and not name.endswith("/"):
+        matches = {path for path in known if path.startswith(name)}
+    return matches
 
 
 def _relative(name: str, root: str) -> str:

@@ -216,6 +216,24 @@ def test_no_key_of_s3_and_no_secret_lies_open_on_a_host(whole: Rehearsal) -> Non
     assert password not in log
 
 
+@pytest.mark.smoke
+def test_the_role_gives_no_keys_to_who_needs_none(whole: Rehearsal) -> None:
+    """Containers use the host's network, where EC2's metadata service has the role's keys."""
+    ask = "exec 3<>/dev/tcp/169.254.169.254/80 && echo open"
+    for name, account, open_ in (
+        ("master", "10003", False),  # the Hub's proxy
+        ("master", "10001", False),  # Spark's master and history
+        ("master", "65534", False),
+        ("master", "10004", True),  # the page
+        ("master", "20000", True),  # a user of the Hub
+        ("worker-1", "10001", True),  # executors
+    ):
+        identity = ("setpriv", f"--reuid={account}", f"--regid={account}", "--clear-groups")
+        command = (*identity, "timeout", "10", "bash", "-c", ask)
+        said = whole.on(name, *command, check=False)
+        assert (said.strip() == "open") == open_, (name, account, said)
+
+
 def test_a_host_that_was_started_again_works(whole: Rehearsal) -> None:
     for name in WORKERS:
         docker("restart", f"{whole.network}-{name}")

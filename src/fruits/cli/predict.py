@@ -6,11 +6,11 @@ import os
 import sys
 
 import click
-import pyarrow.csv
 
 from fruits.classifier.predictor import Predictor
 from fruits.classifier.stored import load_classifier
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
+from fruits.csv_cells import write_csv
 from fruits.errors import FruitsError, PhotoError
 from fruits.photos.decode import MAX_BYTES
 from fruits.photos.extensions import is_photo
@@ -106,9 +106,9 @@ def _predict_folder(results: str, photos: str, settings: Settings, csv: str | No
     table = classify.predict(spark, results, photos, settings, progress)
     try:
         if csv or not sys.stdout.isatty():
-            pyarrow.csv.write_csv(table, csv or sys.stdout.buffer)
+            write_csv(table, csv or sys.stdout.buffer)
         else:
-            pyarrow.csv.write_csv(table, shown := io.BytesIO())
+            write_csv(table, shown := io.BytesIO())
             for line in shown.getvalue().decode("utf-8").split("\n")[:-1]:
                 echo(line)
     except OSError as error:

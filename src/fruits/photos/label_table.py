@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from fruits.csv_cells import plain
 from fruits.errors import PhotoError, SettingsError
 from fruits.photos.labels import RULES
 from fruits.storage import open_folder, split_name
@@ -25,7 +26,8 @@ def resolved(labels: str) -> str:
 def read_labels(address: str) -> pa.Table:
     """The table at an address on disk or in S3, with the columns `path` and `label`, as text.
 
-    CSV is UTF-8, with a header, and separated by commas, semicolons or tabs.
+    CSV is UTF-8, with a header, and separated by commas, semicolons or tabs. Texts are as in the
+    CSV that results contain: escaped as in `csv_cells`, where they would be formulas.
 
     Raises:
         SettingsError: it is missing, is not such a table, or gives a photo two labels.
@@ -95,6 +97,7 @@ def _csv(data: bytes) -> pa.Table:
     rows = csv.reader(io.StringIO(text), delimiter=max(_DELIMITERS, key=header.count))
     names, *cells = [row for row in rows if row] or [[]]
     columns = {
-        name: [row[i] if i < len(row) else "" for row in cells] for i, name in enumerate(names)
+        name: pa.array([row[i] if i < len(row) else "" for row in cells], pa.string())
+        for i, name in enumerate(names)
     }
-    return pa.table(columns)
+    return pa.table({name: plain(column) for name, column in columns.items()})

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.csv
 
+from fruits.csv_cells import escape_in_spark, write_csv
 from fruits.results.manifest import Manifest
 from fruits.results.store import Results
 from fruits.results.tables import new_name
@@ -28,12 +28,20 @@ def make_csv(spark: "SparkSession", store: Results, pending: Manifest) -> bytes 
         staged = new_name("csv")
         rows = store.table(spark, files)
         values = (rows["components"][i].alias(name) for i, name in enumerate(names))
-        parts = rows.select("path", "label", *values).sort("path")
-        parts.write.csv(store.folder.uri(staged), header=True, escape='"')
+        texts = (escape_in_spark(name) for name in ("path", "label"))
+        parts = rows.sort("path").select(*texts, *values)
+        parts.write.csv(
+            store.folder.uri(staged),
+            header=True,
+            escape='"',
+            quoteAll=True,
+            ignoreLeadingWhiteSpace=False,
+            ignoreTrailingWhiteSpace=False,
+        )
         return staged
     table = store.read(files).sort_by("path")
     numbers = table["components"].combine_chunks().flatten().to_numpy()
     columns = [table["path"], table["label"], *numbers.reshape(len(table), components).T.copy()]
     out = pa.BufferOutputStream()
-    pyarrow.csv.write_csv(pa.table(columns, names=["path", "label", *names]), out)
+    write_csv(pa.table(columns, names=["path", "label", *names]), out)
     return bytes(out.getvalue())

@@ -194,6 +194,17 @@ def test_labels_from_a_csv(tmp_path: Path, table: str) -> None:
     assert labels(root, FLAT, str(tmp_path / "labels.csv")) == ["Kiwi", "Lime", None]
 
 
+def test_a_csv_of_results_gives_the_names_that_it_escapes(tmp_path: Path) -> None:
+    """In CSV, but not in Parquet, an apostrophe says that a name is no formula."""
+    (tmp_path / "labels.csv").write_text("path,label\n'=a.jpg,'-Kiwi\n''@b.jpg,'quoted'\n")
+    rows = {"path": ["'=a.jpg"], "label": ["'-Kiwi"]}
+    pq.write_table(pa.table(rows), tmp_path / "labels.parquet")
+    photos = ["=a.jpg", "'=a.jpg", "'@b.jpg"]
+    root = tmp_path / "photos"
+    assert labels(root, photos, str(tmp_path / "labels.csv")) == ["-Kiwi", None, "'quoted'"]
+    assert labels(root, photos, str(tmp_path / "labels.parquet")) == [None, "'-Kiwi", None]
+
+
 def test_labels_from_parquet_and_with_the_address_of_photos(tmp_path: Path) -> None:
     root = tmp_path / "photos"
     rows = {"path": [f"{root}/a.jpg", "sub/b.jpg"], "label": ["None", "NA"]}
