@@ -30,7 +30,9 @@ from fruits.classifier.metrics import LabelledPredictions
 from fruits.errors import ClassifyError
 from fruits.model.load import FEATURES
 from fruits.photos.labels import folders_of
+from fruits.progress import Count
 from fruits.results import tables
+from fruits.session.counting import Counter, counting
 from fruits.storage import Folder
 
 if TYPE_CHECKING:
@@ -143,7 +145,7 @@ class Validation:
         )
 
 
-def validate(examples: Examples, labels: list[str]) -> Validation:
+def validate(examples: Examples, labels: list[str], count: Count | None = None) -> Validation:
     """Chooses the shrinkage with the highest accuracy; calibrates probabilities and confidence.
 
     Raises:
@@ -157,6 +159,8 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
     whole = sum(sums[1:], sums[0])
     cosines = {s: np.full((len(label), len(labels)), -np.inf) for s in _SHRINKAGES}
     known = np.zeros(len(label), bool)
+    count = count or Count()
+    count.begin(FOLDS, "folds")
     for k in range(FOLDS):
         held = fold == k
         rest = Sums(
@@ -173,6 +177,7 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
             cosine = unit(rotated * scales) @ unit(fitted.means * scales).T
             table[np.ix_(held, fitted.labels)] = cosine
         known |= held & (rest.counts > 0)[label]
+        count.add()
     (rows,) = known.nonzero()
     if not len(rows):
         raise ClassifyError(
@@ -244,15 +249,18 @@ def sums_of(
     files: Sequence[str],
     labels: list[str],
     held_out: frozenset[str] = frozenset(),
+    count: Count | None = None,
 ) -> Sums:
     """Sums over files with columns `path`, `label` and `features`, in one pass on Spark.
 
     Rows with a label that is not in `labels`, and photos in the folders `held_out`, are skipped.
     """
     # One task per slot, up to 16, as each sends 13 MB or more to the driver.
-    slots = min(spark.sparkContext.defaultParallelism, 16)
-    task = _SumsOfFiles(folder, labels, held_out)
-    first, *others = filter(None, tables.on_workers(spark, task, tables.deal(files, slots)))
+    context = spark.sparkContext
+    tasks = tables.deal(files, min(context.defaultParallelism, 16))
+    with counting(context, count or Count(), len(files), "files read") as counter:
+        task = _SumsOfFiles(folder, labels, held_out, counter)
+        first, *others = filter(None, tables.on_workers(spark, task, tasks))
     return sum(others, first)
 
 
@@ -263,12 +271,14 @@ class _SumsOfFiles:
     folder: Folder
     labels: list[str]
     held_out: frozenset[str]
+    counter: Counter
 
     def __call__(self, files: Sequence[str]) -> Sums | None:
         position = {label: i for i, label in enumerate(self.labels)}
         held_out = pa.array(self.held_out, pa.string())
         columns = ["path", "label", "features"]
         total: Sums | None = None
+        add = self.counter.of_this_task()
         for rows_of_file in tables.read_each(self.folder, files, columns):
             is_held_out = pc.is_in(folders_of(rows_of_file["path"]), held_out)
             table = rows_of_file.filter(pc.invert(is_held_out))
@@ -276,6 +286,7 @@ class _SumsOfFiles:
             rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
             batch = Sums.of(unit(rows[label >= 0]), label[label >= 0], len(position))
             total = batch if total is None else total + batch
+            add(1, 1)
         return total
 
 

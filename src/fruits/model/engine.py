@@ -17,6 +17,9 @@ from fruits.model.load import FEATURES, Model
 class Engine(Protocol):
     """A compiled model; one per process, not thread-safe."""
 
+    batch: int
+    """The number of photos to compute at a time, beyond which it gets no faster."""
+
     def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[n, 224, 224, 3] in [-1, 1] -> float32[n, 1280]."""
 
@@ -27,6 +30,8 @@ class OpenVINO:
     Raises:
         EngineError: `precision` is bf16 and this CPU has no bfloat16 instructions.
     """
+
+    batch = 1  # larger batches exceed the CPU cache and are slower
 
     def __init__(self, model: Model, precision: str, threads: int, *, emulate: bool = False):
         core = import_openvino().Core()
@@ -52,7 +57,6 @@ class OpenVINO:
         self._request = compiled.create_infer_request()
 
     def features(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-        # One photo at a time, as larger batches exceed the CPU cache and are slower.
         out = np.empty((len(photos), FEATURES), np.float32)
         for i in range(len(photos)):
             out[i] = self._request.infer(photos[i : i + 1], share_inputs=True)[0][0]
@@ -65,6 +69,8 @@ class TensorFlow:
     Raises:
         EngineError: this process uses Keras with another backend.
     """
+
+    batch = 64
 
     def __init__(self, model: Model, threads: int):
         with tempfile.TemporaryDirectory() as folder, plain_keras():

@@ -12,6 +12,7 @@ from fruits.classifier.evaluate import Evaluation
 from fruits.classifier.stored import read_evaluation, read_validation
 from fruits.errors import FruitsError, PhotoError, ResultsError
 from fruits.photos.decode import thumbnail
+from fruits.progress import Count
 from fruits.report.render import ReportContent, SamplePhoto, ScatterPoint
 from fruits.results import tables
 from fruits.results.manifest import Manifest
@@ -26,14 +27,14 @@ _SAMPLES_A_LABEL = 6
 _THUMBNAIL = 96  # pixels
 
 
-def gather(store: Results, settings: Settings) -> ReportContent:
+def gather(store: Results, settings: Settings, count: Count | None = None) -> ReportContent:
     """The content for `render`. Photos that can't be read any more are left out."""
     manifest = store.current()
     counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
     return ReportContent(
         manifest=asdict(manifest),
         scatter=_scatter(store, manifest),
-        samples=_samples(store, manifest, settings.max_megapixels * 1_000_000),
+        samples=_samples(store, manifest, settings.max_megapixels * 1_000_000, count or Count()),
         rejects={reason["values"]: reason["counts"] for reason in counted},
         training=manifest.classifier,
         evaluation=_evaluation(store, manifest),
@@ -69,7 +70,7 @@ def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
 
 
 def _samples(
-    store: Results, manifest: Manifest, max_pixels: int
+    store: Results, manifest: Manifest, max_pixels: int, count: Count
 ) -> dict[str | None, list[SamplePhoto]]:
     """The first few photos of each label, as thumbnails."""
     keys = store.read(manifest.features, ["path", "label"])
@@ -83,7 +84,9 @@ def _samples(
     try:
         folder = open_folder(manifest.photos)
         read = read_ahead(lambda row: folder.read(row["path"]), chosen, lambda _: 0, in_flight=8)
+        count.begin(len(chosen), "thumbnails")
         for row, data in read:
+            count.add()
             if isinstance(data, PhotoError):
                 continue
             try:
