@@ -56,6 +56,8 @@ def train_on_results(
     examples = Examples.of(store.read(example_files))
     validation = validate(examples, labels, count)
     sums = sums_of(spark, store.folder, files, labels, held_out, count)
+    if count is not None:
+        count.begin(None, "")
     names = readable_names(labels, examples.paths, examples.labels)
     classifier = fit(sums, labels, validation, views, pending.model["sha256"])
     classifier = replace(classifier, names=tuple(names))

@@ -94,6 +94,8 @@ def fit_stored(
     tasks = tables.deal(files, min(context.defaultParallelism, 32))
     with counting(context, count or Count(), len(files), "files read") as counter:
         parts = tables.on_workers(spark, _MomentsOfFiles(folder, counter), tasks)
+    if count is not None:
+        count.begin(None, "")  # nothing in the decomposition can be counted
     return _fitted(sum(parts, _NONE), variance, components)
 
 

@@ -17,17 +17,18 @@ _PLAIN_EVERY_S = 10  # interval between plain lines of a step
 
 
 def display_for(stream: TextIO) -> Callable[[State], AbstractContextManager[Show]]:
-    """The display of steps for a stream: a context, given the first state, that shows others."""
+    """The display of a step for a stream: a context, given the first state, that shows others."""
     if type(stream).__module__.startswith("ipykernel."):
         return _notebook
     shown = _terminal if stream.isatty() else _lines
     return lambda state: shown(stream, state)
 
 
-def finished(state: State) -> State:
-    """The state of a step that has ended: all is done."""
+def finished(first: State, state: State) -> State:
+    """The state of a step that has ended: all is done, at the speed of the whole step."""
     done = state.total or state.done
-    speed = done / state.elapsed_s if state.elapsed_s else None
+    is_whole = first.total and first.total == state.total
+    speed = done / state.elapsed_s if is_whole and state.elapsed_s else None
     return replace(state, done=done, speed=speed, left_s=None)
 
 
@@ -65,6 +66,7 @@ def _terminal(stream: TextIO, state: State) -> Iterator[Show]:
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
+    first = state
     console = Console(file=stream)
     width = max(8, min(40, console.width - 64))
 
@@ -95,7 +97,7 @@ def _terminal(stream: TextIO, state: State) -> Iterator[Show]:
             bars.update(task, state=new)
 
         yield show
-        bars.update(task, completed=1, state=finished(state))
+        bars.update(task, completed=1, state=finished(first, state))
 
 
 # A notebook ----------------------------------------------------------------------------------
@@ -105,6 +107,7 @@ def _terminal(stream: TextIO, state: State) -> Iterator[Show]:
 def _notebook(state: State) -> Iterator[Show]:
     from IPython.display import display
 
+    first = state
     shown = display(_bundle(state, "…"), raw=True, display_id=True)
 
     def show(new: State) -> None:
@@ -117,7 +120,7 @@ def _notebook(state: State) -> Iterator[Show]:
     except BaseException:
         shown.update(_bundle(state, "✗"), raw=True)
         raise
-    shown.update(_bundle(finished(state), "✓"), raw=True)
+    shown.update(_bundle(finished(first, state), "✓"), raw=True)
 
 
 def _bundle(state: State, mark: str) -> dict[str, str]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from operator import itemgetter
 
 _WINDOW_S = 5
-"""Minimum time to measure the speed over."""
+"""Minimum time to measure the speed over, once so much has passed."""
+_FIRST_S = 1.5
+"""Minimum time after the first change, before which nothing is said."""
 _FEW = 4
 """With fewer changes than this, the speed is that since the beginning."""
 _SAMPLES = 1_024  # maximum number kept
@@ -68,15 +70,15 @@ class Pace:
 
     def speed(self, time_s: float) -> tuple[float, float] | None:
         """Units and work per second, lately; None: it is too early to say."""
-        if not self._samples:
+        if not self._samples or time_s - (first := self._samples[0][0]) < _FIRST_S:
             return None
-        first, last = self._samples[0][0], self._samples[-1]
+        last = self._samples[-1]
         since, done, work = 0.0, 0, 0.0
         if len(self._samples) >= _FEW:
             start = time_s - max(_WINDOW_S, (time_s - first) / 2)
             place = bisect_right(self._samples, start, key=itemgetter(0))
             since, done, work = self._samples[max(0, place - 1)]
-        if time_s - since < 1 or last[2] <= work:
+        if last[2] <= work:
             return None
         return (last[1] - done) / (time_s - since), (last[2] - work) / (time_s - since)
 

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TextIO
 
 from fruits.progress.count import Count
@@ -45,10 +46,11 @@ class Progress:
 
     @contextmanager
     def _shown(self, name: str, count: Count) -> Iterator[None]:
-        with display_for(self.stream)(State(name, 0, count.part.total, count.part.unit, 0)) as show:
+        total, unit = count.part.total, count.part.unit
+        with display_for(self.stream)(State(name, 0, total, unit, 0)) as show:
             stop = threading.Event()
             poller = threading.Thread(
-                target=_poll, args=(name, count, show, stop), name="progress", daemon=True
+                target=_poll, args=(name, total, count, show, stop), name="progress", daemon=True
             )
             poller.start()
             try:
@@ -69,8 +71,12 @@ class Silent(Progress):
         yield
 
 
-def _poll(name: str, count: Count, show: Show, stop: threading.Event) -> None:
-    """Shows the state of a step until it is stopped, and then its last one."""
+def _poll(name: str, total: int | None, count: Count, show: Show, stop: threading.Event) -> None:
+    """Shows the state of a step until it is stopped, and then its last one.
+
+    Speed and time left are those of steps whose total is known from the start: of others, nobody
+    knows what follows the part that is being counted.
+    """
     start = time.perf_counter()
     part, began, pace = count.part, start, Pace()
     while True:
@@ -80,10 +86,10 @@ def _poll(name: str, count: Count, show: Show, stop: threading.Event) -> None:
             part, began, pace = count.part, now, Pace()
         done, work = part.read()
         pace.update(now - began, done, work)
-        speed = pace.speed(now - began)
-        left = None
-        if speed and part.total:
-            left = ((part.work or part.total) - work) / speed[1]
-        show(State(name, done, part.total, part.unit, now - start, speed and speed[0], left))
+        state = State(name, done, part.total, part.unit, now - start)
+        if total and total == part.total and (speed := pace.speed(now - began)):
+            left_s = ((part.work or total) - work) / speed[1]
+            state = replace(state, speed=speed[0], left_s=left_s)
+        show(state)
         if last:
             return

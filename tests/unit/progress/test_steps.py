@@ -125,7 +125,7 @@ def test_plain_lines_are_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     with Progress(stream).step("featurize", 12) as count:
         asked_often(count)
-        time.sleep(1.2)
+        time.sleep(2)
     lines = stream.getvalue().splitlines()[1:-1]
     assert len(lines) >= 3
     for line in lines:
