@@ -125,8 +125,10 @@ def _notebook(state: State) -> Iterator[Show]:
 
 def _bundle(state: State, mark: str) -> dict[str, str]:
     """The representations of a step for notebooks: HTML, and text for what shows no HTML."""
-    elapsed = f"{state.elapsed_s:.1f} s" if mark == "✓" else duration(state.elapsed_s)
-    words = " · ".join([*state.parts(), elapsed])
+    parts = state.parts()
+    if not state.left:
+        parts.append(f"{state.elapsed_s:.1f} s" if mark == "✓" else duration(state.elapsed_s))
+    words = " · ".join(parts)
     bar = ""
     if state.total:
         bar = f'<progress value="{state.done}" max="{state.total}"></progress> '
