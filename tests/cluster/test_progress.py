@@ -43,7 +43,7 @@ _CELLS = [
 
 def test_a_notebook_shows_a_bar_per_step_and_nothing_of_spark(cluster: Cluster) -> None:
     results = f"s3://fruits/users/{cluster.user}/progress"
-    cells = [
+    cells: list[dict[str, Any]] = [
         {"cell_type": "code", "id": str(i), "metadata": {}, "outputs": [], "execution_count": None}
         | {"source": cell.replace("RESULTS", repr(results))}
         for i, cell in enumerate(_CELLS)

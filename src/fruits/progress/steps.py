@@ -4,10 +4,11 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TextIO
 
+from fruits.errors import FruitsError
 from fruits.progress.count import Count
 from fruits.progress.displays import Show, display_for
 from fruits.progress.pace import Pace, State
@@ -90,6 +91,7 @@ def _poll(name: str, total: int | None, count: Count, show: Show, stop: threadin
         if total and total == part.total and (speed := pace.speed(now - began)):
             left_s = ((part.work or total) - work) / speed[1]
             state = replace(state, speed=speed[0], left_s=left_s)
-        show(state)
+        with suppress(OSError, ValueError, FruitsError):  # the step will meet a closed stream, too
+            show(state)
         if last:
             return

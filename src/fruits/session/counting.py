@@ -30,6 +30,8 @@ Done = tuple[int, float]
 """How many photos (or files …) are done, and how much of the work these were."""
 
 _EVERY_S = 0.5  # interval between the datagrams of a task
+_AT_ONCE = 4_096
+"""Maximum number of datagrams to read at a time: whoever floods the port delays nothing."""
 _MESSAGE = struct.Struct("<Iqd")  # task, done, work
 _TAG_BYTES = 16
 _BYTES = _MESSAGE.size + _TAG_BYTES
@@ -57,8 +59,9 @@ class Counter:
             self.ended.add({task: total})
             if self.address and (now := time.monotonic()) >= due:
                 due = now + _EVERY_S
-                with suppress(OSError):
-                    _connected(self.address).send(_sealed(self.key, task, total))
+                if sender := _connected(self.address):
+                    with suppress(OSError):
+                        sender.send(_sealed(self.key, task, total))
 
         return add
 
@@ -81,7 +84,7 @@ def counting(
         with reading:
             if listener:
                 with suppress(OSError):  # there are no more datagrams, or it is closed
-                    while True:
+                    for _ in range(_AT_ONCE):
                         _LATEST.addInPlace(done, _opened(key, listener.recv(_BYTES + 1)))
             _LATEST.addInPlace(done, dict(ended.value))
             return sum(parts for parts, _ in done.values()), sum(work for _, work in done.values())
@@ -157,11 +160,14 @@ def _listener(context: "SparkContext") -> socket.socket | None:
     return None
 
 
-@lru_cache(maxsize=1)
-def _connected(address: tuple[str, int]) -> socket.socket:
-    """The socket of this process for that address, to which nobody else can send."""
-    family, kind, protocol, _, found = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
-    sender = socket.socket(family, kind, protocol)
-    sender.setblocking(False)
-    sender.connect(found)
-    return sender
+@lru_cache(maxsize=1)  # also of None, as a name server may take seconds to answer
+def _connected(address: tuple[str, int]) -> socket.socket | None:
+    """The socket of this process for that address, to which nobody else can send; None: no way."""
+    try:
+        family, kind, protocol, _, found = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0]
+        sender = socket.socket(family, kind, protocol)
+        sender.setblocking(False)
+        sender.connect(found)
+        return sender
+    except (OSError, UnicodeError):
+        return None

