@@ -40,7 +40,7 @@ def measure(job: Job) -> Figures:
     work = extract._Task(
         extract.Extraction(folder, model, settings),
         SimpleNamespace(value=model.files),  # type: ignore[arg-type]  # in place of a broadcast
-        None,
+        SimpleNamespace(of_this_task=lambda: lambda *_: None),  # type: ignore[arg-type]
         lambda batches: sum(map(len, batches)),
     )
     work(keys.slice(0, 8))  # compiles the model

@@ -67,8 +67,8 @@ def train(
         pending = store.current()
         labels_to_tell_apart(pending.labels)  # fail before photos are read
         pending, views = _with_views(spark, store, pending, settings, views, progress)
-        with progress.step("train"):
-            pending = train_on_results(spark, store, pending, views)
+        with progress.step("train") as count:
+            pending = train_on_results(spark, store, pending, views, count)
         commit(spark, store, pending, progress, spent="views")
         write_report(store, settings, progress)
     return store.current()

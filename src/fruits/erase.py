@@ -19,7 +19,7 @@ from fruits.errors import ClassifyError, PCAError, ResultsError
 from fruits.features.update import count_labels
 from fruits.pca.update import fit_on_results
 from fruits.photos.extensions import is_photo
-from fruits.progress import Progress
+from fruits.progress import Count, Progress
 from fruits.report.write import write_report
 from fruits.results import tables
 from fruits.results.csv import make_csv
@@ -82,15 +82,15 @@ def erase(
                 f"nothing was erased: no photo in {store.folder.address} matches "
                 f"{', '.join(photos)[:200]}"
             )
-        with progress.step("erase"):
-            pending, rows = _without(spark, store, former, doomed)
+        with progress.step("erase") as count:
+            pending, rows = _without(spark, store, former, doomed, count)
             csv: bytes | str | None = None
             if pending.reduced:
                 if refit:
-                    pending = _refitted(spark, store, pending)
+                    pending = _refitted(spark, store, pending, count)
                 pending, csv = replace(pending, csv=CSV), make_csv(spark, store, pending)
             if refit and pending.classifier:
-                pending = _retrained(spark, store, pending, pending.classifier.views)
+                pending = _retrained(spark, store, pending, pending.classifier.views, count)
             models = [] if refit else sorted(former.models)
             entry = {
                 "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -106,7 +106,7 @@ def erase(
 
 
 def _without(
-    spark: "SparkSession", store: Results, former: Manifest, doomed: pa.Array
+    spark: "SparkSession", store: Results, former: Manifest, doomed: pa.Array, count: Count
 ) -> tuple[Manifest, int]:
     """A pending manifest without the doomed photos, and the number of removed rows."""
     after: dict[str, Any] = {}
@@ -120,7 +120,7 @@ def _without(
         paths = Keys.of(store.folder, files, _PATH)
         wanted = pc.invert(pc.is_in(paths.rows["path"], doomed)).to_numpy()
         change = paths.keeping(wanted) or ([] if table in KEPT_TABLES else EMPTY)
-        after[table] = tables.changed(spark, store.folder, table, files, change) or None
+        after[table] = tables.changed(spark, store.folder, table, files, change, count) or None
         removed[table] = int((~wanted).sum())
     labels = count_labels(store.read(after["features"], ["label"]))
     n_features = sum(labels.values())
@@ -134,18 +134,20 @@ def _without(
     return replace(former, **after, labels=labels, counts=counts), sum(removed.values())
 
 
-def _refitted(spark: "SparkSession", store: Results, pending: Manifest) -> Manifest:
+def _refitted(spark: "SparkSession", store: Results, pending: Manifest, count: Count) -> Manifest:
     components = None if pending.variance else len(pending.explained_variance or [])
     try:
-        return fit_on_results(spark, store, pending, pending.variance or 1, components)
+        return fit_on_results(spark, store, pending, pending.variance or 1, components, count)
     except PCAError as error:
         raise PCAError(f"nothing was erased: the PCA can't be fitted again: {error}") from None
 
 
-def _retrained(spark: "SparkSession", store: Results, pending: Manifest, views: int) -> Manifest:
+def _retrained(
+    spark: "SparkSession", store: Results, pending: Manifest, views: int, count: Count
+) -> Manifest:
     """The pending manifest with a classifier of the remaining photos, or without one."""
     try:
-        return train_on_results(spark, store, pending, views)
+        return train_on_results(spark, store, pending, views, count)
     except ClassifyError:
         models = {name: path for name, path in pending.models.items() if name != "classifier"}
         return replace(

@@ -125,12 +125,14 @@ def _updated(
     if former is None or former.reduced is None or not (updated.same or keep_pca):
         return pending
     with (
-        nullcontext() if updated.same else progress.step("pca"),
+        nullcontext() if updated.same else progress.step("pca") as count,
         spark_errors(store.folder.address),
     ):
-        pending = update.keep_pca(spark, store, pending, updated.change, updated.added)
+        pending = update.keep_pca(spark, store, pending, updated.change, updated.added, count)
         if updated.relabelled and pending.reduced:
-            reduced = relabelled(spark, store.folder, "reduced", pending.reduced, updated.photos)
+            reduced = relabelled(
+                spark, store.folder, "reduced", pending.reduced, updated.photos, count
+            )
             pending = replace(pending, reduced=reduced)
     unchanged = updated.same and not updated.relabelled
     return replace(pending, csv=former.csv if unchanged else None)
@@ -154,9 +156,9 @@ def _reduced(
     wanted = (None, settings.components) if settings.components else (settings.variance, None)
     there_are = ((pending.variance, None), (None, len(pending.explained_variance or [])))
     if again or pending.reduced is None or (wanted not in there_are and not keep_pca):
-        with progress.step("pca"), spark_errors(store.folder.address):
+        with progress.step("pca") as count, spark_errors(store.folder.address):
             pending = update.fit_on_results(
-                spark, store, pending, settings.variance, settings.components
+                spark, store, pending, settings.variance, settings.components, count
             )
     elif pending.csv:
         return pending, None

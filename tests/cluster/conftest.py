@@ -67,11 +67,17 @@ def cluster(
 
 _BUSY_SESSION = """
 import time
+from fruits.progress import Count
 from fruits.session import start_session
+from fruits.session.counting import counting
 context = start_session().sparkContext
+def work(_):
+    counter.of_this_task()(1, 1)
+    time.sleep(600)
 kept = context._jsc.broadcast("something that a session knows")
 print("started", f"broadcast_{kept.id()}_piece0", flush=True)
-context.parallelize(range(2), 2).map(lambda _: time.sleep(600)).count()
+with counting(context, Count(), 2, "tasks") as counter:
+    context.parallelize(range(2), 2).map(work).count()
 """
 
 

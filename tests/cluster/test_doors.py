@@ -15,7 +15,7 @@ from cluster.stranger import from_a_users_terminal, from_beside, from_this_machi
 PLACES = [from_beside, from_this_machine, from_a_users_terminal]
 
 # Prints the listening sockets of a container, as "INODE ADDRESS PORT COMMAND…"; the command of
-# other users' processes is "?".
+# other users' processes is "?". A port of UDP that everybody can send to is shown as "PORT/udp".
 _LISTENING = """
 import glob, os, re, socket
 owner = {}
@@ -28,17 +28,18 @@ for fd in glob.glob("/proc/[0-9]*/fd/*"):
             owner.setdefault(inode[1], command)
     except OSError:
         pass
-for name in ("tcp", "tcp6"):
+for name in ("tcp", "tcp6", "udp", "udp6"):
     for line in open(f"/proc/net/{name}").readlines()[1:]:
         _, local, _, state, *_, = (words := line.split())
-        if state == "0A":
+        if state == ("07" if name[:3] == "udp" else "0A"):
             host, port = local.split(":")
             if host == "0B00007F":  # Docker's own name server, in each container
                 continue
             loopback = host.endswith(("0100007F", "0" * 24 + "01000000"))
             every = not host.strip("0")
             where = "loopback" if loopback else "all" if every else "own"
-            print(words[9], where, int(port, 16), owner.get(words[9], "?"))
+            port = f"{int(port, 16)}{'/udp' if name[:3] == 'udp' else ''}"
+            print(words[9], where, port, owner.get(words[9], "?"))
 """
 _USERS = """
 import glob, os
@@ -56,21 +57,21 @@ def _known() -> list[dict[str, str]]:
     return [dict(zip(head, row, strict=True)) for row in rows]
 
 
-def _listening(container: Any) -> set[tuple[str, int, str]]:
+def _listening(container: Any) -> set[tuple[str, str, str]]:
     """Listening sockets of a container: address, port and command line."""
     if container.labels["com.docker.compose.service"] == "object-store":  # it has no Python
         table = container.exec_run(["cat", "/proc/net/tcp", "/proc/net/tcp6"]).output.decode()
         ports = re.findall(r"\d+: (0+):([0-9A-F]{4}) \S+ 0A ", table)
         assert len(ports) == len(re.findall(r" 0A ", table)) - table.count("0B00007F")
-        return {("all", int(port, 16), "versitygw") for _, port in ports}
-    sockets: dict[str, tuple[str, int, str]] = {}
+        return {("all", str(int(port, 16)), "versitygw") for _, port in ports}
+    sockets: dict[str, tuple[str, str, str]] = {}
     for user in container.exec_run(["python3", "-c", _USERS]).output.decode().split():
         code, out = container.exec_run(["python3", "-c", _LISTENING], user=user)
         assert code == 0, out.decode()
         for line in out.decode().splitlines():
             inode, where, port, command = line.split(" ", 3)
             if command != "?" or inode not in sockets:
-                sockets[inode] = (where, int(port), command)
+                sockets[inode] = (where, port, command)
     return set(sockets.values())
 
 
@@ -86,7 +87,7 @@ def test_every_port_is_known_and_none_is_missing(cluster: Cluster, session: str)
                 for row in rows
                 if row["service"] == service
                 and re.search(rf"(^|[/. ]){re.escape(row['process'])}( |$)", command)
-                and row["port"] in (str(port), "any")
+                and row["port"] in (port, "any/udp" if port.endswith("/udp") else "any")
                 and row["listens at"] == where
             }
             met |= fits

@@ -37,6 +37,7 @@ from fruits.classifier.metrics import LabelledPredictions
 from fruits.classifier.sums import Matrix, Sums
 from fruits.errors import ClassifyError
 from fruits.model.load import FEATURES
+from fruits.progress import Count
 
 _SHRINKAGES = (0.05, 0.1, 0.2, 0.4, 0.7)
 _DISSIMILAR = 0.15
@@ -122,7 +123,7 @@ class Validation:
         )
 
 
-def validate(examples: Examples, labels: list[str]) -> Validation:
+def validate(examples: Examples, labels: list[str], count: Count | None = None) -> Validation:
     """Chooses the shrinkage with the highest accuracy; calibrates probabilities and confidence.
 
     Raises:
@@ -136,6 +137,8 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
     whole = sum(sums[1:], sums[0])
     cosines = {s: np.full((len(label), len(labels)), -np.inf) for s in _SHRINKAGES}
     known = np.zeros(len(label), bool)
+    count = count or Count()
+    count.begin(FOLDS, "folds")
     for k in range(FOLDS):
         held = fold == k
         rest = whole - sums[k]
@@ -152,6 +155,7 @@ def validate(examples: Examples, labels: list[str]) -> Validation:
         for shrinkage, table in cosines.items():
             table[np.ix_(held, rest.counts > 0)] = np.mean(found[shrinkage], axis=0)
         known |= held & (rest.counts > 0)[label]
+        count.add()
     (rows,) = known.nonzero()
     if not len(rows):
         raise ClassifyError(

@@ -57,8 +57,10 @@ def predict_folder(
         FruitsError: there are no photos, or the weights of the results are not available.
     """
     folder = open_folder(photos)
-    with progress.step("list"):
-        listing = list_photos(folder, settings.labels, system_files=settings.system_files)
+    with progress.step("list") as count:
+        listing = list_photos(
+            folder, settings.labels, system_files=settings.system_files, count=count
+        )
     keys = listing.table
     if not keys.num_rows:
         raise PhotosError(
@@ -71,12 +73,11 @@ def predict_folder(
                 f"no photo in {folder.address} is in a folder of the {split} split, "
                 f"such as {split} or {split}_set"
             )
-    done = spark.sparkContext.accumulator(0)
-    with progress.step("predict", keys.num_rows, lambda: int(done.value)):
+    with progress.step("predict", keys.num_rows) as count:
         model, settings = load_model_of(store.current(), settings)
         extraction = Extraction(folder, model, settings, classifier.views, classifier.depths)
         predict = _Predict(classifier.to_bytes(), examples)
-        parts = featurize(spark, keys, extraction, predict, done=done)
+        parts = featurize(spark, keys, extraction, predict, count)
     return pa.concat_tables(parts).sort_by("path"), listing
 
 

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 from fruits.classifier.classifier import parts, unit
 from fruits.photos.labels import folders_of
+from fruits.progress import Count
 from fruits.results import tables
+from fruits.session.counting import Counter, counting
 from fruits.storage import Folder
 
 if TYPE_CHECKING:
@@ -64,15 +66,18 @@ def sums_of(
     files: Sequence[str],
     labels: list[str],
     held_out: frozenset[str] = frozenset(),
+    count: Count | None = None,
 ) -> Sums:
     """Sums over files with columns `path`, `label` and `features`, in one pass on Spark.
 
     Rows with a label that is not in `labels`, and photos in the folders `held_out`, are skipped.
     """
     # One task per slot, up to 16, as each sends 13 to 23 MB or more to the driver.
-    slots = min(spark.sparkContext.defaultParallelism, 16)
-    task = _SumsOfFiles(folder, labels, held_out)
-    first, *others = filter(None, tables.on_workers(spark, task, tables.deal(files, slots)))
+    context = spark.sparkContext
+    tasks = tables.deal(files, min(context.defaultParallelism, 16))
+    with counting(context, count or Count(), len(files), "files read") as counter:
+        task = _SumsOfFiles(folder, labels, held_out, counter)
+        first, *others = filter(None, tables.on_workers(spark, task, tasks))
     return sum(others, first)
 
 
@@ -83,12 +88,14 @@ class _SumsOfFiles:
     folder: Folder
     labels: list[str]
     held_out: frozenset[str]
+    counter: Counter
 
     def __call__(self, files: Sequence[str]) -> Sums | None:
         position = {label: i for i, label in enumerate(self.labels)}
         held_out = pa.array(self.held_out, pa.string())
         columns = ["path", "label", "features"]
         total: Sums | None = None
+        add = self.counter.of_this_task()
         for rows_of_file in tables.read_each(self.folder, files, columns):
             is_held_out = pc.is_in(folders_of(rows_of_file["path"]), held_out)
             table = rows_of_file.filter(pc.invert(is_held_out))
@@ -96,4 +103,5 @@ class _SumsOfFiles:
             rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
             batch = Sums.of(rows[label >= 0], label[label >= 0], len(position))
             total = batch if total is None else total + batch
+            add(1, 1)
         return total

@@ -18,6 +18,7 @@ from fruits.classifier.spark_ml import as_spark_ml
 from fruits.classifier.sums import sums_of
 from fruits.errors import ClassifyError
 from fruits.photos.labels import Layout, folders_of, readable_names
+from fruits.progress import Count
 from fruits.results import tables
 from fruits.results.manifest import Manifest, Training
 from fruits.results.store import Results
@@ -32,7 +33,11 @@ _EXAMPLES = 20_000
 
 
 def train_on_results(
-    spark: "SparkSession", store: Results, pending: Manifest, views: int
+    spark: "SparkSession",
+    store: Results,
+    pending: Manifest,
+    views: int,
+    count: Count | None = None,
 ) -> Manifest:
     """The pending manifest with a classifier trained on its features, or on its views.
 
@@ -51,8 +56,10 @@ def train_on_results(
     labels = labels_to_tell_apart(keys.rows["label"].filter(wanted).unique().to_pylist())
     example_files = _examples(store, keys, wanted)
     examples = Examples.of(store.read(example_files))
-    validation = validate(examples, labels)
-    sums = sums_of(spark, store.folder, files, labels, held_out)
+    validation = validate(examples, labels, count)
+    sums = sums_of(spark, store.folder, files, labels, held_out, count)
+    if count is not None:
+        count.begin(None, "")
     names = readable_names(labels, examples.paths, examples.labels)
     classifier = fit(sums, labels, validation, views, pending.model["sha256"])
     classifier = replace(classifier, names=tuple(names))

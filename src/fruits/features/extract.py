@@ -6,7 +6,7 @@ from the folder, many at a time, while it decodes and runs inference, and writes
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -16,17 +16,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits.errors import PhotoError
-from fruits.model.engine import described, engine_of_this_process
+from fruits.model.engine import Engine, described, engine_of_this_process
 from fruits.model.load import Model
 from fruits.photos.decode import MAX_BYTES, prepare_views
+from fruits.progress import Count
 from fruits.results.manifest import REJECTS
 from fruits.results.tables import Writer, on_workers
+from fruits.session.counting import Counter, counting
 from fruits.settings import Settings
 from fruits.storage import Folder
 from fruits.storage.read_ahead import read_ahead
 
 if TYPE_CHECKING:
-    from pyspark.accumulators import Accumulator
     from pyspark.core.broadcast import Broadcast
     from pyspark.sql import SparkSession
 
@@ -73,21 +74,22 @@ def featurize(
     photos: pa.Table,
     extraction: Extraction,
     then: Callable[[Iterator[pa.RecordBatch]], R],
-    *,
-    done: "Accumulator[int] | None" = None,
+    count: Count | None = None,
 ) -> list[R]:
     """Featurizes photos, rows of `listing.SCHEMA`, in tasks that end at about the same time.
 
     On the worker, `then` is called with the rows of each task, as batches of SCHEMA with one row
     per photo. Returns the results of these calls.
 
-    When a task ends, `done` is increased by the number of its photos.
+    `count` counts photos, while the tasks run.
     """
-    model = extraction.model
-    files = spark.sparkContext.broadcast(model.files)
-    work = _Task(replace(extraction, model=replace(model, files={})), files, done, then)
-    tasks = partition(photos, spark.sparkContext.defaultParallelism)
-    return on_workers(spark, work, tasks)
+    model, context = extraction.model, spark.sparkContext
+    files = context.broadcast(model.files)
+    tasks = partition(photos, context.defaultParallelism)
+    work = _work(photos["size"].to_pylist(), extraction.views)
+    with counting(context, count or Count(), len(photos), "photos", work) as counter:
+        task = _Task(replace(extraction, model=replace(model, files={})), files, counter, then)
+        return on_workers(spark, task, tasks)
 
 
 @dataclass(frozen=True)
@@ -125,11 +127,10 @@ def store(
     photos: pa.Table,
     extraction: Extraction,
     writer: Writer,
-    *,
-    done: "Accumulator[int] | None" = None,
+    count: Count | None = None,
 ) -> Stored:
     """Featurizes photos into files of a table; each task writes its own files."""
-    parts = featurize(spark, photos, extraction, Store(writer), done=done)
+    parts = featurize(spark, photos, extraction, Store(writer), count)
     return Stored(
         [file for part in parts for file in part.files],
         sum(part.rows for part in parts),
@@ -166,7 +167,7 @@ class _Task(Generic[R]):
 
     extraction: Extraction  # its model has no files: they are broadcast
     files: "Broadcast[dict[str, bytes]]"
-    done: "Accumulator[int] | None"
+    counter: Counter
     then: Callable[[Iterator[pa.RecordBatch]], R]
 
     def __call__(self, keys: pa.Table) -> R:
@@ -182,18 +183,33 @@ class _Task(Generic[R]):
             lambda: replace(model, files=self.files.value),
         )
         rows = (row for batch in keys.to_batches(max_chunksize=_BATCH) for row in batch.to_pylist())
-        for chunk in _chunks(self._prepared(rows), max(1, _BATCH // self.extraction.views)):
-            usable = [(row, pixels) for row, pixels in chunk if isinstance(pixels, np.ndarray)]
+        for chunk in _chunks(self._featurized(rows, engine), _BATCH):
+            usable = [(row, found) for row, found in chunk if isinstance(found, np.ndarray)]
             rejects = [(row, error) for row, error in chunk if isinstance(error, PhotoError)]
             if usable:
-                pixels = np.stack([pixels for _, pixels in usable])
-                features = described(engine, pixels, depths=self.extraction.depths)
+                features = np.stack([found for _, found in usable])
                 yield _batch([row for row, _ in usable], features=features)
             if rejects:
                 reasons = [str(error) for _, error in rejects]
                 yield _batch([row for row, _ in rejects], reasons=reasons)
-            if self.done is not None:
-                self.done.add(len(chunk))
+
+    def _featurized(
+        self, rows: Iterator[_Row], engine: Engine
+    ) -> Iterator[tuple[_Row, NDArray[np.float32] | PhotoError]]:
+        """The features of each photo, or the reason why there are none."""
+        views = self.extraction.views
+        add = self.counter.of_this_task()
+        for chunk in _chunks(self._prepared(rows), max(1, engine.batch // views)):
+            prepared = [pixels for _, pixels in chunk if isinstance(pixels, np.ndarray)]
+            features = iter(self._described(engine, prepared))
+            for row, pixels in chunk:
+                yield row, next(features) if isinstance(pixels, np.ndarray) else pixels
+            add(len(chunk), _work([row["size"] for row, _ in chunk], views))
+
+    def _described(self, engine: Engine, prepared: list[NDArray[np.float32]]) -> Iterable[Any]:
+        if not prepared:
+            return ()
+        return described(engine, np.stack(prepared), depths=self.extraction.depths)
 
     def _prepared(
         self, rows: Iterator[_Row]
@@ -216,6 +232,11 @@ class _Task(Generic[R]):
         if row["size"] > MAX_BYTES:
             raise PhotoError(f"files of more than {MAX_BYTES // 2**20} MB are not read as photos")
         return self.extraction.folder.read(row["path"])
+
+
+def _work(sizes: Sequence[int], views: int) -> int:
+    """The cost of photos of these sizes, in bytes."""
+    return sum(sizes) + len(sizes) * views * _PHOTO_BYTES
 
 
 def _batch(

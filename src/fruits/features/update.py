@@ -23,7 +23,7 @@ from fruits.photos.extensions import EXTENSIONS
 from fruits.photos.label_table import resolved
 from fruits.photos.listing import Listing, list_photos
 from fruits.photos.system_files import is_inside
-from fruits.progress import Progress
+from fruits.progress import Count, Progress
 from fruits.results import tables
 from fruits.results.manifest import KEPT_TABLES, KEYS, MADE_WITH, REJECTS, Manifest
 from fruits.results.relabel import labels_differ, relabelled
@@ -62,8 +62,8 @@ def update_features(
     """
     former = store.manifest
     labels = settings.labels or labels_of(former)
-    with progress.step("list"):
-        listing = list_photos(folder, labels, system_files=settings.system_files)
+    with progress.step("list") as count:
+        listing = list_photos(folder, labels, system_files=settings.system_files, count=count)
     for notice in listing.notices:
         progress.say(notice)
     photos = listing.table
@@ -82,16 +82,15 @@ def update_features(
                 "The classifier, which was trained on the former ones, is dropped: "
                 f"run `fruits train {store.folder.address}`."
             )
-    done = spark.sparkContext.accumulator(0)
     if len(plan.todo):
         signals.note(
             f"{store.folder.address} is as it was before; "
             "the next run reuses the features of finished tasks"
         )
-    with progress.step("featurize", len(plan.todo), lambda: int(done.value)), spark_errors():
+    with progress.step("featurize", len(plan.todo)) as count, spark_errors():
         writer = Writer(store.folder, "features", made_with)
         extraction = Extraction(folder, model, settings)
-        new = extract.store(spark, plan.todo, extraction, writer, done=done)
+        new = extract.store(spark, plan.todo, extraction, writer, count)
     rejects = new.rejects.sort_by("path")
     usable = photos.filter(pc.invert(pc.is_in(photos["path"], rejects["path"])))
     if not len(usable):
@@ -99,8 +98,8 @@ def update_features(
             f"none of the {len(photos)} photos in {folder.address} is usable, "
             f"so nothing was changed; the first one, {rejects['path'][0]}: {rejects['reason'][0]}"
         )
-    with progress.step("store"), spark_errors():
-        kept, adopted = plan.carry_out(spark, store.folder, "features", photos)
+    with progress.step("store") as count, spark_errors():
+        kept, adopted = plan.carry_out(spark, store.folder, "features", photos, count)
         added = [*adopted, *new.files]
         pending = Manifest(
             photos=folder.address,
@@ -121,7 +120,7 @@ def update_features(
             erased=former.erased if former else [],
         )
         if former:
-            pending = _with_kept(spark, store, pending, former, kept, usable, plan.relabel)
+            pending = _with_kept(spark, store, pending, former, kept, usable, plan.relabel, count)
     if len(usable) != pending.counts["features"]:
         raise AssertionError(f"photos got lost or doubled: {pending.counts}")
     same = plan.same and not added
@@ -157,11 +156,10 @@ def update_views(
             included = any(map(is_inside, plan.todo["path"].to_pylist()))
             photos = list_photos(folder, system_files="include" if included else "skip").table
         todo = with_labels(photos.filter(among(photos, plan.todo)), plan.todo)
-        done = spark.sparkContext.accumulator(0)
-        with progress.step("views", len(todo), lambda: int(done.value)):
+        with progress.step("views", len(todo)) as count:
             writer = Writer(store.folder, "views", made_with)
             extraction = Extraction(folder, model, settings, views, depths=True)
-            new = extract.store(spark, todo, extraction, writer, done=done)
+            new = extract.store(spark, todo, extraction, writer, count)
     kept, adopted = plan.carry_out(spark, store.folder, "views", keys)
     changed = "can't be read, or have changed since they were featurized (then run `fruits run`)"
     if not plan.n_kept + new.rows:
@@ -209,19 +207,24 @@ class Plan:
         )
 
     def carry_out(
-        self, spark: "SparkSession", folder: Folder, table: str, photos: pa.Table
+        self,
+        spark: "SparkSession",
+        folder: Folder,
+        table: str,
+        photos: pa.Table,
+        count: Count | None = None,
     ) -> tuple[list[str], list[str]]:
         """Files kept or rewritten from the table, and files adopted from orphans.
 
         Their rows get the labels of `photos`.
         """
-        kept = tables.changed(spark, folder, table, self.files, self.change)
-        adopted = tables.changed(spark, folder, table, self.orphans, self.adopted)
+        kept = tables.changed(spark, folder, table, self.files, self.change, count)
+        adopted = tables.changed(spark, folder, table, self.orphans, self.adopted, count)
         if not self.relabel:
             return kept, adopted
         return (
-            relabelled(spark, folder, table, kept, photos),
-            relabelled(spark, folder, table, adopted, photos),
+            relabelled(spark, folder, table, kept, photos, count),
+            relabelled(spark, folder, table, adopted, photos, count),
         )
 
 
@@ -269,6 +272,7 @@ def _with_kept(
     features: list[str],
     usable: pa.Table,
     relabel: bool,
+    count: Count,
 ) -> Manifest:
     """The pending manifest with the tables that runs keep, and the classifier.
 
@@ -284,9 +288,9 @@ def _with_kept(
         if tuple(files) not in renewed:
             keys = Keys.of(store.folder, files, KEYS)
             change = keys.keeping(among(keys.rows, usable))
-            after = tables.changed(spark, store.folder, table, files, change)
+            after = tables.changed(spark, store.folder, table, files, change, count)
             if relabel:
-                after = relabelled(spark, store.folder, table, after, usable)
+                after = relabelled(spark, store.folder, table, after, usable, count)
             renewed[tuple(files)] = after or None
         return renewed[tuple(files)]
 

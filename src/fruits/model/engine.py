@@ -18,6 +18,9 @@ from fruits.model.load import DEPTHS, FEATURES, Model
 class Engine(ABC):
     """A compiled model; one per process, not thread-safe."""
 
+    batch: int
+    """The number of photos to compute at a time, beyond which it gets no faster."""
+
     @abstractmethod
     def depths(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
         """float32[n, 224, 224, 3] in [-1, 1] -> float32[n, 2816]: averages of `load.DEPTHS`."""
@@ -33,6 +36,8 @@ class OpenVINO(Engine):
     Raises:
         EngineError: `precision` is bf16 and this CPU has no bfloat16 instructions.
     """
+
+    batch = 1  # larger batches exceed the CPU cache and are slower
 
     def __init__(self, model: Model, precision: str, threads: int, *, emulate: bool = False):
         core = import_openvino().Core()
@@ -58,7 +63,6 @@ class OpenVINO(Engine):
         self._request = compiled.create_infer_request()
 
     def depths(self, photos: NDArray[np.float32]) -> NDArray[np.float32]:
-        # One photo at a time, as larger batches exceed the CPU cache and are slower.
         out = np.empty((len(photos), sum(DEPTHS)), np.float32)
         for i in range(len(photos)):
             out[i] = self._request.infer(photos[i : i + 1], share_inputs=True)[0][0]
@@ -71,6 +75,8 @@ class TensorFlow(Engine):
     Raises:
         EngineError: this process uses Keras with another backend.
     """
+
+    batch = 64
 
     def __init__(self, model: Model, threads: int):
         with tempfile.TemporaryDirectory() as folder, plain_keras():

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from fruits.errors import PCAError
 from fruits.pca import spark_ml
+from fruits.progress import Count
 from fruits.results import tables
+from fruits.session.counting import Counter, counting
 from fruits.storage import Folder
 
 if TYPE_CHECKING:
@@ -84,11 +86,16 @@ def fit_stored(
     files: Sequence[str],
     variance: float,
     components: int | None,
+    count: Count | None = None,
 ) -> FittedPCA:
     """As `fit`, on the features in these files, which workers read directly."""
     # One task per slot, up to 32, as each sends 13 MB to the driver.
-    slots = min(spark.sparkContext.defaultParallelism, 32)
-    parts = tables.on_workers(spark, _MomentsOfFiles(folder), tables.deal(files, slots))
+    context = spark.sparkContext
+    tasks = tables.deal(files, min(context.defaultParallelism, 32))
+    with counting(context, count or Count(), len(files), "files read") as counter:
+        parts = tables.on_workers(spark, _MomentsOfFiles(folder, counter), tasks)
+    if count is not None:
+        count.begin(None, "")  # nothing in the decomposition can be counted
     return _fitted(sum(parts, _NONE), variance, components)
 
 
@@ -131,14 +138,19 @@ def transform(reduction: FittedPCA, features: "DataFrame") -> "DataFrame":
 
 
 def project(
-    spark: "SparkSession", folder: Folder, reduction: FittedPCA, files: Sequence[str]
+    spark: "SparkSession",
+    folder: Folder,
+    reduction: FittedPCA,
+    files: Sequence[str],
+    count: Count | None = None,
 ) -> list[str]:
     """Projects each of these files of features to a new file of path, label, components.
 
     Returns the names of the new files.
     """
     pairs = [(file, tables.new_file("reduced")) for file in files]
-    tables.on_workers(spark, _ProjectFile(folder, _Projection.of(reduction)), pairs)
+    task = _ProjectFile(folder, _Projection.of(reduction))
+    tables.on_workers(spark, task, pairs, count, "files projected")
     return [name for _, name in pairs]
 
 
@@ -230,15 +242,15 @@ class _MomentsOfFiles:
     """A task of `fit_stored`: the moments of the features in some files."""
 
     folder: Folder
+    counter: Counter
 
     def __call__(self, files: Sequence[str]) -> _Moments:
-        return sum(
-            (
-                _moments_of_batches(rows.to_batches(max_chunksize=_ROWS))
-                for rows in tables.read_each(self.folder, files, ["features"])
-            ),
-            _NONE,
-        )
+        add = self.counter.of_this_task()
+        total = _NONE
+        for rows in tables.read_each(self.folder, files, ["features"]):
+            total += _moments_of_batches(rows.to_batches(max_chunksize=_ROWS))
+            add(1, 1)
+        return total
 
 
 def _moments_of_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fruits.pca.fit import fit_stored, load, project
+from fruits.progress import Count
 from fruits.results import tables
 from fruits.results.manifest import Manifest
 from fruits.results.store import Results
@@ -20,16 +21,17 @@ def fit_on_results(
     pending: Manifest,
     variance: float,
     components: int | None,
+    count: Count | None = None,
 ) -> Manifest:
     """The pending manifest with new models fitted on its features, and reduced rows.
 
     Raises:
         PCAError: as `fit`.
     """
-    pca = fit_stored(spark, store.folder, pending.features, variance, components)
+    pca = fit_stored(spark, store.folder, pending.features, variance, components, count)
     models = tables.new_name("models")
     pca.save(store.folder, models)
-    reduced = project(spark, store.folder, pca, pending.features)
+    reduced = project(spark, store.folder, pca, pending.features, count)
     return replace(
         pending,
         reduced=reduced,
@@ -45,16 +47,17 @@ def keep_pca(
     pending: Manifest,
     change: Change,
     added: Sequence[str],
+    count: Count | None = None,
 ) -> Manifest:
     """The pending manifest with the existing PCA.
 
     Reduced rows change like the features, and added files of features are projected.
     """
     former = store.current()
-    reduced = tables.changed(spark, store.folder, "reduced", former.reduced or [], change)
+    reduced = tables.changed(spark, store.folder, "reduced", former.reduced or [], change, count)
     if added:
         pca = load(store.folder, former.models["pca"].rpartition("/")[0])
-        reduced += project(spark, store.folder, pca, added)
+        reduced += project(spark, store.folder, pca, added, count)
     return replace(
         pending,
         reduced=reduced,

@@ -21,6 +21,7 @@ from fruits.photos.extensions import is_photo
 from fruits.photos.label_table import label_by_table, read_labels
 from fruits.photos.labels import RULES, label_by_folder, merged, similar
 from fruits.photos.system_files import kind_of
+from fruits.progress import Count
 from fruits.storage import Folder
 from fruits.storage.local import LocalFolder
 from fruits.storage.s3 import S3Folder, s3_client, s3_errors
@@ -93,6 +94,7 @@ class _Collected:
     """What all threads have found so far, converted to Arrow columns in batches."""
 
     skips_system_files: bool
+    count: Count
     batches: list[pa.RecordBatch] = field(default_factory=list)
     found: _Found = field(default_factory=_Found)
     ignored: int = 0
@@ -102,6 +104,7 @@ class _Collected:
         with self.lock:
             self.found.extend(found)
             self.ignored += ignored
+            self.count.add(found.columns[-1].count(None))  # others are skipped
             if len(self.found) >= _BATCH:
                 self.pack()
 
@@ -120,7 +123,11 @@ class _Collected:
 
 
 def list_photos(
-    folder: Folder, labels: str | None = None, *, system_files: str = "skip"
+    folder: Folder,
+    labels: str | None = None,
+    *,
+    system_files: str = "skip",
+    count: Count | None = None,
 ) -> Listing:
     """The photos below a folder, at any depth.
 
@@ -136,7 +143,8 @@ def list_photos(
         SettingsError: the table of labels is missing or damaged.
     """
     table = None if labels is None or labels in RULES else read_labels(labels)
-    collected = _Collected(system_files == "skip")
+    collected = _Collected(system_files == "skip", count or Count())
+    collected.count.begin(None, "photos")
     if isinstance(folder, S3Folder):
         _list_s3(folder, collected)
     elif isinstance(folder, LocalFolder):

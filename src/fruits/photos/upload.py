@@ -57,11 +57,12 @@ def upload(
             raise StorageError(f"{folder.address}/{name}: {error}") from None
 
     with (
-        progress.step("upload", len(todo), lambda: sent),
+        progress.step("upload", len(todo)) as count,
         ThreadPoolExecutor(_SIDE_BY_SIDE, "upload") as pool,
     ):
         for _ in pool.map(send, todo):
             sent += 1
+            count.add()
     return Uploaded(sent, photos.num_rows - sent)
 
 

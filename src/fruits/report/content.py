@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from fruits.classifier.evaluate import Evaluation
 from fruits.classifier.stored import read_evaluation, read_validation
 from fruits.errors import ResultsError
+from fruits.progress import Count
 from fruits.report.render import ReportContent, SamplePhoto
 from fruits.report.scatter import ScatterPoint
 from fruits.report.thumbnails import Photo, in_report, thumbnails
@@ -30,12 +31,13 @@ _READ_BYTES = 128 * 2**20
 """Photos of points that one report reads, beyond the samples; the next report continues."""
 
 
-def gather(store: Results, settings: Settings) -> ReportContent:
+def gather(store: Results, settings: Settings, count: Count | None = None) -> ReportContent:
     """The content for `render`. Photos that can't be read any more are left out."""
     manifest = store.current()
     counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
     scatter = _scatter(store, manifest)
-    samples, pictures = _photos(store, manifest, scatter, settings.max_megapixels * 1_000_000)
+    max_pixels = settings.max_megapixels * 1_000_000
+    samples, pictures = _photos(store, manifest, scatter, max_pixels, count or Count())
     return ReportContent(
         manifest=asdict(manifest),
         scatter=scatter,
@@ -76,13 +78,19 @@ def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
 
 
 def _photos(
-    store: Results, manifest: Manifest, scatter: Sequence[ScatterPoint], max_pixels: int
+    store: Results,
+    manifest: Manifest,
+    scatter: Sequence[ScatterPoint],
+    max_pixels: int,
+    count: Count,
 ) -> tuple[dict[str | None, list[SamplePhoto]], dict[str, SamplePhoto]]:
     """The first few photos of each label, and those of points by path."""
     keys = store.read(manifest.features, ["path", "label", "version"])
     first, points = _first_of_labels(keys), _evenly(scatter, keys)
     former = in_report(store.former_report or store.folder.read_if_there(REPORT) or b"")
-    found = thumbnails(manifest.photos, first, points[:_PICTURES], former, max_pixels, _READ_BYTES)
+    found = thumbnails(
+        manifest.photos, first, points[:_PICTURES], former, max_pixels, _READ_BYTES, count
+    )
     samples: dict[str | None, list[SamplePhoto]] = defaultdict(list)
     for photo in first:
         if photo.path in found:

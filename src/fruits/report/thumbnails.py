@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from fruits.errors import FruitsError, PhotoError
 from fruits.photos.decode import thumbnail
+from fruits.progress import Count
 from fruits.report.render import SamplePhoto
 from fruits.storage import open_folder
 from fruits.storage.read_ahead import read_ahead
@@ -65,6 +66,7 @@ def thumbnails(
     former: Mapping[str, bytes],
     max_pixels: int,
     max_bytes: int,
+    count: Count,
 ) -> dict[str, SamplePhoto]:
     """Thumbnails by path: the former ones, and new ones from the folder at `address`.
 
@@ -76,8 +78,10 @@ def thumbnails(
     missing = [path for path in keys if path not in found]
     first = len({photo.path for photo in needed} - found.keys())
     with suppress(FruitsError):  # the photos may not be accessible from here
+        count.begin(len(missing), "thumbnails")
         for path, jpeg in _read(address, missing, max_pixels, first, max_bytes):
             found[path] = jpeg
+            count.add()
     return {
         path: SamplePhoto(path, found[path], key) for path, key in keys.items() if path in found
     }

@@ -9,6 +9,6 @@ from fruits.settings import Settings
 
 def write_report(store: Results, settings: Settings, progress: Progress) -> str:
     """Rewrites `report.html`; returns its address."""
-    with progress.step("report"):
-        store.write_report(render(gather(store, settings)).encode())
+    with progress.step("report") as count:
+        store.write_report(render(gather(store, settings, count)).encode())
     return f"{store.folder.address}/{REPORT}"

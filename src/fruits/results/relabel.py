@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from fruits.progress import Count
 from fruits.results import tables
 from fruits.results.tables import Keys
 from fruits.storage import Folder
@@ -23,7 +24,12 @@ def labels_differ(rows: pa.Table, photos: pa.Table) -> bool:
 
 
 def relabelled(
-    spark: "SparkSession", folder: Folder, table: str, files: Sequence[str], photos: pa.Table
+    spark: "SparkSession",
+    folder: Folder,
+    table: str,
+    files: Sequence[str],
+    photos: pa.Table,
+    count: Count | None = None,
 ) -> list[str]:
     """The files of a table, after its rows got the labels of `photos` (path, label).
 
@@ -44,7 +50,7 @@ def relabelled(
             # A slice would be pickled with the whole array.
             tasks.append((after[-1], file, pa.array(wanted.to_pylist(), pa.string())))
         start += length
-    tables.on_workers(spark, _Relabel(folder), tasks)
+    tables.on_workers(spark, _Relabel(folder), tasks, count, "files relabelled")
     return after
 
 

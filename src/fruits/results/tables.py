@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from fruits.errors import ResultsError
+from fruits.progress import Count
+from fruits.session.counting import Counter, counting
 from fruits.storage import Folder
 
 if TYPE_CHECKING:
@@ -176,7 +178,12 @@ class Keys:
 
 
 def changed(
-    spark: "SparkSession", folder: Folder, table: str, files: Sequence[str], change: Change
+    spark: "SparkSession",
+    folder: Folder,
+    table: str,
+    files: Sequence[str],
+    change: Change,
+    count: Count | None = None,
 ) -> list[str]:
     """Applies a change to a table; returns its files, of which unchanged ones keep their names."""
     after: list[str] = []
@@ -187,7 +194,7 @@ def changed(
         else:
             after.append(new_file(table))
             tasks.append((after[-1], [(files[i], rows) for i, rows in parts]))
-    on_workers(spark, _Rewrite(folder), tasks)
+    on_workers(spark, _Rewrite(folder), tasks, count, "files rewritten")
     return after
 
 
@@ -206,11 +213,37 @@ class _Rewrite:
         write(self.folder, name, pa.concat_tables(tables), provenance_of(self.folder, parts[0][0]))
 
 
-def on_workers(spark: "SparkSession", work: Callable[[T], R], tasks: Sequence[T]) -> list[R]:
-    """The results of `work` for each item of `tasks`, with one Spark task per item."""
+def on_workers(
+    spark: "SparkSession",
+    work: Callable[[T], R],
+    tasks: Sequence[T],
+    count: Count | None = None,
+    unit: str = "tasks",
+) -> list[R]:
+    """The results of `work` for each item of `tasks`, with one Spark task per item.
+
+    The items are counted, in this unit, if `count` is given.
+    """
     if not tasks:
         return []
+    if count is not None:
+        with counting(spark.sparkContext, count, len(tasks), unit) as counter:
+            return on_workers(spark, _Counted(work, counter), tasks)
     return spark.sparkContext.parallelize(tasks, len(tasks)).map(work).collect()
+
+
+@dataclass(frozen=True)
+class _Counted(Generic[T, R]):
+    """Work that counts as one when it is done."""
+
+    work: Callable[[T], R]
+    counter: Counter
+
+    def __call__(self, task: T) -> R:
+        add = self.counter.of_this_task()
+        result = self.work(task)
+        add(1, 1)
+        return result
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """The messages and exit codes of the `fruits` command."""
 
-import os
-import pty
 import re
 import subprocess
 import sys
@@ -89,41 +87,6 @@ def test_user_error_is_one_line_that_says_what_to_do(
 def test_error_for_missing_java_names_the_package(tmp_path: Path) -> None:
     done = fruits("run", str(SAMPLES), str(tmp_path / "out"), JAVA_HOME=str(tmp_path))
     assert "apt install default-jre-headless" in refused(done)
-
-
-def test_progress_is_one_live_line_per_step_on_a_terminal(tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
-    code = (
-        "import threading\n"
-        "from fruits.progress import Progress\n"
-        "asked, often = [], threading.Event()\n"
-        "def done():\n"
-        "    asked.append(None)\n"
-        "    if len(asked) > 9: often.set()\n"
-        "    return 10 * len(asked)\n"
-        "with Progress().step('featurize', 500, done): often.wait()\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stderr=theirs,
-        env={
-            **os.environ,
-            "TERM": "xterm",
-            "COLUMNS": "100",
-        },
-    )
-    os.close(theirs)
-    shown = b""
-    try:
-        while data := os.read(ours, 4096):
-            shown += data
-    except OSError:  # how Linux reports that the other side has closed
-        pass
-    assert process.wait() == 0
-    text = shown.decode()
-    assert "photos/s" in text
-    assert "500/500" in text
-    assert text.count("\r") > 3
 
 
 def test_old_name_of_a_verb_works_and_mentions_the_new_one(tmp_path: Path) -> None:

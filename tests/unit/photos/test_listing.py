@@ -17,6 +17,7 @@ from moto.s3.models import s3_backends
 from fruits.errors import StorageError
 from fruits.photos.extensions import EXTENSIONS
 from fruits.photos.listing import Listing, list_photos
+from fruits.progress import Count
 from fruits.storage import open_folder
 from fruits.storage.s3 import S3Folder, s3_client
 
@@ -120,6 +121,13 @@ def test_other_files_are_counted(tmp_path: Path) -> None:
     listed = listing(tmp_path)
     assert listed.table["path"].to_pylist() == ["Apple/c.JPG", "a.jpg"]
     assert listed.ignored == 3
+
+
+def test_photos_are_counted_for_the_display(tmp_path: Path) -> None:
+    put(tmp_path, "a.jpg", "notes.txt", "Apple/._c.jpg", "Apple/c.jpg")
+    count = Count()
+    list_photos(open_folder(str(tmp_path)), count=count)
+    assert (count.part.read()[0], count.part.total, count.part.unit) == (2, None, "photos")
 
 
 @pytest.mark.parametrize("names", [[], ["notes.txt"]])

@@ -10,6 +10,7 @@ from photos import encoded, save
 from PIL import Image
 from reports import JPEG, Samples, manifest
 
+from fruits.progress import Count
 from fruits.report.render import ReportContent, SamplePhoto, render
 from fruits.report.scatter import ScatterPoint
 from fruits.report.thumbnails import Photo, in_report, thumbnails
@@ -32,7 +33,7 @@ def found(
     former: Mapping[str, bytes] | None = None,
     max_bytes: int = MANY,
 ) -> dict[str, SamplePhoto]:
-    return thumbnails(str(folder), needed, wanted or [], former or {}, MANY, max_bytes)
+    return thumbnails(str(folder), needed, wanted or [], former or {}, MANY, max_bytes, Count())
 
 
 def kept(photos: Mapping[str, SamplePhoto]) -> dict[str, bytes]:
