@@ -13,6 +13,7 @@ from fruits.classifier.stored import read_evaluation, read_validation
 from fruits.errors import FruitsError, PhotoError, ResultsError
 from fruits.photos.decode import thumbnail
 from fruits.report.render import ReportContent, SamplePhoto, ScatterPoint
+from fruits.report.suspects import gather_suspects
 from fruits.results import tables
 from fruits.results.manifest import Manifest
 from fruits.results.store import Results
@@ -37,6 +38,7 @@ def gather(store: Results, settings: Settings) -> ReportContent:
         rejects={reason["values"]: reason["counts"] for reason in counted},
         training=manifest.classifier,
         evaluation=_evaluation(store, manifest),
+        suspects=gather_suspects(store, settings),
     )
 
 

@@ -18,6 +18,7 @@ from typing import Any
 from jinja2 import Template
 
 from fruits.classifier.evaluate import Confusion, Evaluation
+from fruits.report.suspects import Suspects
 from fruits.results.manifest import Training
 from fruits.templates import environment
 
@@ -62,6 +63,7 @@ class ReportContent:
     rejects: Mapping[str, int]
     training: Training | None = None
     evaluation: Evaluation | None = None
+    suspects: Suspects | None = None
 
 
 @dataclass(frozen=True)
@@ -106,6 +108,7 @@ def render(content: ReportContent) -> str:
         variance=_variance(manifest.get("explained_variance", ()), manifest.get("variance")),
         scatter=_scatter(content.scatter),
         recognition=_recognition(content.training, content.evaluation),
+        suspects=content.suspects,
         labels=_bars(labels),
         samples=_samples(content.samples),
         sample_labels=max(len(labels), len(content.samples)),
