@@ -16,8 +16,6 @@ from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER, SCHEMA
 
 _VOTES = 20
 """Nearest photos that vote on a label. See docs/check.md for other values."""
-_NEAR = 5
-"""Nearest photos that an outlier is far from."""
 _KEYS = pa.schema([("path", pa.string()), ("label", pa.string())])
 Row = dict[str, Any]
 
@@ -34,9 +32,9 @@ def find(folder: Folder, files: Sequence[str], limit: int = EXACT) -> pa.Table:
     placed = place(folder, keys, limit)
     found, cosines = nearest(placed.places, np.arange(len(paths)), placed.sample, _VOTES)
     rows = _mislabelled(labels, found, cosines)
-    groups = duplicates.groups(placed, folder, keys)
+    groups = duplicates.groups(placed, cosines, folder, keys)
     rows += _duplicates(groups, paths, labels)
-    rows += _outliers(found[:, :_NEAR], cosines[:, :_NEAR])
+    rows += _outliers(*placed.near)
     for row in rows:
         row["path"], row["label"] = paths[row["path"]], labels[row["path"]]
         nearest_one = row["nearest"]

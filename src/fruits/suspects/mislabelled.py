@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fruits.suspects.neighbours import Indices
 
-MIN_MARGIN = 0.35
+MIN_MARGIN = 0.25
 """A label is suspect if another one has this much more of the votes."""
 MIN_PHOTOS = 4
 """Labels with fewer photos are not judged: they hardly have votes."""

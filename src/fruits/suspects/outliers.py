@@ -1,17 +1,18 @@
 """Outliers: photos that are far even from their nearest ones.
 
-The score is the distance to the k-th nearest photo (Ramaswamy et al., "Efficient algorithms for
-mining outliers from large data sets", SIGMOD 2000), or to those of a sample (Sugiyama & Borgwardt,
-"Rapid distance-based outlier detection via sampling", NIPS 2013), against what is usual among these
-photos: the modified z-score of Iglewicz & Hoaglin ("How to Detect and Handle Outliers", 1993), which
-the outliers themselves hardly shift.
+The score is the mean distance to the k nearest photos (Angiulli & Pizzuti, "Fast outlier detection
+in high dimensional spaces", PKDD 2002), or to those of a sample (Sugiyama & Borgwardt, "Rapid
+distance-based outlier detection via sampling", NIPS 2013), against what is usual among these photos:
+the modified z-score of Iglewicz & Hoaglin ("How to Detect and Handle Outliers", 1993), which the
+outliers themselves hardly shift. It takes the features as they are: whitened, everything is far from
+nearly everything.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_SCORE = 3.5
-"""From this modified z-score on a photo is an outlier: the value that its authors recommend."""
+MIN_SCORE = 5.0
+"""From this modified z-score on a photo is an outlier. See docs/check.md for other values."""
 MIN_PHOTOS = 20
 """Fewer photos don't tell what is usual."""
 

@@ -3,9 +3,10 @@
 Most of what features vary in is common to many photos (this fruit, that crate, this light), and
 another photo of the same crate has it, too. Whitening divides it out, so that what only copies of a
 photo share counts as much: docs/check.md compares it with the raw features. It knows no labels, so
-wrong ones don't bend it. The covariance is shrunk towards a multiple of the identity, by a share that
-was chosen by measurement; or by more, where photos are so few that Ledoit & Wolf ("A
-well-conditioned estimator for large-dimensional covariance matrices", 2004) ask for it.
+wrong ones don't bend it. The covariance is shrunk towards a multiple of the identity, by a multiple
+of the share that Ledoit & Wolf derive ("A well-conditioned estimator for large-dimensional
+covariance matrices", 2004): it is larger where photos are few, so that what two copies differ in,
+which is part of the covariance, is not whitened away, and one threshold fits few and many photos.
 """
 
 from dataclasses import dataclass
@@ -20,7 +21,8 @@ Rows = NDArray[np.float32]
 FEW = 50
 """Fewer photos than this tell too little of how photos vary: their features are taken as they
 are."""
-_SHRINKAGE = 0.3
+_SHRINKAGE = 3  # times that of Ledoit and Wolf
+_MIN_SHRINKAGE = 0.1
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,10 @@ class Space:
         spread = values.mean()
         if spread <= 1e-12:  # one picture, again and again
             return _raw(rows)
-        shrinkage = max(_SHRINKAGE, _ledoit_wolf(rows, covariance))
+        shrinkage = _SHRINKAGE * _ledoit_wolf(rows, covariance)
+        shrinkage = min(max(shrinkage, _MIN_SHRINKAGE), 1)
         scales = ((1 - shrinkage) * values.clip(min=0) + shrinkage * spread) ** -0.5
-        return Space(
-            mean, (basis * scales).astype(np.float32), basis[:, ::-1].astype(np.float32)
-        )
+        return Space(mean, (basis * scales).astype(np.float32), basis[:, ::-1].astype(np.float32))
 
     def placed(self, features: Rows) -> Rows:
         """[n, d] -> rows of length 1, whose products are the similarities of photos."""
