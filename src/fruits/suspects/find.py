@@ -10,12 +10,9 @@ from fruits.results.tables import Keys
 from fruits.storage import Folder
 from fruits.suspects import duplicates, outliers
 from fruits.suspects.mislabelled import mislabelled
-from fruits.suspects.neighbours import nearest
 from fruits.suspects.photos import EXACT, place
 from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER, SCHEMA
 
-_VOTES = 20
-"""Nearest photos that vote on a label. See docs/check.md for other values."""
 _KEYS = pa.schema([("path", pa.string()), ("label", pa.string())])
 Row = dict[str, Any]
 
@@ -30,9 +27,8 @@ def find(folder: Folder, files: Sequence[str], limit: int = EXACT) -> pa.Table:
     if len(paths) < 2:
         return SCHEMA.empty_table()
     placed = place(folder, keys, limit)
-    found, cosines = nearest(placed.places, np.arange(len(paths)), placed.sample, _VOTES)
-    rows = _mislabelled(labels, found, cosines)
-    groups = duplicates.groups(placed, cosines, folder, keys)
+    rows = _mislabelled(labels, *placed.votes)
+    groups = duplicates.groups(placed, placed.votes[1], folder, keys)
     rows += _duplicates(groups, paths, labels)
     rows += _outliers(*placed.near)
     for row in rows:

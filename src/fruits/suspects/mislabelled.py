@@ -1,18 +1,18 @@
 """Photos that sit among another label's: the vote of the k nearest photos, weighted by similarity.
 
 (Dudani, "The distance-weighted k-nearest-neighbor rule", IEEE SMC 1976.) No photo votes on itself,
-so its share of the votes is out of sample, as the self-confidence by which confident learning ranks
-label errors (Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset Labels", JAIR
-2021). Folds as those of `train`, which hold out whole crates, would not do here: the other photos of
-its crate tell best that a photo has a wrong label.
+so its share of the votes is out of sample, as the self-confidence by which confident learning
+ranks label errors (Northcutt et al., "Confident Learning: Estimating Uncertainty in Dataset
+Labels", JAIR 2021). Folds as those of `train`, which hold out whole crates, would not do here: the
+other photos of its crate tell best that a photo has a wrong label.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fruits.suspects.neighbours import Indices
 
 MIN_MARGIN = 0.25
 """A label is suspect if another one has this much more of the votes."""
@@ -31,7 +31,7 @@ class Mislabelled:
 
 
 def mislabelled(
-    labels: NDArray[np.int64], found: Indices, cosines: NDArray[np.float32]
+    labels: NDArray[np.int64], found: NDArray[np.integer[Any]], cosines: NDArray[np.float32]
 ) -> list[Mislabelled]:
     """The photos that sit among another label's, those with the largest margin first.
 

@@ -1,11 +1,12 @@
 """The nearest photos of each photo, in blocks: never all similarities at a time."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Places = NDArray[np.floating]
+Places = NDArray[np.floating[Any]]
 Indices = NDArray[np.int64]
 
 _BLOCK = 16 * 2**20
@@ -56,7 +57,7 @@ def leaves(coordinates: Places, size: int, trees: int) -> Iterator[Indices]:
             if len(rows) <= size:
                 yield rows
                 continue
-            direction = random.standard_normal(coordinates.shape[1]).astype(np.float32)
+            direction = random.standard_normal(coordinates.shape[1])
             order = np.argsort(coordinates[rows] @ direction, kind="stable")
             half = len(rows) // 2
             waiting += [rows[order[:half]], rows[order[half:]]]

@@ -1,11 +1,11 @@
 """Outliers: photos that are far even from their nearest ones.
 
-The score is the mean distance to the k nearest photos (Angiulli & Pizzuti, "Fast outlier detection
-in high dimensional spaces", PKDD 2002), or to those of a sample (Sugiyama & Borgwardt, "Rapid
-distance-based outlier detection via sampling", NIPS 2013), against what is usual among these photos:
-the modified z-score of Iglewicz & Hoaglin ("How to Detect and Handle Outliers", 1993), which the
-outliers themselves hardly shift. It takes the features as they are: whitened, everything is far from
-nearly everything.
+The score is the mean distance to the k nearest photos (Angiulli & Pizzuti, "Fast outlier
+detection in high dimensional spaces", PKDD 2002), or to those of a sample (Sugiyama & Borgwardt,
+"Rapid distance-based outlier detection via sampling", NIPS 2013), against what is usual among these
+photos: the modified z-score of Iglewicz & Hoaglin ("How to Detect and Handle Outliers", 1993),
+which the outliers themselves hardly shift. It takes the features as they are: whitened, everything
+is far from nearly everything.
 """
 
 import numpy as np

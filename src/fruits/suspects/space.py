@@ -58,8 +58,7 @@ class Space:
 
     def components(self, features: Rows, count: int) -> Rows:
         """[n, d] -> [n, count]: the first principal components, which copies nearly share."""
-        components: Rows = (unit(features) - self.mean) @ self.basis[:, :count]
-        return components
+        return np.asarray((unit(features) - self.mean) @ self.basis[:, :count], np.float32)
 
 
 def _raw(rows: Rows) -> Space:
