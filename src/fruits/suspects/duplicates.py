@@ -1,8 +1,6 @@
 """Near-duplicates: groups of photos that are more alike than two photos of one crate are."""
 
-from collections.abc import Callable, Iterable, Iterator
-from functools import partial
-from typing import Any
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,64 +25,54 @@ _SLACK = 0.15  # by which sketches may show a similarity too low
 _MAX_CANDIDATES = 50_000  # pairs of sketches to compare exactly, the most similar first
 
 Pair = tuple[int, int, float]  # two rows, and their similarity
-AreSame = Callable[[Indices, Indices, NDArray[Any]], Any]  # masks of pairs
 
 
-def groups(
-    placed: Placed, cosines: NDArray[np.float32], folder: Folder, keys: Keys
-) -> list[dict[int, Pair]]:
-    """Groups of near-duplicates, each as {row: its most similar pair}.
-
-    `cosines` [n, k] are the similarities of the nearest photos of each.
-    """
-    if placed.space.whitening is None:
-        least = np.full(len(cosines), _SURE_RAW / 2)
-    else:
-        crowd = cosines[:, :_CROWD].clip(min=0).mean(axis=1, dtype=np.float64)
-        least = _SAME / 2 + crowd / 4
-    sure = _SURE if placed.space.whitening is not None else _SURE_RAW
-
-    def are_same(one: Indices, other: Indices, cosine: NDArray[Any], slack: float = 0) -> Any:
-        return cosine >= np.minimum(least[one] + least[other], sure) - slack
-
+def groups(placed: Placed, folder: Folder, keys: Keys) -> list[dict[int, Pair]]:
+    """Groups of near-duplicates, each as {row: its most similar pair}."""
+    crowd = np.zeros(len(placed.places), np.float32)
     if placed.coordinates is None:
-        return connected(_pairs(placed, placed.sample, are_same))
+        pairs = _pairs(placed, placed.sample, crowd, 0)
+        return connected(_same(placed, pairs, crowd))
     candidates: dict[tuple[int, int], float] = {}
     for rows in leaves(placed.coordinates, _LEAF, _TREES):
-        likely = _pairs(placed, rows, partial(are_same, slack=_SLACK))
-        candidates |= {pair[:2]: pair[2] for pair in likely}
-    pairs = sorted(candidates, key=lambda pair: -candidates[pair])[:_MAX_CANDIDATES]
-    return connected(_exactly(pairs, placed, folder, keys, are_same))
+        candidates |= {pair[:2]: pair[2] for pair in _pairs(placed, rows, crowd, _SLACK)}
+    likely = sorted(candidates, key=lambda pair: -candidates[pair])[:_MAX_CANDIDATES]
+    return connected(_same(placed, _exactly(likely, placed, folder, keys), crowd))
 
 
-def _pairs(placed: Placed, rows: Indices, are_same: AreSame) -> Iterator[Pair]:
-    """The pairs among these rows that are the same, each once."""
+def _pairs(
+    placed: Placed, rows: Indices, crowd: NDArray[np.float32], slack: float
+) -> Iterator[Pair]:
+    """The pairs among these rows that may be the same, each once; updates how crowded it is."""
     found, cosines = nearest(placed.places, rows, rows, _COPIES)
-    ours = np.repeat(rows, found.shape[1])
-    pairs = np.stack([ours, found.ravel(), np.arange(found.size)])[
-        :, are_same(ours, found.ravel(), cosines.ravel())
-    ]
-    both = np.sort(pairs[:2], axis=0)
-    once, first = np.unique(both, axis=1, return_index=True)
-    return zip(*once.tolist(), cosines.ravel()[pairs[2, first]].tolist(), strict=True)
+    crowd[rows] = np.maximum(crowd[rows], cosines[:, :_CROWD].clip(min=0).mean(axis=1))
+    first, rank = (cosines >= min(_SAME, _SURE_RAW) - slack).nonzero()
+    both = np.sort(np.stack([rows[first], found[first, rank]]), axis=0)
+    once, at = np.unique(both, axis=1, return_index=True)
+    return zip(*once.tolist(), cosines[first, rank][at].tolist(), strict=True)
+
+
+def _same(placed: Placed, pairs: Iterable[Pair], crowd: NDArray[np.float32]) -> Iterator[Pair]:
+    """The pairs that are near-duplicates."""
+    raw = placed.space.whitening is None
+    for one, other, similarity in pairs:
+        least = min(_SAME + float(crowd[one] + crowd[other]) / 4, _SURE)
+        if similarity >= (_SURE_RAW if raw else least):
+            yield one, other, similarity
 
 
 def _exactly(
-    pairs: list[tuple[int, int]], placed: Placed, folder: Folder, keys: Keys, are_same: AreSame
-) -> list[Pair]:
-    """The pairs that are the same by all their features, which are read again."""
+    pairs: list[tuple[int, int]], placed: Placed, folder: Folder, keys: Keys
+) -> Iterator[Pair]:
+    """The pairs with their similarity by all features, which are read again."""
     if not pairs:
-        return []
+        return
     rows, position = np.unique(np.array(pairs), return_inverse=True)
     places = placed.space.placed(rows_of(folder, keys, rows))
     one, other = position.reshape(-1, 2).T
     cosine = np.einsum("ij,ij->i", places[one], places[other])
-    same = are_same(rows[one], rows[other], cosine)
-    return [
-        (*pair, value)
-        for pair, value, yes in zip(pairs, cosine.tolist(), same.tolist(), strict=True)
-        if yes
-    ]
+    for pair, value in zip(pairs, cosine.tolist(), strict=True):
+        yield *pair, value
 
 
 def connected(pairs: Iterable[Pair]) -> list[dict[int, Pair]]:

@@ -28,7 +28,7 @@ def find(folder: Folder, files: Sequence[str], limit: int = EXACT) -> pa.Table:
         return SCHEMA.empty_table()
     placed = place(folder, keys, limit)
     rows = _mislabelled(labels, *placed.votes)
-    groups = duplicates.groups(placed, placed.votes[1], folder, keys)
+    groups = duplicates.groups(placed, folder, keys)
     rows += _duplicates(groups, paths, labels)
     rows += _outliers(*placed.near)
     for row in rows:

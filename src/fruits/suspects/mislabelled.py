@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-
 MIN_MARGIN = 0.25
 """A label is suspect if another one has this much more of the votes."""
 MIN_PHOTOS = 4

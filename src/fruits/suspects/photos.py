@@ -54,8 +54,8 @@ def place(folder: Folder, keys: Keys, limit: int = EXACT) -> Placed:
         features = np.concatenate([rows for _, rows in _features(folder, keys)])
         space, all_rows = Space.of(features), np.arange(len(paths))
         places = space.placed(features)
-        votes = nearest(places, all_rows, all_rows, VOTES)
-        near = nearest(unit(features), all_rows, all_rows, NEAR)
+        votes: Nearest = nearest(places, all_rows, all_rows, VOTES)
+        near: Nearest = nearest(unit(features), all_rows, all_rows, NEAR)
         return Placed(space, places, all_rows, votes, near, None)
     # An even sample, which the next check takes again: it depends only on the paths.
     order = np.argsort([crc32(path.encode("utf-8", "surrogateescape")) for path in paths])
