@@ -70,7 +70,7 @@ def train(
         pending, views = _with_views(spark, store, pending, settings, views, progress)
         with progress.step("train"):
             pending = train_on_results(spark, store, pending, views)
-        pending = update_suspects(store, pending, progress)
+        pending = update_suspects(store, pending, settings, progress)
         commit(spark, store, pending, progress, spent="views")
         write_report(store, settings, progress)
     return store.current()

@@ -51,7 +51,7 @@ def run(
     with writing(results, create=True) as store:
         pending = _updated(spark, store, photos, settings, progress, keep_pca=keep_pca)
         pending, csv = _reduced(spark, store, pending, settings, progress, keep_pca=keep_pca)
-        pending = update_suspects(store, pending, progress)
+        pending = update_suspects(store, pending, settings, progress)
         new = store.manifest is None or pending.paths() != store.manifest.paths()
         commit(spark, store, pending, progress, csv, spent="features")
         if new or REPORT not in store.folder.names(""):
@@ -110,7 +110,8 @@ def check(
     """
     progress = progress or Progress()
     with writing(results) as store:
-        store.commit(update_suspects(store, store.current(), progress, always=True))
+        pending = update_suspects(store, store.current(), settings, progress, always=True)
+        store.commit(pending)
         write_report(store, settings, progress)
         found = read_suspects(store)
     assert found is not None

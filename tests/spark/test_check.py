@@ -35,7 +35,7 @@ def checked(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> 
     for kind in ("Lime", "Lemon"):
         shutil.copytree(SAMPLES / kind, home / "photos" / kind)
     with Image.open(home / "photos" / "Lime" / "lime_03.jpg") as photo:
-        ImageOps.mirror(photo).save(home / "photos" / MIRRORED, quality=60)
+        ImageOps.mirror(photo).save(home / "photos" / MIRRORED, quality=80)
     pipeline.run(spark, str(home / "photos"), str(home / "results"), TWO, Silent())
     return home
 

@@ -1,6 +1,6 @@
 """Near-duplicates: groups of photos that are more alike than two photos of one crate are."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,34 +10,48 @@ from fruits.storage import Folder
 from fruits.suspects.neighbours import Indices, leaves, nearest
 from fruits.suspects.photos import Placed, rows_of
 
-_SAME = 0.43
+_SAME, _LIKELY = 0.43, 0.32
 """Least similarity of near-duplicates, less half of how crowded it is around them: where there are
 many photos of one crate, they are all alike. (This is half of the CSLS of Conneau et al., "Word
-Translation Without Parallel Data", ICLR 2018.) See docs/check.md for other values."""
+Translation Without Parallel Data", ICLR 2018.) From the second on, pairs are likely, and their
+pixels decide; from the first on, without pixels. See docs/check.md for other values."""
+_RAW_SAME, _RAW_LIKELY = 0.93, 0.85
+"""Of so few photos that their features are taken as they are: the least similarities."""
 _CROWD = 6  # nearest photos that tell how crowded it is
 _SURE = 0.65
 """From this similarity on, however crowded: many copies of one photo are a crowd, too."""
-_SURE_RAW = 0.95
-"""The same, for so few photos that their features are taken as they are."""
 _COPIES = 16  # neighbours looked at per photo: as many copies of one photo are found at once
 _LEAF, _TREES = 4_096, 8
 _SLACK = 0.15  # by which sketches may show a similarity too low
 _MAX_CANDIDATES = 50_000  # pairs of sketches to compare exactly, the most similar first
+_MAX_COMPARED = 500  # pairs whose photos are read, the most similar first
 
 Pair = tuple[int, int, float]  # two rows, and their similarity
+Compare = Callable[[list[tuple[int, int]]], list[bool | None]]
 
 
-def groups(placed: Placed, folder: Folder, keys: Keys) -> list[dict[int, Pair]]:
-    """Groups of near-duplicates, each as {row: its most similar pair}."""
+def groups(placed: Placed, folder: Folder, keys: Keys, compare: Compare) -> list[dict[int, Pair]]:
+    """Groups of near-duplicates, each as {row: its most similar pair}.
+
+    `compare` says of pairs of rows whether their photos are copies; None if it can't be said.
+    """
     crowd = np.zeros(len(placed.places), np.float32)
     if placed.coordinates is None:
         pairs = _pairs(placed, placed.sample, crowd, 0)
-        return connected(_same(placed, pairs, crowd))
-    candidates: dict[tuple[int, int], float] = {}
-    for rows in leaves(placed.coordinates, _LEAF, _TREES):
-        candidates |= {pair[:2]: pair[2] for pair in _pairs(placed, rows, crowd, _SLACK)}
-    likely = sorted(candidates, key=lambda pair: -candidates[pair])[:_MAX_CANDIDATES]
-    return connected(_same(placed, _exactly(likely, placed, folder, keys), crowd))
+    else:
+        candidates: dict[tuple[int, int], float] = {}
+        for rows in leaves(placed.coordinates, _LEAF, _TREES):
+            candidates |= {pair[:2]: pair[2] for pair in _pairs(placed, rows, crowd, _SLACK)}
+        first = sorted(candidates, key=lambda pair: -candidates[pair])[:_MAX_CANDIDATES]
+        pairs = _exactly(first, placed, folder, keys)
+    likely = sorted(_alike(placed, pairs, crowd), key=lambda found: -found[0][2])
+    said = compare([pair[:2] for pair, _ in likely[:_MAX_COMPARED]])
+    said += [None] * (len(likely) - len(said))
+    return connected(
+        pair
+        for (pair, sure), copies in zip(likely, said, strict=True)
+        if copies or (copies is None and sure)
+    )
 
 
 def _pairs(
@@ -46,19 +60,26 @@ def _pairs(
     """The pairs among these rows that may be the same, each once; updates how crowded it is."""
     found, cosines = nearest(placed.places, rows, rows, _COPIES)
     crowd[rows] = np.maximum(crowd[rows], cosines[:, :_CROWD].clip(min=0).mean(axis=1))
-    first, rank = (cosines >= min(_SAME, _SURE_RAW) - slack).nonzero()
+    first, rank = (cosines >= _LIKELY - slack).nonzero()
     both = np.sort(np.stack([rows[first], found[first, rank]]), axis=0)
     once, at = np.unique(both, axis=1, return_index=True)
     return zip(*once.tolist(), cosines[first, rank][at].tolist(), strict=True)
 
 
-def _same(placed: Placed, pairs: Iterable[Pair], crowd: NDArray[np.float32]) -> Iterator[Pair]:
-    """The pairs that are near-duplicates."""
+def _alike(
+    placed: Placed, pairs: Iterable[Pair], crowd: NDArray[np.float32]
+) -> Iterator[tuple[Pair, bool]]:
+    """The pairs that are likely near-duplicates, and whether they are without doubt."""
     raw = placed.space.whitening is None
     for one, other, similarity in pairs:
-        least = min(_SAME + float(crowd[one] + crowd[other]) / 4, _SURE)
-        if similarity >= (_SURE_RAW if raw else least):
-            yield one, other, similarity
+        crowded = 0.0 if raw else float(crowd[one] + crowd[other]) / 4
+        likely, same = (
+            (_RAW_LIKELY, _RAW_SAME)
+            if raw
+            else (min(least + crowded, _SURE) for least in (_LIKELY, _SAME))
+        )
+        if similarity >= likely:
+            yield (one, other, similarity), similarity >= same
 
 
 def _exactly(

@@ -1,6 +1,6 @@
-"""Finds photos to look at in stored features; no photo is read."""
+"""Finds photos to look at in stored features; no photo is featurized."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,17 @@ from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER, SCHEMA
 
 _KEYS = pa.schema([("path", pa.string()), ("label", pa.string())])
 Row = dict[str, Any]
+Compare = Callable[[list[tuple[str, str]]], list[bool | None]]
 
 
-def find(folder: Folder, files: Sequence[str], limit: int = EXACT) -> pa.Table:
+def find(
+    folder: Folder, files: Sequence[str], limit: int = EXACT, compare: Compare | None = None
+) -> pa.Table:
     """The suspects among the photos with features in these files, as rows of `table.SCHEMA`.
 
-    Time grows with the square of the number of photos up to `limit`, and beyond linearly.
+    `compare` says of pairs of paths whether they are copies, or None if it can't be said; without
+    it, features alone decide. Time grows with the square of the number of photos up to `limit`,
+    and beyond linearly.
     """
     keys = Keys.of(folder, files, _KEYS)
     paths, labels = keys.rows["path"].to_pylist(), keys.rows["label"].to_pylist()
@@ -28,7 +33,11 @@ def find(folder: Folder, files: Sequence[str], limit: int = EXACT) -> pa.Table:
         return SCHEMA.empty_table()
     placed = place(folder, keys, limit)
     rows = _mislabelled(labels, *placed.votes)
-    groups = duplicates.groups(placed, folder, keys)
+
+    def of_rows(pairs: list[tuple[int, int]]) -> list[bool | None]:
+        return compare([(paths[a], paths[b]) for a, b in pairs]) if compare else [None] * len(pairs)
+
+    groups = duplicates.groups(placed, folder, keys, of_rows)
     rows += _duplicates(groups, paths, labels)
     rows += _outliers(*placed.near)
     for row in rows:

@@ -1,6 +1,7 @@
 """The suspects of a results folder: found anew, kept, or read."""
 
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
@@ -9,7 +10,9 @@ from fruits.progress import Progress
 from fruits.results import tables
 from fruits.results.manifest import Manifest
 from fruits.results.store import SUSPECTS, Results
+from fruits.settings import Settings
 from fruits.suspects.find import find
+from fruits.suspects.pictures import compare
 from fruits.suspects.table import SCHEMA, without
 
 AUTOMATIC = 10_000
@@ -17,7 +20,12 @@ AUTOMATIC = 10_000
 
 
 def update_suspects(
-    store: Results, pending: Manifest, progress: Progress, *, always: bool = False
+    store: Results,
+    pending: Manifest,
+    settings: Settings,
+    progress: Progress,
+    *,
+    always: bool = False,
 ) -> Manifest:
     """The pending manifest with the suspects of its features.
 
@@ -35,7 +43,10 @@ def update_suspects(
             )
         return replace(pending, suspects=None)
     with progress.step("check"):
-        return replace(pending, suspects=_written(store, find(store.folder, pending.features)))
+        max_pixels = settings.max_megapixels * 1_000_000
+        pixels = partial(compare, pending.photos, max_pixels=max_pixels)
+        found = find(store.folder, pending.features, compare=pixels)
+        return replace(pending, suspects=_written(store, found))
 
 
 def without_erased(store: Results, pending: Manifest, erased: pa.Array) -> Manifest:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fruits.results import tables
 from fruits.storage import open_folder
-from fruits.suspects.find import find
+from fruits.suspects.find import Compare, find
 from fruits.suspects.neighbours import leaves, nearest
 from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER
 
@@ -34,7 +34,8 @@ def rows_of(
     home: Path,
     features: NDArray[np.float32],
     labels: list[str] | list[None] | list[str | None],
-    **options: int,
+    limit: int = 10_000,
+    compare: Compare | None = None,
 ) -> list[Row]:
     """What is found in these features; their paths are `0.jpg`, `1.jpg` …, in several files."""
     folder = open_folder(home)
@@ -51,7 +52,7 @@ def rows_of(
         )
         names.append(tables.new_file("features"))
         tables.write(folder, names[-1], table)
-    found: list[Row] = find(folder, names, **options).to_pylist()
+    found: list[Row] = find(folder, names, limit, compare).to_pylist()
     return found
 
 
@@ -86,6 +87,18 @@ def test_copies_are_told_apart_from_photos_of_the_same_crate(tmp_path: Path, lim
     ]
     assert [row["across_labels"] for row in rows] == [True, True, False, False, False, False]
     assert {(row["path"], row["nearest"]) for row in rows} >= {("3.jpg", "160.jpg")}
+
+
+@pytest.mark.parametrize("limit", [10_000, 100])
+def test_pixels_decide_where_photos_can_be_read(tmp_path: Path, limit: int) -> None:
+    features, labels = with_copies(*photos(), of=[3, 77, 150])
+    said = {"3.jpg": True, "77.jpg": False, "150.jpg": None}
+
+    def compare(pairs: list[tuple[str, str]]) -> list[bool | None]:
+        return [said.get(one, False) for one, _ in pairs]
+
+    rows = of_kind(rows_of(tmp_path, features, labels, limit, compare), DUPLICATE)
+    assert sorted(map(sorted, groups(rows))) == [["150.jpg", "162.jpg"], ["160.jpg", "3.jpg"]]
 
 
 def test_many_copies_of_one_photo_are_one_group(tmp_path: Path) -> None:
