@@ -40,9 +40,10 @@ def are_copies(one: Picture, other: Picture) -> bool:
 
 
 def _correlation(one: Picture, other: Picture) -> float:
-    a, b = one - one.mean(), other - other.mean()
+    colour, other_colour = one.mean(axis=(0, 1)), other.mean(axis=(0, 1))
+    a, b = one - colour, other - other_colour
     if max(a.std(), b.std()) < _FLAT:
-        return float(abs(one.mean() - other.mean()) < _FLAT)
+        return float(np.abs(colour - other_colour).max() < _FLAT)
     return float((a * b).mean() / max(float(a.std() * b.std()), 1e-6))
 
 
