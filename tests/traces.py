@@ -11,7 +11,11 @@ def paths_anywhere(results: Path) -> set[str]:
     paths: set[str] = set()
     for file in results.rglob("*.parquet"):
         frame = pd.read_parquet(file)
-        paths |= set(frame["path"]) if "path" in frame else set()
-    for file in (results / "results.csv", results / "report.html", results / "manifest.json"):
+        for column in ("path", "nearest"):
+            paths |= set(frame[column].dropna()) if column in frame else set()
+    for name in ("results.csv", "suspects.csv", "report.html", "manifest.json"):
+        file = results / name
+        if not file.exists():
+            continue
         paths |= set(re.findall(r"L(?:ime|emon)/\w+\.\w+", file.read_text()))
     return paths

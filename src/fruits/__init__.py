@@ -5,7 +5,7 @@ from importlib import import_module
 TYPE_CHECKING = False  # as in typing, which takes milliseconds to import
 if TYPE_CHECKING:
     from fruits.classify import evaluate, predict, train
-    from fruits.pipeline import run
+    from fruits.pipeline import check, run
     from fruits.results import open_results
     from fruits.session import start_session
     from fruits.settings import load as load_settings
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "__version__",
+    "check",
     "evaluate",
     "load_settings",
     "open_results",
@@ -23,6 +24,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "check": ("fruits.pipeline", "check"),
     "evaluate": ("fruits.classify", "evaluate"),
     "load_settings": ("fruits.settings", "load"),
     "open_results": ("fruits.results", "open_results"),

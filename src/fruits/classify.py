@@ -27,6 +27,7 @@ from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import open_folder
+from fruits.suspects.update import update_suspects
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -69,6 +70,7 @@ def train(
         pending, views = _with_views(spark, store, pending, settings, views, progress)
         with progress.step("train") as count:
             pending = train_on_results(spark, store, pending, views, count)
+        pending = update_suspects(store, pending, settings, progress)
         commit(spark, store, pending, progress, spent="views")
         write_report(store, settings, progress)
     return store.current()

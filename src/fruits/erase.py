@@ -29,6 +29,7 @@ from fruits.results.tables import EMPTY, Keys
 from fruits.results.writing import commit, writing
 from fruits.session import log, spark_errors
 from fruits.settings import Settings
+from fruits.suspects.update import without_erased
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -84,6 +85,7 @@ def erase(
             )
         with progress.step("erase") as count:
             pending, rows = _without(spark, store, former, doomed, count)
+            pending = without_erased(store, pending, doomed)
             csv: bytes | str | None = None
             if pending.reduced:
                 if refit:

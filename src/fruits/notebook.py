@@ -19,6 +19,8 @@ from fruits.results import open_results
 from fruits.results.store import REPORT
 from fruits.settings import Settings, load
 from fruits.storage import Folder, open_folder
+from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER
+from fruits.suspects.update import read_suspects
 from fruits.templates import environment
 
 
@@ -102,6 +104,27 @@ def show_mistakes(
             }
         )
     return _html("mistakes", shown)
+
+
+def show_suspects(results: str, count: int = 10, settings: Settings | None = None) -> Html:
+    """The photos to look at, as `fruits.check` found them: the first `count` of each kind.
+
+    Raises:
+        FruitsError: there are no results, or they can't be read.
+    """
+    store = open_results(results)
+    max_pixels = (settings or load()).max_megapixels * 1_000_000
+    folder, table = open_folder(store.current().photos), read_suspects(store)
+    rows = table.to_pylist() if table else []
+    shown = []
+    for kind in (LABEL, DUPLICATE, OUTLIER):
+        for row in [row for row in rows if row["kind"] == kind][:count]:
+            pictures = {
+                name: _picture(folder, row[name], max_pixels) if row[name] else {"reason": ""}
+                for name in ("path", "nearest")
+            }
+            shown.append({**row, **pictures})
+    return _html("suspects", shown, table is not None)
 
 
 def _picture(folder: Folder, path: str, max_pixels: int) -> dict[str, str]:

@@ -23,8 +23,10 @@ from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import open_folder
+from fruits.suspects.update import read_suspects, update_suspects
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import SparkSession
 
 
@@ -49,6 +51,7 @@ def run(
     with writing(results, create=True) as store:
         pending = _updated(spark, store, photos, settings, progress, keep_pca=keep_pca)
         pending, csv = _reduced(spark, store, pending, settings, progress, keep_pca=keep_pca)
+        pending = update_suspects(store, pending, settings, progress)
         new = store.manifest is None or pending.paths() != store.manifest.paths()
         commit(spark, store, pending, progress, csv, spent="features")
         if new or REPORT not in store.folder.names(""):
@@ -92,6 +95,27 @@ def pca(
         commit(spark, store, pending, progress, csv)
         write_report(store, settings, progress)
     return store.current()
+
+
+def check(
+    results: str, settings: Settings = Settings(), progress: Progress | None = None
+) -> "pa.Table":
+    """Stored features -> photos to look at, without Spark; rewrites `suspects.csv` and the report.
+
+    Returns rows of `suspects.table.SCHEMA`: near-duplicates, labels that are probably wrong, and
+    outliers, each kind with the worst first.
+
+    Raises:
+        FruitsError: as `run`.
+    """
+    progress = progress or Progress()
+    with writing(results) as store:
+        pending = update_suspects(store, store.current(), settings, progress, always=True)
+        store.commit(pending)
+        write_report(store, settings, progress)
+        found = read_suspects(store)
+    assert found is not None
+    return found
 
 
 def report(results: str, settings: Settings = Settings(), progress: Progress | None = None) -> str:

@@ -23,6 +23,7 @@ VERBS = {
     "evaluate": "Metrics of the classifier, with 95% intervals and two baselines.",
     "predict": "Predict which fruit photos show.",
     "report": "Rewrite report.html: variance, labels, scatter, sample photos, rejects.",
+    "check": "Photos to look at: near-duplicates, labels that are probably wrong, outliers.",
     "erase": "Remove photos, and everything computed from them, from RESULTS.",
     "upload": "Copy the photos of a folder to S3, except those already there with the same size.",
     "weights": "Download, check and export weights now, so that later runs need no network.",
@@ -78,6 +79,7 @@ def cli() -> None:
       fruits run ~/photos results/      photos to CSV; run again for new and changed photos
       fruits train results/             train a classifier of the labels
       fruits predict results/ IMG.jpg   predict which fruit that photo shows
+      fruits check results/             list copies, wrong labels and photos of something else
       fruits report results/            write the plots as one web page
       fruits run --help                 show all options of a verb
     """

@@ -15,6 +15,7 @@ from fruits.errors import ResultsError
 from fruits.progress import Count
 from fruits.report.render import ReportContent, SamplePhoto
 from fruits.report.scatter import ScatterPoint
+from fruits.report.suspects import gather_suspects
 from fruits.report.thumbnails import Photo, in_report, thumbnails
 from fruits.results import tables
 from fruits.results.manifest import Manifest
@@ -46,6 +47,7 @@ def gather(store: Results, settings: Settings, count: Count | None = None) -> Re
         rejects={reason["values"]: reason["counts"] for reason in counted},
         training=manifest.classifier,
         evaluation=_evaluation(store, manifest),
+        suspects=gather_suspects(store, settings),
     )
 
 

@@ -20,6 +20,7 @@ from jinja2 import Template
 from fruits.classifier.evaluate import Confusion, Evaluation
 from fruits.report.axis import Axis
 from fruits.report.scatter import ScatterPoint, scatter
+from fruits.report.suspects import Suspects
 from fruits.results.manifest import Training
 from fruits.templates import environment
 
@@ -53,6 +54,7 @@ class ReportContent:
     evaluation: Evaluation | None = None
     pictures: Mapping[str, SamplePhoto] = field(default_factory=dict)
     """Photos of points of the scatter, by path."""
+    suspects: Suspects | None = None
 
 
 def render(content: ReportContent) -> str:
@@ -72,6 +74,7 @@ def render(content: ReportContent) -> str:
         scatter=scatter(content.scatter, {path: p.key for path, p in content.pictures.items()}),
         thumbnails=_thumbnails(content.pictures, samples),
         recognition=_recognition(content.training, content.evaluation),
+        suspects=content.suspects,
         labels=_bars(labels),
         samples=samples,
         sample_labels=max(len(labels), len(content.samples)),

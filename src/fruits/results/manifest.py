@@ -68,6 +68,7 @@ class Manifest:
     examples: list[str] | None = field(default=None, metadata=_KEPT)
     classifier: Training | None = None
     evaluation: str | None = None  # the last one on photos, a JSON file
+    suspects: str | None = None  # photos to look at, among those of `features`: a Parquet file
     csv: str | None = None
     labels_from: str = "folder"  # one of `labels.RULES`, or the address of a table
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -94,7 +95,7 @@ class Manifest:
     def paths(self) -> set[str]:
         """The files of tables, and the folders of models and evaluations, that it references."""
         named = {path for table in TABLES for path in getattr(self, table) or ()}
-        for path in (*self.models.values(), self.evaluation):
+        for path in (*self.models.values(), self.evaluation, self.suspects):
             if path:
                 named.add("/".join(path.split("/")[:2]))
         return named

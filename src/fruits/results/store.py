@@ -29,17 +29,19 @@ if TYPE_CHECKING:
 
 CSV = "results.csv"
 REPORT = "report.html"
+SUSPECTS = "suspects.csv"
 _FOLDERS = (
     *TABLES,
     "models",
     "evaluation",
+    "suspects",
     "csv",
     "sources",
     "staging",
 )  # the last two are format 1's
 _FILE = re.compile(r"\d{8}T\d{6}-[0-9a-f]+\.parquet")
 _OURS = re.compile(r"\.?\d{8}T\d{6}-[0-9a-f]+(\..*)?")
-_STAGED = re.compile(r"\.(manifest\.json|results\.csv|report\.html)\.[0-9a-f]{8}")
+_STAGED = re.compile(r"\.(manifest\.json|results\.csv|report\.html|suspects\.csv)\.[0-9a-f]{8}")
 """These patterns match the names created by `new_name` and `LocalFolder.write`: nothing else is
 ever removed."""
 _OTHERS_RUN = timedelta(days=1)
@@ -109,6 +111,7 @@ class Results:
             self._write(replace(former or manifest, csv=manifest.csv if csv is None else None))
             if outdated:
                 self.folder.delete(REPORT)
+                self.folder.delete(SUSPECTS)
             if manifest.csv is None:
                 self.folder.delete(CSV)
             if csv:
@@ -135,12 +138,15 @@ class Results:
         self._delete(unnamed)
         self.folder.forget_versions()
 
-    def write_report(self, page: bytes) -> None:
-        """Writes the report of this manifest; deletes it if another run has committed since."""
-        self.folder.write(REPORT, page)
+    def write_derived(self, name: str, data: bytes) -> None:
+        """Writes the report or the suspects of this manifest.
+
+        Deletes them if another run has committed since.
+        """
+        self.folder.write(name, data)
         current = self.folder.read_with_state(MANIFEST)
         if current is None or current[1] != self.state:
-            self.folder.delete(REPORT)
+            self.folder.delete(name)
 
     def orphans(self, table: str) -> list[str]:
         """Files of a table that were written by runs that did not commit them."""

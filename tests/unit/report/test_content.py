@@ -12,6 +12,7 @@ from fruits.report import content
 from fruits.report.content import gather
 from fruits.report.render import render
 from fruits.results import open_results, tables
+from fruits.results.store import REPORT
 from fruits.results.manifest import REJECTS, Manifest
 from fruits.results.store import REPORT, Results
 from fruits.settings import Settings
@@ -54,7 +55,7 @@ def store(tmp_path: Path) -> Results:
     )
     store = open_results(str(results))
     store.commit(manifest)
-    store.write_report(render(gather(store, Settings())).encode())
+    store.write_derived(REPORT, render(gather(store, Settings())).encode())
     return store
 
 

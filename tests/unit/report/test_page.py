@@ -127,6 +127,8 @@ def test_empty_page_has_a_text_in_every_section() -> None:
         "variance": "Explained variance No components have been computed yet.",
         "scatter": "First two components There are no components to draw yet.",
         "recognition": "Recognition No classifier was trained yet: fruits train makes one.",
+        "suspects": "Look at these Nobody has looked for near-duplicates, wrong labels and "
+        "outliers yet: fruits check does.",
         "labels": "Photos a label No photo has been turned into features yet.",
         "samples": "Sample photos There are no sample photos to show.",
         "rejects": "Rejected photos No photo was rejected.",

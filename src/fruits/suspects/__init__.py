@@ -1,0 +1,1 @@
+"""Photos to look at, from stored features: near-duplicates, wrong labels, outliers."""
