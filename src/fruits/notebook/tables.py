@@ -1,0 +1,31 @@
+"""Tables that are legible in notebooks."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import DataFrame
+
+
+def head(rows: "DataFrame", count: int = 5, numbers: int = 6) -> "pd.DataFrame":
+    """The first rows of a Spark DataFrame, by its first column.
+
+    Of columns of arrays, the first `numbers` elements have a column each, with two decimals.
+    """
+    from pyspark.sql import functions
+    from pyspark.sql.types import ArrayType
+
+    columns = []
+    for field in rows.schema:
+        column = rows[field.name]
+        if isinstance(field.dataType, ArrayType):
+            # Not [i], which fails beyond the end of a shorter array.
+            elements = (functions.get(column, functions.lit(i)) for i in range(numbers))
+            columns += [
+                functions.round(element, 2).alias(f"{field.name}[{i}]")
+                for i, element in enumerate(elements)
+            ]
+        else:
+            columns.append(column)
+    first = rows.orderBy(rows.columns[0]).limit(count).select(*columns).toPandas()
+    return first.dropna(axis="columns", how="all").round(2)
