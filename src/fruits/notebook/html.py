@@ -17,7 +17,10 @@ from fruits.templates import environment
 
 SIDE = 120
 """The width of a photo, in pixels."""
-_NO_LABEL = "#8a8a8a"
+NO_LABEL = "no label"
+SHAPES = "●■▲◆▼"
+"""The shapes of marks, as in the report; `plots` draws the same."""
+_GREY = "#8a8a8a"
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,25 @@ def max_pixels(settings: Settings) -> int:
     return settings.max_megapixels * 1_000_000
 
 
-def colours(labels: Iterable[str | None]) -> dict[str, str]:
-    """The colour of each label, in order of the labels; grey for photos without one, the last."""
+@dataclass(frozen=True)
+class Mark:
+    """What tells the photos of a label apart."""
+
+    colour: str
+    shape: int  # index of SHAPES
+
+    @property
+    def glyph(self) -> str:
+        """The shape as text, for legends."""
+        return SHAPES[self.shape]
+
+
+def marks_of(labels: Iterable[str]) -> dict[str, Mark]:
+    """The mark of each label, in the order of legends: NO_LABEL comes last, in grey."""
     found = set(labels)
-    names = sorted(filter(None, found), key=lambda name: (name.casefold(), name))
-    by_label = {name: label_style(i, len(names))[0] for i, name in enumerate(names)}
-    return by_label | ({"no label": _NO_LABEL} if found - set(names) else {})
+    names = sorted(found - {NO_LABEL}, key=lambda name: (name.casefold(), name))
+    marks = {}
+    for i, name in enumerate(names):
+        colour, _, shape = label_style(i, len(names))
+        marks[name] = Mark(colour, shape)
+    return marks | ({NO_LABEL: Mark(_GREY, 0)} if NO_LABEL in found else {})

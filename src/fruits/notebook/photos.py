@@ -7,7 +7,16 @@ from zlib import crc32
 
 from fruits.classifier.predictor import Prediction
 from fruits.errors import PhotosError
-from fruits.notebook.html import SIDE, Html, colours, data_uri, html, max_pixels, picture
+from fruits.notebook.html import (
+    NO_LABEL,
+    SIDE,
+    Html,
+    data_uri,
+    html,
+    marks_of,
+    max_pixels,
+    picture,
+)
 from fruits.photos.decode import thumbnail
 from fruits.photos.listing import list_photos
 from fruits.results import open_results
@@ -16,6 +25,8 @@ from fruits.steps import nearest_photos, stored_points
 from fruits.storage import Folder, open_folder
 
 _SAMPLES = Path("/opt/fruits/photos")  # in the Hub's image
+_NEARLY_1, _WORTH_SAYING = 0.995, 0.005
+"""Probabilities that would be rounded to 100% or to 0%."""
 _ON_MAP = 150  # photos
 _APART = (4.0, 7.0)
 """Photos on a map are at least this far apart, in percent of its width or of its height."""
@@ -24,7 +35,7 @@ _APART = (4.0, 7.0)
 def show_photos(
     photos: str,
     captions: Mapping[str, str] | None = None,
-    count: int = 12,
+    count: int = 16,
     settings: Settings | None = None,
 ) -> Html:
     """Photos of a folder, with captions: the label of each, if `captions` (by path) is None.
@@ -57,7 +68,7 @@ def _of_all_labels(folder: Folder, count: int, settings: Settings) -> dict[str, 
     pairs = zip(listed["path"].to_pylist(), listed["label"].to_pylist(), strict=True)
     for path, label in pairs:
         if seen[label] < count:
-            rounds[seen[label]][path] = label or "no label"
+            rounds[seen[label]][path] = label or NO_LABEL
             seen[label] += 1
     chosen = [item for turn in sorted(rounds) for item in rounds[turn].items()]
     return dict(chosen[:count])
@@ -82,7 +93,11 @@ def show_prediction(photo: bytes, prediction: Prediction, settings: Settings | N
         PhotoError: it is not a usable image.
     """
     jpeg = thumbnail(photo, SIDE, max_pixels(settings or load()))
-    rows = [(label, f"{share:.1%}", round(100 * share, 1)) for label, share in prediction.top]
+    rows = [
+        (label, f"{share:.0%}" if share < _NEARLY_1 else "> 99%", round(100 * share, 1))
+        for i, (label, share) in enumerate(prediction.top)
+        if i == 0 or share >= _WORTH_SAYING
+    ]
     return html("prediction", data_uri(jpeg, "jpeg"), rows, prediction.confident)
 
 
@@ -99,7 +114,7 @@ def show_map(results: str, settings: Settings | None = None) -> Html:
     points = stored_points(results)
     manifest = open_results(results).current()
     folder = open_folder(manifest.photos)
-    legend = colours(label for _, label, _, _ in points)
+    marks = marks_of(label or NO_LABEL for _, label, _, _ in points)
     left, top = (_percent([x for *_, x, _ in points]), _percent([y for *_, y in points]))
     placed: list[tuple[dict[str, str], float, float, str]] = []
     for row in sorted(range(len(points)), key=lambda row: crc32(points[row][0].encode())):
@@ -111,8 +126,8 @@ def show_map(results: str, settings: Settings | None = None) -> Html:
             continue
         photo = picture(folder, path, settings)
         if "data" in photo:  # else it has changed since
-            placed.append((photo, x, y, legend[label or "no label"]))
-    return html("map", placed, list(legend.items()), manifest.counts["features"])
+            placed.append((photo, x, y, marks[label or NO_LABEL].colour))
+    return html("map", placed, marks, manifest.counts["features"])
 
 
 def _percent(values: list[float]) -> list[float]:

@@ -5,7 +5,7 @@ in the HTML below the plot: there they are escaped, and no font lacks their lett
 """
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -14,7 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.errors import SettingsError
-from fruits.notebook.html import Html, colours, data_uri, html, max_pixels
+from fruits.notebook.html import (
+    NO_LABEL,
+    Html,
+    Mark,
+    data_uri,
+    html,
+    marks_of,
+    max_pixels,
+)
 from fruits.photos.decode import prepare
 from fruits.settings import Settings, load
 
@@ -25,6 +33,8 @@ _DPI = 160
 _CSS_PIXELS = 96  # per inch
 _ROWS = 20  # of the picture of the features
 _POINTS = 4_000
+_MARKERS = "os^Dv"
+"""Of matplotlib, in the order of `html.SHAPES`."""
 _GREEN, _GREY = "#006d2c", "#8a8a8a"
 
 
@@ -66,7 +76,7 @@ def plot_variance(explained_variance: Sequence[float] | NDArray[np.float64]) -> 
     axes.plot(len(shares), 100 * sums[-1], "o", color=_GREEN)
     said = f"{len(shares)} components: {sums[-1]:.1%}"
     axes.annotate(
-        said, (len(shares), 100 * sums[-1]), (-8, -16), textcoords="offset points", ha="right"
+        said, (len(shares), 100 * sums[-1]), (-6, -26), textcoords="offset points", ha="right"
     )
     axes.set(xlabel="component", ylabel="explained variance (%)", ylim=(0, 105))
     axes.xaxis.get_major_locator().set_params(integer=True)
@@ -76,7 +86,7 @@ def plot_variance(explained_variance: Sequence[float] | NDArray[np.float64]) -> 
 
 
 def plot_components(table: "pd.DataFrame", x: str = "pc_1", y: str = "pc_2") -> Html:
-    """Photos at two of their principal components, in the colour of their label.
+    """Photos at two of their principal components, with the colour and shape of their label.
 
     `table` has these two columns and `path` and `label`, as `read_csv` returns them. Of more than
     4,000 photos, a sample is shown.
@@ -84,17 +94,25 @@ def plot_components(table: "pd.DataFrame", x: str = "pc_1", y: str = "pc_2") -> 
     if len(table) > _POINTS:
         order = table["path"].map(lambda path: crc32(path.encode()))
         table = table.loc[order.nsmallest(_POINTS).index]
-    named = table["label"].astype(object).where(table["label"].notna(), None)
-    legend = colours(named)
+    label = table["label"].fillna(NO_LABEL)
+    marks = marks_of(label)
     figure = _figure(8, 5)
     axes = figure.subplots()
-    colour = [legend[label or "no label"] for label in named]
-    up = table[y] if y in table else np.zeros(len(table))  # a single component
-    axes.scatter(table[x], up, s=26, c=colour, edgecolors="white", linewidths=0.5)
+    for name, mark in marks.items():
+        rows = table[label == name]
+        up = rows[y] if y in rows else np.zeros(len(rows))  # a single component
+        axes.scatter(
+            *(rows[x], up),
+            s=30,
+            marker=_MARKERS[mark.shape],
+            color=mark.colour,
+            edgecolors="white",
+            linewidths=0.5,
+        )
     axes.set(xlabel=x, ylabel=y)
     axes.grid(alpha=0.3)
-    alt = f"{len(table)} photos of {len(legend)} labels by {x} and {y}."
-    return _shown(figure, alt, list(legend.items()))
+    alt = f"{len(table)} photos of {len(marks)} labels by {x} and {y}."
+    return _shown(figure, alt, marks)
 
 
 def _figure(width: float, height: float) -> Any:
@@ -106,8 +124,8 @@ def _figure(width: float, height: float) -> Any:
     return Figure((width, height), dpi=_DPI, layout="constrained", facecolor="white")
 
 
-def _shown(figure: Any, alt: str, legend: Sequence[tuple[str, str]] = ()) -> Html:
+def _shown(figure: Any, alt: str, marks: Mapping[str, Mark] | None = None) -> Html:
     out = io.BytesIO()
     figure.savefig(out, format="png")
     width = round(figure.get_figwidth() * _CSS_PIXELS)
-    return html("plot", data_uri(out.getvalue(), "png"), alt, width, legend)
+    return html("plot", data_uri(out.getvalue(), "png"), alt, width, marks or {})
