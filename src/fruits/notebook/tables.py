@@ -27,5 +27,5 @@ def head(rows: "DataFrame", count: int = 5, numbers: int = 6) -> "pd.DataFrame":
             ]
         else:
             columns.append(column)
-    first = rows.orderBy(rows.columns[0]).limit(count).select(*columns).toPandas()
+    first: pd.DataFrame = rows.orderBy(rows.columns[0]).limit(count).select(*columns).toPandas()
     return first.dropna(axis="columns", how="all").round(2)
