@@ -142,7 +142,7 @@ def read_csv(results: str) -> "pd.DataFrame":
     return pd.concat(frames, ignore_index=True)
 
 
-def nearest_photos(results: str, path: str, count: int = 6) -> list[Neighbour]:
+def nearest_photos(results: str, path: str, count: int = 5) -> list[Neighbour]:
     """The photos whose stored features are most similar to those of a photo, the nearest first.
 
     Reads all features, one file at a time, without Spark.

@@ -74,7 +74,7 @@ def _of_all_labels(folder: Folder, count: int, settings: Settings) -> dict[str, 
     return dict(chosen[:count])
 
 
-def show_nearest(results: str, path: str, count: int = 6, settings: Settings | None = None) -> Html:
+def show_nearest(results: str, path: str, count: int = 5, settings: Settings | None = None) -> Html:
     """A photo, and the photos whose features are most similar to its own.
 
     Raises:
@@ -131,6 +131,6 @@ def show_map(results: str, settings: Settings | None = None) -> Html:
 
 
 def _percent(values: list[float]) -> list[float]:
-    """Values -> 0 for the smallest, 100 for the largest."""
+    """Values -> 5 for the smallest, 95 for the largest, so that photos fit in between."""
     low, high = min(values), max(values)
-    return [round(100 * (value - low) / ((high - low) or 1), 2) for value in values]
+    return [round(5 + 90 * (value - low) / ((high - low) or 1), 2) for value in values]
