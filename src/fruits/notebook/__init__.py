@@ -5,7 +5,7 @@ from fruits.notebook.html import Html
 from fruits.notebook.photos import show_map, show_nearest, show_photos, show_prediction
 from fruits.notebook.places import Places, expect_results, places
 from fruits.notebook.plots import plot_components, plot_features, plot_variance
-from fruits.notebook.tables import head
+from fruits.notebook.tables import head, similar_labels
 
 __all__ = [
     "Html",
@@ -24,4 +24,5 @@ __all__ = [
     "show_photos",
     "show_prediction",
     "show_report",
+    "similar_labels",
 ]

@@ -2,6 +2,10 @@
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from fruits.classifier.classifier import unit
+
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame
@@ -29,3 +33,21 @@ def head(rows: "DataFrame", count: int = 5, numbers: int = 6) -> "pd.DataFrame":
             columns.append(column)
     first: pd.DataFrame = rows.orderBy(rows.columns[0]).limit(count).select(*columns).toPandas()
     return first.dropna(axis="columns", how="all").round(2)
+
+
+def similar_labels(means: "pd.DataFrame", count: int = 10) -> "pd.DataFrame":
+    """The most similar pairs of labels, by the cosine of their mean features.
+
+    `means` has a row for each label, with the columns `label` and `mean`.
+    """
+    import pandas as pd
+
+    names = np.array(means["label"], object)
+    vectors = unit(
+        np.array(means["mean"].tolist(), np.float32).reshape(len(names), -1 if len(names) else 1)
+    )
+    first, second = np.triu_indices(len(names), 1)
+    cosines = (vectors @ vectors.T)[first, second]
+    order = np.argsort(-cosines, kind="stable")[:count]
+    columns = {"label": names[first[order]], "other label": names[second[order]]}
+    return pd.DataFrame({**columns, "cosine": cosines[order].round(3)})

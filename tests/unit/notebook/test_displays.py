@@ -19,6 +19,7 @@ from fruits.notebook import (
     plot_variance,
     show_photos,
     show_prediction,
+    similar_labels,
 )
 
 
@@ -76,6 +77,15 @@ def test_a_prediction_shows_only_labels_worth_saying() -> None:
     assert "&gt; 99%" in page
     assert "Lime" not in page
     assert "Not sure" in page
+
+
+def test_similar_labels_are_pairs_by_cosine() -> None:
+    means = pd.DataFrame({"label": ["a", "b", "c"], "mean": [[1.0, 0.0], [1.0, 1.0], [0.0, 2.0]]})
+    pairs = similar_labels(means, 2)
+    assert pairs[["label", "other label"]].to_numpy().tolist() == [["a", "b"], ["b", "c"]]
+    assert pairs["cosine"].tolist() == pytest.approx([0.707, 0.707])
+    assert similar_labels(means[:1]).empty
+    assert similar_labels(means[:0]).empty
 
 
 class TestPlots:
