@@ -68,7 +68,7 @@ def test_notebooks_run_without_warnings_and_say_what_is_missing(cluster: Cluster
 def test_pipeline_notebook_says_how_to_upload_photos(cluster: Cluster) -> None:
     program = "from fruits.notebook import show_photos; show_photos('s3://fruits/nothing/here')"
     output = cluster.run("as-user", cluster.user, "python", "-c", program, check=False)
-    assert "`fruits upload /opt/fruits/photos s3" in output
+    assert "`fruits upload /opt/fruits/photos s3://fruits/nothing/here`" in output
 
 
 def test_large_files_go_to_the_bucket_in_parts(cluster: Cluster) -> None:

@@ -22,7 +22,7 @@ from fruits.photos.listing import list_photos
 from fruits.results import open_results
 from fruits.settings import Settings, load
 from fruits.steps import nearest_photos, stored_points
-from fruits.storage import Folder, open_folder
+from fruits.storage import open_folder
 
 _SAMPLES = Path("/opt/fruits/photos")  # in the Hub's image
 _NEARLY_1, _WORTH_SAYING = 0.995, 0.005
@@ -48,21 +48,23 @@ def show_photos(
     settings = settings or load()
     folder = open_folder(photos)
     if captions is None:
-        captions = _of_all_labels(folder, count, settings)
+        captions = _of_all_labels(photos, count, settings)
     return html(
         "photos",
         [(picture(folder, path, settings), text) for path, text in captions.items()],
     )
 
 
-def _of_all_labels(folder: Folder, count: int, settings: Settings) -> dict[str, str]:
+def _of_all_labels(photos: str, count: int, settings: Settings) -> dict[str, str]:
     """(path, label) of the first photo of each label, then the second of each, and so on."""
-    listed = list_photos(folder, settings.labels, system_files=settings.system_files).table
+    listed = list_photos(
+        open_folder(photos), settings.labels, system_files=settings.system_files
+    ).table
     if not len(listed):
-        hint = f"`fruits upload FOLDER {folder.address}`"
+        hint = f"`fruits upload FOLDER {photos}`"
         if _SAMPLES.is_dir():
-            hint = f"`fruits upload {_SAMPLES} {folder.address}` uploads some samples"
-        raise PhotosError(f"there are no photos in {folder.address} yet: {hint}")
+            hint = f"`fruits upload {_SAMPLES} {photos}` uploads some samples"
+        raise PhotosError(f"there are no photos in {photos} yet: {hint}")
     seen: Counter[str | None] = Counter()
     rounds: dict[int, dict[str, str]] = defaultdict(dict)
     pairs = zip(listed["path"].to_pylist(), listed["label"].to_pylist(), strict=True)
