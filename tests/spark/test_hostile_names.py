@@ -107,6 +107,21 @@ def test_confusion_and_mistakes_in_a_notebook_escape_names(hostile: Path, page: 
         assert QUOTE in text
 
 
+def test_photos_in_a_notebook_escape_names(hostile: Path, page: "Page") -> None:
+    results = str(hostile / "results")
+    path = f"{SCRIPT}/{next((hostile / 'photos' / SCRIPT).glob('*_*.jpg')).name}"
+    shown = [
+        notebook.show_photos(str(hostile / "photos")),
+        notebook.show_map(results),
+        notebook.show_nearest(results, path, 15),
+    ]
+    for display in shown:
+        _show(page, display.data)
+        text = page.inner_text("body")
+        assert SCRIPT in text
+        assert QUOTE in text
+
+
 def test_notebooks_do_not_use_pandas_styler() -> None:
     """Pandas' Styler doesn't escape text, unlike `fruits.notebook`."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):

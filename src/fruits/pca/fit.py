@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from fruits.errors import PCAError
 from fruits.pca import spark_ml
+from fruits.pca.moments import NONE, Moments, moments_of, moments_of_batches
 from fruits.progress import Count
 from fruits.results import tables
 from fruits.session.counting import Counter, counting
@@ -24,10 +25,6 @@ from fruits.storage import Folder
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
-
-_CONSTANT = 1e-6
-"""A feature whose deviation is at most this share of its mean counts as constant: float32 is not
-more precise, so scaling it up would fit rounding errors."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +74,7 @@ def fit(features: "DataFrame", variance: float = 0.95, components: int | None = 
         PCAError: there are fewer than two rows, no feature varies, or more components were
             requested than are available.
     """
-    return _fitted(_moments(features), variance, components)
+    return _fitted(moments_of(features), variance, components)
 
 
 def fit_stored(
@@ -96,17 +93,16 @@ def fit_stored(
         parts = tables.on_workers(spark, _MomentsOfFiles(folder, counter), tasks)
     if count is not None:
         count.begin(None, "")  # nothing in the decomposition can be counted
-    return _fitted(sum(parts, _NONE), variance, components)
+    return _fitted(sum(parts, NONE), variance, components)
 
 
-def _fitted(moments: "_Moments", variance: float, components: int | None) -> FittedPCA:
+def _fitted(moments: "Moments", variance: float, components: int | None) -> FittedPCA:
     if moments.count < 2:
         raise PCAError(
             f"PCA needs at least two photos, not {moments.count}: "
             "add photos, or run only `fruits featurize`"
         )
-    deviation = np.sqrt(np.diag(moments.scatter) / (moments.count - 1))
-    deviation[deviation <= _CONSTANT * np.abs(moments.mean)] = 0
+    deviation = moments.deviation()
     varying = deviation > 0
     rank = min(moments.count - 1, int(varying.sum()))
     if rank == 0:
@@ -195,78 +191,16 @@ _ROWS = 1_024  # rows per batch: 10 MB as float64
 
 
 @dataclass(frozen=True)
-class _Moments:
-    """Count, means [d] and scatter matrix [d, d] (centred sums of products) of some rows."""
-
-    count: int
-    mean: NDArray[np.float64]
-    scatter: NDArray[np.float64]
-
-    def __add__(self, other: "_Moments") -> "_Moments":
-        # Chan, Golub & LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-        # Variances", 1979: avoids subtracting large numbers, which would lose small variances.
-        count = self.count + other.count
-        if not self.count or not other.count:
-            return self if self.count else other
-        shift = other.mean - self.mean
-        return _Moments(
-            count,
-            self.mean + shift * (other.count / count),
-            self.scatter
-            + other.scatter
-            + np.outer(shift, shift) * (self.count * other.count / count),
-        )
-
-
-def _moments_of(rows: NDArray[np.float32]) -> _Moments:
-    x = rows.astype(np.float64)
-    mean = x.mean(axis=0)
-    x -= mean
-    return _Moments(len(x), mean, x.T @ x)
-
-
-_NONE = _Moments(0, np.zeros(0), np.zeros((0, 0)))
-
-
-def _moments_of_batches(batches: Iterable[pa.RecordBatch]) -> _Moments:
-    total = _NONE
-    for batch in batches:
-        if len(batch):
-            column = batch.column(0)
-            total += _moments_of(column.flatten().to_numpy().reshape(len(column), -1))
-    return total
-
-
-@dataclass(frozen=True)
 class _MomentsOfFiles:
     """A task of `fit_stored`: the moments of the features in some files."""
 
     folder: Folder
     counter: Counter
 
-    def __call__(self, files: Sequence[str]) -> _Moments:
+    def __call__(self, files: Sequence[str]) -> Moments:
         add = self.counter.of_this_task()
-        total = _NONE
+        total = NONE
         for rows in tables.read_each(self.folder, files, ["features"]):
-            total += _moments_of_batches(rows.to_batches(max_chunksize=_ROWS))
+            total += moments_of_batches(rows.to_batches(max_chunksize=_ROWS))
             add(1, 1)
         return total
-
-
-def _moments_of_task(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    total = _moments_of_batches(batches)
-    row = [[total.count], [total.mean.tobytes()], [total.scatter.tobytes()]]
-    yield pa.record_batch(row, names=["count", "mean", "scatter"])
-
-
-def _moments(features: "DataFrame") -> _Moments:
-    # One task per slot, up to 32, as each sends 13 MB to the driver.
-    slots = features.sparkSession.sparkContext.defaultParallelism
-    column = features.select("features").coalesce(min(slots, 32))
-    total = _NONE
-    parts = column.mapInArrow(_moments_of_task, "count long, mean binary, scatter binary")
-    for part in parts.toArrow().to_pylist():
-        mean = np.frombuffer(part["mean"])
-        scatter = np.frombuffer(part["scatter"]).reshape(len(mean), len(mean))
-        total += _Moments(part["count"], mean, scatter)
-    return total

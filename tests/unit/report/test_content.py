@@ -12,7 +12,6 @@ from fruits.report import content
 from fruits.report.content import gather
 from fruits.report.render import render
 from fruits.results import open_results, tables
-from fruits.results.store import REPORT
 from fruits.results.manifest import REJECTS, Manifest
 from fruits.results.store import REPORT, Results
 from fruits.settings import Settings

@@ -1,37 +1,37 @@
-"""Displays results in notebooks.
+"""Shows the report, and how right a classifier is: metrics, confusion and mistakes."""
 
-Labels, paths and reasons are untrusted text: all of it passes through the template, which escapes
-it.
-"""
-
-import base64
 from collections import Counter
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
 from fruits.classifier.evaluate import Evaluation
 from fruits.classifier.stored import read_examples
-from fruits.errors import PhotoError
-from fruits.photos.decode import thumbnail
+from fruits.notebook.html import Html, html, picture
 from fruits.results import open_results
 from fruits.results.store import REPORT
 from fruits.settings import Settings, load
-from fruits.storage import Folder, open_folder
+from fruits.storage import open_folder
 from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER
 from fruits.suspects.update import read_suspects
-from fruits.templates import environment
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
-@dataclass(frozen=True)
-class Html:
-    """HTML markup that a notebook displays."""
+def metrics_table(evaluation: Evaluation) -> "pd.DataFrame":
+    """The metrics of an evaluation as text: value, and the ends of its 95% interval."""
+    import pandas as pd
 
-    data: str
-
-    def _repr_html_(self) -> str:
-        return self.data
+    rows = {}
+    for name, value in evaluation.metrics.items():
+        ends = evaluation.intervals[name]
+        rows[name.replace("_", " ")] = {
+            "value": "none" if value is None else f"{value:.1%}",
+            "95% interval": f"{ends[0]:.1%} to {ends[1]:.1%}" if ends else "none",
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def show_report(results: str, height: int = 900) -> Html:
@@ -44,7 +44,7 @@ def show_report(results: str, height: int = 900) -> Html:
     store.current()
     page = (store.folder.read_if_there(REPORT) or b"<p>There is no report yet.</p>").decode()
     # The frame isolates the styles and scripts of the report from the notebook.
-    return _html("report", page, height)
+    return html("report", page, height)
 
 
 def show_confusion(evaluation: Evaluation) -> Html:
@@ -59,7 +59,7 @@ def show_confusion(evaluation: Evaluation) -> Html:
         photos = [counts[label, name] for name in predicted]
         cells = [{"photos": n, "style": _shade(n / sum(photos))} for n in photos]
         rows.append({"label": label, "cells": cells})
-    return _html("confusion", predicted, rows)
+    return html("confusion", predicted, rows)
 
 
 def _shade(share: float) -> str:
@@ -81,7 +81,7 @@ def show_mistakes(
         FruitsError: there is no classifier, or the photos can't be read.
     """
     store = open_results(results)
-    max_pixels = (settings or load()).max_megapixels * 1_000_000
+    settings = settings or load()
     examples, folder = read_examples(store), open_folder(store.current().photos)
     row_of = {path: row for row, path in enumerate(examples.paths)}
     labels = np.array(examples.labels, object)
@@ -96,14 +96,14 @@ def show_mistakes(
         confidence = f"{row['probabilities'][0]:.0%}"
         shown.append(
             {
-                "photo": _picture(folder, row["path"], max_pixels),
+                "photo": picture(folder, row["path"], settings),
                 "label": row["label"],
                 "predicted": predicted,
                 "confidence": confidence if row["confident"] else f"{confidence}, not sure",
-                "nearest": _picture(folder, examples.paths[nearest], max_pixels),
+                "nearest": picture(folder, examples.paths[nearest], settings),
             }
         )
-    return _html("mistakes", shown)
+    return html("mistakes", shown)
 
 
 def show_suspects(results: str, count: int = 10, settings: Settings | None = None) -> Html:
@@ -113,28 +113,15 @@ def show_suspects(results: str, count: int = 10, settings: Settings | None = Non
         FruitsError: there are no results, or they can't be read.
     """
     store = open_results(results)
-    max_pixels = (settings or load()).max_megapixels * 1_000_000
+    settings = settings or load()
     folder, table = open_folder(store.current().photos), read_suspects(store)
     rows = table.to_pylist() if table else []
     shown = []
     for kind in (LABEL, DUPLICATE, OUTLIER):
         for row in [row for row in rows if row["kind"] == kind][:count]:
             pictures = {
-                name: _picture(folder, row[name], max_pixels) if row[name] else {"reason": ""}
+                name: picture(folder, row[name], settings) if row[name] else {"reason": ""}
                 for name in ("path", "nearest")
             }
             shown.append({**row, **pictures})
-    return _html("suspects", shown, table is not None)
-
-
-def _picture(folder: Folder, path: str, max_pixels: int) -> dict[str, str]:
-    """The thumbnail of a photo, or the reason why there is none."""
-    try:
-        jpeg = thumbnail(folder.read(path), 120, max_pixels)
-    except PhotoError as error:
-        return {"path": path, "reason": str(error)}
-    return {"path": path, "data": f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"}
-
-
-def _html(macro: str, *values: object) -> Html:
-    return Html(getattr(environment().get_template("notebook.html.j2").module, macro)(*values))
+    return html("suspects", shown, table is not None)
