@@ -124,10 +124,13 @@ class _Predict(_Handler):
         self.finish(json.dumps({"error": why}))
 
 
-class _Sample(_Handler):
-    """A sample photo to try the page with."""
+class _Sample(RequestHandler):
+    """A sample photo to try the page with.
 
-    @authenticated
+    It needs no login, as the script: the Hub's cookie is only accepted for pages that people open,
+    and for requests with an XSRF token, which an image has not.
+    """
+
     def get(self, number: str) -> None:
         samples: list[Path] = self.settings["samples"]
         if int(number) >= len(samples):
@@ -163,7 +166,7 @@ def application(
         [
             (prefix, for_users(_Page)),
             (f"{prefix}predict/([a-z]+)", for_users(_Predict)),
-            (f"{prefix}sample/([0-9]+)", for_users(_Sample)),
+            (f"{prefix}sample/([0-9]+)", _Sample),
             (f"{prefix}page.js", _Script),
         ],
         log_function=lambda _: None,
