@@ -51,7 +51,9 @@ def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: 
     page.wait_for_selector(
         f"text=s3://fruits/users/{cluster.user}/results/results.csv", timeout=_RUN_TIMEOUT_MS
     )
-    assert page.locator(".jp-OutputArea-output img").count() >= 2
+    plots = page.locator(".jp-OutputArea-output img[src^='data:image/png']")
+    assert plots.count() == 3  # one photo's features, explained variance, components
+    assert page.locator(".jp-OutputArea-output figure img").count() >= 14  # photos
     report = page.frame_locator("iframe[title=Report]")
     assert report.get_by_role("heading").count() >= 4
     assert report.locator("img").count() >= 14  # sample photos
@@ -59,7 +61,7 @@ def test_the_pipeline_notebook_runs_and_shows_its_plots(cluster: Cluster, page: 
     sockets = cluster.run("as-user", cluster.user, "ls", f"/home/{cluster.user}/.jupyter-run")
     assert "-ipc-1" in sockets  # only its own user can connect to the kernel
     SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-    for number, plot in enumerate(page.locator(".jp-OutputArea-output img").all(), 1):
+    for number, plot in enumerate(plots.all(), 1):
         plot.scroll_into_view_if_needed()
         page.screenshot(path=SCREENSHOTS / f"pipeline-{number}.png")
     page.locator("iframe[title=Report]").scroll_into_view_if_needed()

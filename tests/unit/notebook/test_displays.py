@@ -95,7 +95,7 @@ class TestPlots:
 
     @pytest.fixture(autouse=True)
     def matplotlib(self) -> None:
-        pytest.importorskip("matplotlib", reason="the plots need the Hub's packages")
+        pytest.importorskip("matplotlib", reason="run `make .venv/dev`")
 
     def test_features_beside_their_photo(self) -> None:
         photo = next((SAMPLES / "Kiwi").iterdir()).read_bytes()
