@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import unit
+from fruits.csv_cells import plain
 from fruits.errors import PhotoError, PhotosError, ResultsError
 from fruits.model.engine import FILES, engine_of_this_process
 from fruits.model.load import FEATURES, load_model
@@ -121,6 +122,8 @@ def read_components(spark: "SparkSession", results: str) -> "DataFrame":
 def read_csv(results: str) -> "pd.DataFrame":
     """`results.csv` in memory: path, label (missing if there is none), pc_1 … pc_k.
 
+    Paths and labels are as they are, without the apostrophes that protect spreadsheets.
+
     Raises:
         ResultsError: there are no results, or they have no PCA.
     """
@@ -139,7 +142,10 @@ def read_csv(results: str) -> "pd.DataFrame":
         )
         for file in files
     ]
-    return pd.concat(frames, ignore_index=True)
+    table = pd.concat(frames, ignore_index=True)
+    for column in text:
+        table[column] = plain(pa.array(table[column], pa.string(), from_pandas=True)).to_pandas()
+    return table
 
 
 def nearest_photos(results: str, path: str, count: int = 5) -> list[Neighbour]:

@@ -70,10 +70,10 @@ def test_csv_is_read_as_it_was_written(spark: "SparkSession", small: Path, tmp_p
     parts = tmp_path / "results" / "results.csv"  # a large one
     parts.mkdir()
     (parts / "part-0.csv").write_text('path,label,pc_1\n1.jpg,NA,0.5\n"2.jpg",None,1\n')
-    (parts / "part-1.csv").write_text("path,label,pc_1\n3.jpg,,2\n")
+    (parts / "part-1.csv").write_text("path,label,pc_1\n'=3.jpg,,2\n")
     (parts / "_SUCCESS").write_text("")
     table = fruits.read_csv(str(tmp_path / "results"))
-    assert table["path"].tolist() == ["1.jpg", "2.jpg", "3.jpg"]
+    assert table["path"].tolist() == ["1.jpg", "2.jpg", "=3.jpg"]
     assert table["label"].tolist()[:2] == ["NA", "None"]  # names of folders
     assert table["label"].isna().tolist() == [False, False, True]
 

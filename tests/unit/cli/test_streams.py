@@ -6,10 +6,11 @@ import sys
 import time
 from pathlib import Path
 
-import fruits
 import pytest
 from faulty_s3 import faulty_s3
 from processes import Command
+
+import fruits
 
 FRUITS = f"{sys.executable} -m fruits"
 
