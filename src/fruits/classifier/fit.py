@@ -169,6 +169,7 @@ def validate(examples: Examples, labels: list[str], count: Count | None = None) 
             whole.products - sums[k].products,
         )
         if not held.any() or (rest.counts > 0).sum() < 2:
+            count.add()
             continue
         fitted = _Discriminant.of(rest)
         rotated = (features[held] - fitted.mean) @ fitted.basis
