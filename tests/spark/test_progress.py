@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from copies import copy_results
 
 from fruits import classify, pipeline
+from fruits.classifier.folds import FOLDS
 from fruits.progress import Count, Silent
 from fruits.progress.count import Part
 from fruits.settings import Settings
@@ -70,7 +71,7 @@ def test_steps_of_a_run_and_of_training_count(
 
     training = Recorded()
     classify.train(spark, results, SETTINGS, 1, training)
-    assert training.counted("train") == [("folds", 5), ("files read", files)]
+    assert training.counted("train") == [("folds", FOLDS), ("files read", files)]
 
     (tmp_path / "photos" / "unlabelled.png").unlink()
     second = Recorded()

@@ -143,6 +143,7 @@ def validate(examples: Examples, labels: list[str], count: Count | None = None) 
         held = fold == k
         rest = whole - sums[k]
         if not held.any() or (rest.counts > 0).sum() < 2:
+            count.add()
             continue
         found: dict[float, list[NDArray[np.float32]]] = {shrinkage: [] for shrinkage in _SHRINKAGES}
         for fitted, part in zip(
