@@ -10,7 +10,7 @@ from fruits.storage import Folder
 from fruits.suspects.neighbours import Indices, leaves, nearest
 from fruits.suspects.photos import Placed, rows_of
 
-_SAME, _LIKELY = 0.43, 0.32
+_SAME, _LIKELY = 0.43, 0.27
 """Least similarity of near-duplicates, less half of how crowded it is around them: where there are
 many photos of one crate, they are all alike. (This is half of the CSLS of Conneau et al., "Word
 Translation Without Parallel Data", ICLR 2018.) From the second on, pairs are likely, and their
