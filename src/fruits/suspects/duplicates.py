@@ -24,7 +24,7 @@ _COPIES = 16  # neighbours looked at per photo: as many copies of one photo are 
 _LEAF, _TREES = 4_096, 8
 _SLACK = 0.15  # by which sketches may show a similarity too low
 _MAX_CANDIDATES = 50_000  # pairs of sketches to compare exactly, the most similar first
-_MAX_COMPARED = 500  # pairs whose photos are read, the most similar first
+_MAX_COMPARED = 250  # pairs whose photos are read, the most similar first
 
 Pair = tuple[int, int, float]  # two rows, and their similarity
 Compare = Callable[[list[tuple[int, int]]], list[bool | None]]
