@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 MIN_MARGIN = 0.25
 """A label is suspect if another one has this much more of the votes."""
-_MIN_VOTES = 10
 MIN_PHOTOS = 4
 """Labels with fewer photos are not judged: they hardly have votes."""
 
@@ -42,9 +41,6 @@ def mislabelled(
     if n_labels < 2:
         return []
     counts = np.bincount(labels[labels >= 0], minlength=n_labels)
-    # A label of few photos can't fill many places.
-    k = int(np.clip(np.median(counts[counts > 0]) / 2, _MIN_VOTES, found.shape[1]))
-    found, cosines = found[:, :k], cosines[:, :k]
     theirs = labels[found]
     weights = np.where(theirs >= 0, cosines, 0).clip(min=0)
     suspects = []
