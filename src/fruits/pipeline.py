@@ -23,7 +23,7 @@ from fruits.results.writing import commit, writing
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import open_folder
-from fruits.suspects.update import read_suspects, update_suspects
+from fruits.suspects.update import keep_suspects, read_suspects, update_suspects
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,6 +74,7 @@ def featurize(
     progress = progress or Progress()
     with writing(results, create=True) as store:
         pending = _updated(spark, store, photos, settings, progress)
+        pending = keep_suspects(store, pending)
         commit(spark, store, pending, progress, spent="features")
     return store.current()
 

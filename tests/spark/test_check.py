@@ -109,6 +109,8 @@ def test_features_without_a_check_have_no_suspects(spark: "SparkSession", home: 
 
 def test_an_unchanged_run_keeps_them(spark: "SparkSession", home: Path) -> None:
     before = manifest(home / "results")["suspects"]
+    pipeline.featurize(spark, str(home / "photos"), str(home / "results"), TWO, Silent())
+    assert MIRRORED in (home / "results" / "report.html").read_text()
     (home / "results" / "report.html").unlink()
     pipeline.run(spark, str(home / "photos"), str(home / "results"), TWO, Silent())
     assert manifest(home / "results")["suspects"] == before

@@ -23,7 +23,8 @@ def check(results: str, settings: Settings) -> None:
     """Photos to look at: near-duplicates, labels that are probably wrong, outliers.
 
     They are found in stored features, and written to RESULTS/suspects.csv and into the report, the
-    worst of each kind first. `run` and `train` do this, too, for up to 10,000 photos.
+    worst of each kind first. Photos that are nearly the same are read, if they can be, to tell
+    copies from other shots. `run` and `train` do this, too, for up to 10,000 photos.
     """
     rows = pipeline.check(results, settings, new_progress()).to_pylist()
     of_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in _TEXTS}

@@ -10,7 +10,7 @@ from fruits.storage import Folder
 from fruits.suspects.neighbours import Indices, leaves, nearest
 from fruits.suspects.photos import Placed, rows_of
 
-_SAME, _LIKELY = 0.43, 0.32
+_SAME, _LIKELY = 0.43, 0.27
 """Least similarity of near-duplicates, less half of how crowded it is around them: where there are
 many photos of one crate, they are all alike. (This is half of the CSLS of Conneau et al., "Word
 Translation Without Parallel Data", ICLR 2018.) From the second on, pairs are likely, and their
@@ -23,8 +23,8 @@ _SURE = 0.65
 _COPIES = 16  # neighbours looked at per photo: as many copies of one photo are found at once
 _LEAF, _TREES = 4_096, 8
 _SLACK = 0.15  # by which sketches may show a similarity too low
-_MAX_CANDIDATES = 50_000  # pairs of sketches to compare exactly, the most similar first
-_MAX_COMPARED = 500  # pairs whose photos are read, the most similar first
+_MAX_CANDIDATES = 20_000  # pairs of sketches to compare exactly, the most similar first
+_MAX_COMPARED = 250  # pairs whose photos are read, the most similar first
 
 Pair = tuple[int, int, float]  # two rows, and their similarity
 Compare = Callable[[list[tuple[int, int]]], list[bool | None]]
@@ -37,13 +37,18 @@ def groups(placed: Placed, folder: Folder, keys: Keys, compare: Compare) -> list
     """
     crowd = np.zeros(len(placed.places), np.float32)
     if placed.coordinates is None:
-        pairs = _pairs(placed, placed.sample, crowd, 0)
+        pairs = _listed(*_pairs(placed, placed.sample, crowd, 0))
     else:
-        candidates: dict[tuple[int, int], float] = {}
+        both, cosines = np.empty((0, 2), np.int64), np.empty(0, np.float32)
         for rows in leaves(placed.coordinates, _LEAF, _TREES):
-            candidates |= {pair[:2]: pair[2] for pair in _pairs(placed, rows, crowd, _SLACK)}
-        first = sorted(candidates, key=lambda pair: -candidates[pair])[:_MAX_CANDIDATES]
-        pairs = _exactly(first, placed, folder, keys)
+            more, theirs = _pairs(placed, rows, crowd, _SLACK)
+            # Other trees have found some of these.
+            both, once = np.unique(np.concatenate([both, more]), axis=0, return_index=True)
+            cosines = np.concatenate([cosines, theirs])[once]
+            if len(both) > _MAX_CANDIDATES:
+                kept = np.argpartition(-cosines, _MAX_CANDIDATES)[:_MAX_CANDIDATES]
+                both, cosines = both[kept], cosines[kept]
+        pairs = _exactly(both, placed, folder, keys)
     likely = sorted(_alike(placed, pairs, crowd), key=lambda found: -found[0][2])
     said = compare([pair[:2] for pair, _ in likely[:_MAX_COMPARED]])
     said += [None] * (len(likely) - len(said))
@@ -56,14 +61,23 @@ def groups(placed: Placed, folder: Folder, keys: Keys, compare: Compare) -> list
 
 def _pairs(
     placed: Placed, rows: Indices, crowd: NDArray[np.float32], slack: float
-) -> Iterator[Pair]:
-    """The pairs among these rows that may be the same, each once; updates how crowded it is."""
+) -> tuple[Indices, NDArray[np.float32]]:
+    """The pairs [m, 2] of these rows that may be the same, each once, and their similarities.
+
+    Updates how crowded it is around the rows.
+    """
     found, cosines = nearest(placed.places, rows, rows, _COPIES)
     crowd[rows] = np.maximum(crowd[rows], cosines[:, :_CROWD].clip(min=0).mean(axis=1))
     first, rank = (cosines >= _LIKELY - slack).nonzero()
-    both = np.sort(np.stack([rows[first], found[first, rank]]), axis=0)
-    once, at = np.unique(both, axis=1, return_index=True)
-    return zip(*once.tolist(), cosines[first, rank][at].tolist(), strict=True)
+    both = np.sort(np.stack([rows[first], found[first, rank]], axis=1), axis=1)
+    once, at = np.unique(both, axis=0, return_index=True)
+    return once, cosines[first, rank][at]
+
+
+def _listed(both: Indices, cosines: NDArray[np.float32]) -> list[Pair]:
+    return [
+        (one, other, c) for (one, other), c in zip(both.tolist(), cosines.tolist(), strict=True)
+    ]
 
 
 def _alike(
@@ -82,18 +96,16 @@ def _alike(
             yield (one, other, similarity), similarity >= same
 
 
-def _exactly(
-    pairs: list[tuple[int, int]], placed: Placed, folder: Folder, keys: Keys
-) -> Iterator[Pair]:
+def _exactly(both: Indices, placed: Placed, folder: Folder, keys: Keys) -> list[Pair]:
     """The pairs with their similarity by all features, which are read again."""
-    if not pairs:
-        return
-    rows, position = np.unique(np.array(pairs), return_inverse=True)
+    if not len(both):
+        return []
+    rows, position = np.unique(both, return_inverse=True)
     places = placed.space.placed(rows_of(folder, keys, rows))
     one, other = position.reshape(-1, 2).T
-    cosine = np.einsum("ij,ij->i", places[one], places[other])
-    for pair, value in zip(pairs, cosine.tolist(), strict=True):
-        yield *pair, value
+    blocks = np.array_split(np.arange(len(both)), len(both) // 4096 + 1)
+    cosines = [np.einsum("ij,ij->i", places[one[b]], places[other[b]]) for b in blocks]
+    return _listed(both, np.concatenate(cosines))
 
 
 def connected(pairs: Iterable[Pair]) -> list[dict[int, Pair]]:

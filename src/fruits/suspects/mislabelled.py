@@ -42,7 +42,6 @@ def mislabelled(
         return []
     counts = np.bincount(labels[labels >= 0], minlength=n_labels)
     theirs = labels[found]
-    # A label of few photos can't fill k places.
     weights = np.where(theirs >= 0, cosines, 0).clip(min=0)
     suspects = []
     for row in np.flatnonzero((labels >= 0) & (counts[labels] >= MIN_PHOTOS)).tolist():

@@ -33,8 +33,9 @@ def update_suspects(
     photos, others are only looked for if `always`.
     """
     former = store.manifest
-    if not always and former and former.suspects and former.features == pending.features:
-        return replace(pending, suspects=former.suspects)
+    kept = keep_suspects(store, pending)
+    if kept.suspects and not always:
+        return kept
     if not always and pending.counts.get("features", 0) > AUTOMATIC:
         if former and former.suspects:
             progress.say(
@@ -47,6 +48,13 @@ def update_suspects(
         pixels = partial(compare, pending.photos, max_pixels=max_pixels)
         found = find(store.folder, pending.features, compare=pixels)
         return replace(pending, suspects=_written(store, found))
+
+
+def keep_suspects(store: Results, pending: Manifest) -> Manifest:
+    """The pending manifest with the former suspects if they are of the same files of features."""
+    former = store.manifest
+    same = former is not None and former.features == pending.features
+    return replace(pending, suspects=former.suspects if former and same else None)
 
 
 def without_erased(store: Results, pending: Manifest, erased: pa.Array) -> Manifest:
