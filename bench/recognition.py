@@ -3,9 +3,9 @@
     python bench/recognition.py ~/photos [--others ~/things] [--results results]
 
 Every row is evaluated by the same cross-validation, which holds out whole clusters of the features
-that the row compares. `--others` is a
-folder of unrelated photos: the share of these, and of noise, that is "not sure" is reported.
-`--results`, a results folder with a classifier, also times the prediction of a single photo.
+that `fruits train` compares. `--others` is a folder of unrelated photos: the share of these, and of
+noise, that is "not sure" is reported. `--results`, a results folder with a classifier, also times the
+prediction of a single photo.
 """
 
 import argparse
@@ -64,9 +64,10 @@ def main() -> None:
     whole, six = views[:, 0, -FEATURES:], views[..., -FEATURES:].mean(axis=1)
     both = ((whole + flips) / 2).astype(np.float32)
     roots = np.sqrt(views).mean(axis=1)
-    print(f"{len(paths)} photos of {len(names)} labels; {seconds / len(paths):.3f} s per view\n")
+    a_view = seconds / len(paths)
+    print(f"{len(paths)} photos of {len(names)} labels; {a_view:.3f} s of CPU per view\n")
     print("| classifier | views | accuracy | seconds |\n|---|---|---|---|")
-    row = _Row(paths, labels, truth)
+    row = _Row(paths, labels, truth, clusters(paths, truth, directions_of(roots)))
     row("linear, raw features, *random folds*", 1, whole, _linear, at_random=True)
     row("linear, raw features", 1, whole, _linear)
     row("linear, standardised", 1, whole, lambda: make_pipeline(
@@ -97,7 +98,7 @@ def main() -> None:
     row.ours("this one, without roots", VIEWS, views.mean(axis=1))
     row.ours("this one", VIEWS, roots)
     _, _, larger, _, slower = _depths(_Larger(model), args.photos)
-    times = f"{slower / seconds:.1f} times the seconds a view"
+    times = f"{slower / seconds:.1f} times the CPU time of a view"
     row.ours(f"this one, {_Larger.size} x {_Larger.size} ({times})", 1, np.sqrt(larger[:, 0]))
     row.ours(f"this one, {_Larger.size} x {_Larger.size}", VIEWS, np.sqrt(larger).mean(axis=1))
 
@@ -145,8 +146,14 @@ def _linear() -> Any:
 class _Row:
     """Evaluate a classifier and print its row of the table."""
 
-    def __init__(self, paths: list[str], labels: list[str], truth: NDArray[np.int64]):
-        self._paths, self._labels, self._truth = paths, labels, truth
+    def __init__(
+        self,
+        paths: list[str],
+        labels: list[str],
+        truth: NDArray[np.int64],
+        cluster: NDArray[np.int64],
+    ):
+        self._paths, self._labels, self._truth, self._cluster = paths, labels, truth, cluster
 
     def __call__(
         self,
@@ -158,7 +165,7 @@ class _Row:
         at_random: bool = False,
     ) -> None:
         start, right = time.perf_counter(), 0
-        fold = folds(clusters(self._paths, self._truth, directions_of(x)))
+        fold = folds(self._cluster)
         if at_random:
             fold = np.random.default_rng(0).permutation(fold)
         for k in range(FOLDS):
@@ -170,7 +177,8 @@ class _Row:
         """Evaluate our classifier: `validate` uses the same folds and also tunes the shrinkage."""
         start = time.perf_counter()
         names = sorted(set(self._labels))
-        validation = validate(Examples(self._paths, self._labels, x), names)
+        examples = Examples(self._paths, self._labels, x)
+        validation = validate(examples, names, cluster=self._cluster)
         right = int((validation.cosines.argmax(axis=1) == validation.truth).sum())
         self._print(name, views, right, start)
 
@@ -181,23 +189,24 @@ class _Row:
 
 def _depths(engine: Engine, address: str) -> tuple[list[str], list[str], Features, Features, float]:
     """Of the labelled photos that can be read: paths, labels, depths of the views [n, 6, 2816],
-    features of the flipped whole photo [n, 1280], and the seconds per view, summed over photos."""
+    features of the flipped whole photo [n, 1280], and CPU seconds per view, summed over photos."""
     folder = open_folder(address)
     decode.SIZE = getattr(engine, "size", _SIZE)
     paths, labels, views, flips, seconds = [], [], [], [], 0.0
     for row in list_photos(folder).table.to_pylist():
         if not row["label"]:
             continue
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             prepared = prepare_views(folder.read(row["path"]), _MAX_PIXELS, VIEWS)
         except PhotoError:
             continue
         views.append(engine.depths(prepared))
-        seconds += (time.perf_counter() - start) / VIEWS
+        seconds += (time.process_time() - start) / VIEWS
         flips.append(engine.features(prepared[:1, :, ::-1].copy())[0])
         paths.append(row["path"])
         labels.append(row["label"])
+    decode.SIZE = _SIZE
     return paths, labels, np.stack(views), np.stack(flips), seconds
 
 

@@ -123,15 +123,23 @@ class Validation:
         )
 
 
-def validate(examples: Examples, labels: list[str], count: Count | None = None) -> Validation:
+def validate(
+    examples: Examples,
+    labels: list[str],
+    count: Count | None = None,
+    cluster: NDArray[np.int64] | None = None,
+) -> Validation:
     """Chooses the shrinkage with the highest accuracy; calibrates probabilities and confidence.
+
+    `cluster` [examples] are those to hold out; by default, `clusters` of the features.
 
     Raises:
         ClassifyError: no label has two photos, so nothing can be held out.
     """
     features = examples.features
     label = np.searchsorted(labels, examples.labels)
-    cluster = clusters(examples.paths, label, directions_of(features))
+    if cluster is None:
+        cluster = clusters(examples.paths, label, directions_of(features))
     fold = folds(cluster)
     sums = [Sums.of(features[fold == k], label[fold == k], len(labels)) for k in range(FOLDS)]
     whole = sum(sums[1:], sums[0])
