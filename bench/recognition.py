@@ -4,8 +4,8 @@
 
 Every row is evaluated by the same cross-validation, which holds out whole clusters of the features
 that `fruits train` compares. `--others` is a folder of unrelated photos: the share of these, and of
-noise, that is "not sure" is reported. `--results`, a results folder with a classifier, also times the
-prediction of a single photo.
+noise, that is "not sure" is reported. `--results`, a results folder with a classifier, also times
+the prediction of a single photo.
 """
 
 import argparse
