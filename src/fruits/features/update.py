@@ -186,6 +186,8 @@ class Plan:
     def of(store: Results, table: str, photos: pa.Table, made_with: bytes) -> "Plan":
         """The plan for `photos`, rows with path and version."""
         files = (getattr(store.manifest, table) or []) if store.manifest else []
+        if table == "views":  # former versions made them in another way
+            files = tables.of_provenance(store.folder, files, made_with)
         orphans = tables.of_provenance(store.folder, store.orphans(table), made_with)
         known, orphaned = (Keys.of(store.folder, names, KEYS) for names in (files, orphans))
         keep = among(known.rows, photos)
