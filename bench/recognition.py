@@ -102,6 +102,7 @@ def main() -> None:
     row.ours(f"this one, {_Larger.size} x {_Larger.size} ({times})", 1, np.sqrt(larger[:, 0]))
     row.ours(f"this one, {_Larger.size} x {_Larger.size}", VIEWS, np.sqrt(larger).mean(axis=1))
 
+    _promise(roots, paths, labels, names)
     _doubts(engine, args.others, roots, paths, labels, names)
 
 
@@ -208,6 +209,26 @@ def _depths(engine: Engine, address: str) -> tuple[list[str], list[str], Feature
         labels.append(row["label"])
     decode.SIZE = _SIZE
     return paths, labels, np.stack(views), np.stack(flips), seconds
+
+
+def _promise(x: Features, paths: list[str], labels: list[str], names: list[str]) -> None:
+    """Print what training on three folds promises for the fourth, and what is found there."""
+    fold = folds(clusters(paths, np.searchsorted(names, labels), directions_of(x)))
+    promised, found = [], []
+    for k in range(FOLDS):
+        kept, held = np.flatnonzero(fold != k).tolist(), np.flatnonzero(fold == k).tolist()
+        examples = Examples([paths[i] for i in kept], [labels[i] for i in kept], x[kept])
+        validation = validate(examples, names)
+        judged = validation.predictions
+        right = judged.top[:, 0] == judged.truth
+        promised.append((right.mean(), judged.confident.mean()))
+        sums = Sums.of(x[kept], np.searchsorted(names, examples.labels), len(names))
+        predicted = fit(sums, names, validation, VIEWS, "").predict(x[held])
+        truth = np.searchsorted(names, [labels[i] for i in held])
+        found.append(((predicted.top[:, 0] == truth).mean(), predicted.confident.mean()))
+    for what, values in (("promised", promised), ("found", found)):
+        accuracy, coverage = np.mean(values, axis=0)
+        print(f"\n{what} for held-out folds: accuracy {accuracy:.1%}, coverage {coverage:.1%}")
 
 
 def _doubts(
