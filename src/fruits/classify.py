@@ -13,7 +13,7 @@ from fruits.classifier.fit import validate
 from fruits.classifier.predict import SCHEMA, predict_folder
 from fruits.classifier.stored import load_classifier, read_examples
 from fruits.classifier.train import labels_to_tell_apart, train_on_results
-from fruits.errors import PhotosError, SettingsError, StorageError
+from fruits.errors import ClassifyError, PhotosError, SettingsError, StorageError
 from fruits.features.provenance import load_model_of
 from fruits.features.update import update_views
 from fruits.photos.decode import VIEWS
@@ -98,6 +98,12 @@ def evaluate(
     with writing(results) as store, spark_errors(results):
         classifier = load_classifier(store)
         examples = read_examples(store)
+        if not examples.paths:
+            address = store.folder.address
+            raise ClassifyError(
+                f"the photos that the classifier in {address} was trained on are gone: "
+                f"run `fruits train {address}` first"
+            )
         settings = _with_labels(store.current(), photos, settings)
         if _trained_on(store.current(), photos, split):
             progress.say("The classifier was trained on these photos: expect metrics too good.")

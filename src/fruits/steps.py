@@ -4,8 +4,8 @@
     features = read_features(spark, results)
     fit_pca(standardise(features)).explained_variance  # `pca.fit`, `pca.standardise`
 
-Nothing is computed in another way than by `pipeline.run`; what is stored is read, not computed
-again.
+Nothing is computed in another way than by `pipeline.run` with new results; what is stored is read,
+not computed again.
 """
 
 import io
@@ -125,12 +125,14 @@ def read_csv(results: str) -> "pd.DataFrame":
     Paths and labels are as they are, without the apostrophes that protect spreadsheets.
 
     Raises:
-        ResultsError: there are no results, or they have no PCA.
+        ResultsError: there are no results, or they have no PCA or no CSV.
     """
     import pandas as pd
 
     store = open_results(results)
-    _with_pca(store)
+    if _with_pca(store).csv is None:
+        address = store.folder.address
+        raise ResultsError(f"a run of {address} ended before its CSV: run `fruits pca {address}`")
     # A large CSV is a folder of parts, each with a header.
     parts = [name for name in store.folder.names(CSV) if name.endswith(".csv")]
     files = [f"{CSV}/{name}" for name in parts] or [CSV]
@@ -196,7 +198,7 @@ def stored_points(results: str) -> list[tuple[str, str | None, float, float]]:
 
 def _with_pca(store: Results) -> Manifest:
     manifest = store.current()
-    if manifest.reduced is None or manifest.csv is None:
+    if manifest.reduced is None:
         address = store.folder.address
         raise ResultsError(
             f"the results in {address} have no PCA yet: run `fruits pca {address}` first"

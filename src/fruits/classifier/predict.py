@@ -1,7 +1,7 @@
 """Predictions for each photo of a folder, on Spark."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,6 +76,8 @@ def predict_folder(
     with progress.step("predict", keys.num_rows) as count:
         model, settings = load_model_of(store.current(), settings)
         extraction = Extraction(folder, model, settings, classifier.views, classifier.depths)
+        if examples:
+            examples = replace(examples, features=directions_of(examples.features))
         predict = _Predict(classifier.to_bytes(), examples)
         parts = featurize(spark, keys, extraction, predict, count)
     return pa.concat_tables(parts).sort_by("path"), listing
@@ -86,7 +88,7 @@ class _Predict:
     """Rows of `extract.SCHEMA` -> rows of SCHEMA; pickled and sent to workers."""
 
     classifier: bytes
-    examples: Examples | None
+    examples: Examples | None  # with features as of `directions_of`
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> pa.Table:
         return pa.Table.from_batches(self._predicted(batches), SCHEMA)
@@ -96,7 +98,7 @@ class _Predict:
         names = np.array(classifier.labels, object)
         neighbours, labels = None, np.array([], object)
         if self.examples:
-            neighbours = directions_of(self.examples.features)
+            neighbours = self.examples.features
             labels = np.array(self.examples.labels, object)
         for batch in batches:
             usable = batch.filter(pc.is_valid(batch["features"]))

@@ -77,8 +77,10 @@ class Predictor:
         return Prediction(top, bool(predictions.confident[0]), in_distribution, features[0])
 
     def nearest(self, prediction: Prediction, count: int) -> list[tuple[str, str]]:
-        """(path, label) of the most similar examples, the nearest first."""
+        """(path, label) of the most similar examples, the nearest first; [] if all are erased."""
         examples = self._examples
+        if not examples.paths:
+            return []
         cosines = examples.features @ directions_of(prediction.features[None])[0]
         order = np.argsort(-cosines, kind="stable")[:count].tolist()
         return [(examples.paths[i], examples.labels[i]) for i in order]

@@ -56,7 +56,7 @@ def read_examples(store: Results) -> Examples:
     Sorted by path; read without Spark.
     """
     if not (files := store.current().examples):
-        return Examples([], [], np.zeros((0, FEATURES), np.float32))
+        return Examples([], [], np.zeros((0, FEATURES), np.float32))  # photos were erased
     return Examples.of(store.read(files, ["path", "label", "features"]))
 
 

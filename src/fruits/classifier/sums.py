@@ -100,8 +100,10 @@ class _SumsOfFiles:
             is_held_out = pc.is_in(folders_of(rows_of_file["path"]), held_out)
             table = rows_of_file.filter(pc.invert(is_held_out))
             label = np.array([position.get(name, -1) for name in table["label"].to_pylist()])
-            rows = table["features"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
-            batch = Sums.of(rows[label >= 0], label[label >= 0], len(position))
-            total = batch if total is None else total + batch
+            if (label >= 0).any():
+                rows = table["features"].combine_chunks().flatten().to_numpy()
+                rows = rows.reshape(len(table), -1)
+                batch = Sums.of(rows[label >= 0], label[label >= 0], len(position))
+                total = batch if total is None else total + batch
             add(1, 1)
         return total

@@ -76,6 +76,7 @@ def train_on_results(
         held_out=pc.sum(is_held_out).as_py(),
         views=views,
         depths=len(classifier.spaces),
+        features=pending.features,
         shrinkage=validation.shrinkage,
         temperature=classifier.temperature,
         min_similarity=classifier.min_similarity,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from fruits.classifier.classifier import directions_of
 from fruits.classifier.evaluate import Evaluation
 from fruits.classifier.stored import read_examples
 from fruits.notebook.html import Html, html, picture
@@ -84,15 +85,15 @@ def show_mistakes(
     settings = settings or load()
     examples, folder = read_examples(store), open_folder(store.current().photos)
     row_of = {path: row for row, path in enumerate(examples.paths)}
-    labels = np.array(examples.labels, object)
+    labels, directions = np.array(examples.labels, object), directions_of(examples.features)
     wrong = [row for row in photos.to_pylist() if row["predictions"][0] != row["label"]]
     wrong.sort(key=lambda row: -row["probabilities"][0])
     shown = []
     for row in wrong[:count]:
-        predicted, features = row["predictions"][0], examples.features[row_of[row["path"]]]
+        predicted = row["predictions"][0]
         (candidates,) = (labels == predicted).nonzero()
-        distances = np.linalg.norm(examples.features[candidates] - features, axis=1)
-        nearest = candidates[np.argmin(distances)]
+        cosines = directions[candidates] @ directions[row_of[row["path"]]]
+        nearest = candidates[np.argmax(cosines)]
         confidence = f"{row['probabilities'][0]:.0%}"
         shown.append(
             {

@@ -25,7 +25,7 @@ from fruits.steps import nearest_photos, stored_points
 from fruits.storage import open_folder
 
 _SAMPLES = Path("/opt/fruits/photos")  # in the Hub's image
-_NEARLY_1, _WORTH_SAYING = 0.995, 0.005
+_NEARLY_1, _WORTH_SAYING = 0.995, 0.05  # as on the page
 """Probabilities that would be rounded to 100% or to 0%."""
 _ON_MAP = 150  # photos
 _APART = (4.0, 7.0)

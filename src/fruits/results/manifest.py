@@ -34,6 +34,7 @@ class Training:
     accuracy: float | None
     accuracy_interval: list[float] | None
     depths: int = 1  # of the network, whose features are compared
+    features: list[str] | None = None  # the files of features at that time
     held_out: int | None = None  # photos of the test split, which were not used
 
 
