@@ -141,6 +141,34 @@ def test_many_photos_are_only_checked_on_demand(
     assert MIRRORED in suspects(home)["path"].tolist()
 
 
+def test_a_few_new_photos_among_many_are_only_checked_on_demand_and_in_training(
+    spark: "SparkSession", home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fruits.suspects.update.SMALL", 5)
+    said: list[str] = []
+    progress = Silent()
+    monkeypatch.setattr(progress, "say", said.append)
+    shutil.copy(SAMPLES / "Kiwi" / "kiwi_01.jpg", home / "photos" / "Lime" / "kiwi.jpg")
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), TWO, progress)
+    assert not (home / "results" / "suspects.csv").exists()
+    assert any("fruits check" in line for line in said)
+    assert "check" not in progress.seconds
+    classify.train(spark, str(home / "results"), TWO, views=1, progress=progress)
+    assert MIRRORED in suspects(home)["path"].tolist()
+    shutil.copytree(SAMPLES / "Kiwi", home / "photos" / "Kiwi")  # many new ones
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), TWO, progress)
+    assert MIRRORED in suspects(home)["path"].tolist()
+
+
+def test_a_suspect_is_read_once_and_its_picture_kept(home: Path) -> None:
+    page = (home / "results" / "report.html").read_bytes()
+    assert b"#suspects" in page
+    shutil.rmtree(home / "photos")
+    pipeline.report(str(home / "results"), TWO, Silent())
+    section = (home / "results" / "report.html").read_text().partition('<section id="suspects"')[2]
+    assert "no picture" not in section.partition("</section>")[0]
+
+
 def test_photos_that_are_gone_are_listed_by_path(home: Path) -> None:
     shutil.rmtree(home / "photos")
     fruits.check(str(home / "results"), progress=Silent())
