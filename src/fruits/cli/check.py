@@ -51,7 +51,8 @@ _TEXTS = {
 
 def _summary(kind: str, found: Sequence[Mapping[str, Any]]) -> str:
     groups = {row["group"]: row["across_labels"] for row in found}
-    in_groups = f", in {len(groups)} groups" if found and kind == DUPLICATE else ""
+    unit = "group" if len(groups) == 1 else "groups"
+    in_groups = f", in {len(groups)} {unit}" if found and kind == DUPLICATE else ""
     across = sum(map(bool, groups.values()))
     return f"{len(found)} {_TEXTS[kind]}{in_groups}" + (
         f" ({across} across labels)" if across else ""
