@@ -18,6 +18,8 @@ import fruits
 from fruits import classify, pipeline
 from fruits.erase import erase
 from fruits.progress import Silent
+from fruits.report.thumbnails import Photo, in_report
+from fruits.results import open_results
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,8 +80,15 @@ def test_check_writes_both_again_without_spark(home: Path) -> None:
 
 def test_an_erased_photo_is_in_neither(spark: "SparkSession", home: Path) -> None:
     assert MIRRORED in paths_anywhere(home / "results")
+    store = open_results(str(home / "results"))
+    keys = store.read(store.current().features, ["path", "label", "version"]).to_pylist()
+    key = {row["path"]: Photo(**row).key for row in keys}[MIRRORED]
+    assert key in in_report((home / "results" / "report.html").read_bytes())
     erase(spark, str(home / "results"), [MIRRORED], progress=Silent())
     assert MIRRORED not in paths_anywhere(home / "results")
+    report = (home / "results" / "report.html").read_bytes()
+    assert key.encode() not in report
+    assert len(in_report(report)) == len(keys) - 1
     assert "Lime/lime_03.jpg" not in set(suspects(home)["path"]), "a group of one is none"
 
 

@@ -24,7 +24,8 @@ def check(results: str, settings: Settings) -> None:
 
     They are found in stored features, and written to RESULTS/suspects.csv and into the report, the
     worst of each kind first. Photos that are nearly the same are read, if they can be, to tell
-    copies from other shots. `run` and `train` do this, too, for up to 10,000 photos.
+    copies from other shots. `run` and `train` do this, too, for up to 10,000 photos; `run` beyond
+    2,000 only if a tenth of them is new.
     """
     rows = pipeline.check(results, settings, new_progress()).to_pylist()
     of_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in _TEXTS}
