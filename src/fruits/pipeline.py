@@ -51,7 +51,8 @@ def run(
     with writing(results, create=True) as store:
         pending = _updated(spark, store, photos, settings, progress, keep_pca=keep_pca)
         pending, csv = _reduced(spark, store, pending, settings, progress, keep_pca=keep_pca)
-        pending = update_suspects(store, pending, settings, progress)
+        featurized = pending.counts.get("featurized", 0)
+        pending = update_suspects(store, pending, settings, progress, new=featurized)
         new = store.manifest is None or pending.paths() != store.manifest.paths()
         commit(spark, store, pending, progress, csv, spent="features")
         if new or REPORT not in store.folder.names(""):

@@ -18,6 +18,8 @@ import fruits
 from fruits import classify, pipeline
 from fruits.erase import erase
 from fruits.progress import Silent
+from fruits.report.thumbnails import Photo, in_report
+from fruits.results import open_results
 from fruits.settings import Settings
 
 if TYPE_CHECKING:
@@ -78,8 +80,15 @@ def test_check_writes_both_again_without_spark(home: Path) -> None:
 
 def test_an_erased_photo_is_in_neither(spark: "SparkSession", home: Path) -> None:
     assert MIRRORED in paths_anywhere(home / "results")
+    store = open_results(str(home / "results"))
+    keys = store.read(store.current().features, ["path", "label", "version"]).to_pylist()
+    key = {row["path"]: Photo(**row).key for row in keys}[MIRRORED]
+    assert key in in_report((home / "results" / "report.html").read_bytes())
     erase(spark, str(home / "results"), [MIRRORED], progress=Silent())
     assert MIRRORED not in paths_anywhere(home / "results")
+    report = (home / "results" / "report.html").read_bytes()
+    assert key.encode() not in report
+    assert len(in_report(report)) == len(keys) - 1
     assert "Lime/lime_03.jpg" not in set(suspects(home)["path"]), "a group of one is none"
 
 
@@ -141,8 +150,35 @@ def test_many_photos_are_only_checked_on_demand(
     assert MIRRORED in suspects(home)["path"].tolist()
 
 
+def test_a_few_new_photos_among_many_are_only_checked_on_demand_and_in_training(
+    spark: "SparkSession", home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fruits.suspects.update.SMALL", 5)
+    said: list[str] = []
+    progress = Silent()
+    monkeypatch.setattr(progress, "say", said.append)
+    shutil.copy(SAMPLES / "Kiwi" / "kiwi_01.jpg", home / "photos" / "Lime" / "kiwi.jpg")
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), TWO, progress)
+    assert not (home / "results" / "suspects.csv").exists()
+    assert any("fruits check" in line for line in said)
+    assert "check" not in progress.seconds
+    classify.train(spark, str(home / "results"), TWO, views=1, progress=progress)
+    assert MIRRORED in suspects(home)["path"].tolist()
+    shutil.copytree(SAMPLES / "Kiwi", home / "photos" / "Kiwi")  # many new ones
+    pipeline.run(spark, str(home / "photos"), str(home / "results"), TWO, progress)
+    assert MIRRORED in suspects(home)["path"].tolist()
+
+
+def test_the_next_report_keeps_the_pictures(home: Path) -> None:
+    shutil.rmtree(home / "photos")
+    pipeline.report(str(home / "results"), TWO, Silent())
+    section = (home / "results" / "report.html").read_text().partition('<section id="suspects"')[2]
+    assert "no picture" not in section.partition("</section>")[0]
+
+
 def test_photos_that_are_gone_are_listed_by_path(home: Path) -> None:
     shutil.rmtree(home / "photos")
+    (home / "results" / "report.html").unlink()  # it has their pictures
     fruits.check(str(home / "results"), progress=Silent())
     assert MIRRORED in suspects(home)["path"].tolist()
     report = (home / "results" / "report.html").read_text()

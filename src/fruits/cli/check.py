@@ -24,7 +24,8 @@ def check(results: str, settings: Settings) -> None:
 
     They are found in stored features, and written to RESULTS/suspects.csv and into the report, the
     worst of each kind first. Photos that are nearly the same are read, if they can be, to tell
-    copies from other shots. `run` and `train` do this, too, for up to 10,000 photos.
+    copies from other shots. `run` and `train` do this, too, for up to 10,000 photos; `run` beyond
+    2,000 only if a tenth of them is new.
     """
     rows = pipeline.check(results, settings, new_progress()).to_pylist()
     of_kind = {kind: [row for row in rows if row["kind"] == kind] for kind in _TEXTS}
@@ -51,7 +52,8 @@ _TEXTS = {
 
 def _summary(kind: str, found: Sequence[Mapping[str, Any]]) -> str:
     groups = {row["group"]: row["across_labels"] for row in found}
-    in_groups = f", in {len(groups)} groups" if found and kind == DUPLICATE else ""
+    unit = "group" if len(groups) == 1 else "groups"
+    in_groups = f", in {len(groups)} {unit}" if found and kind == DUPLICATE else ""
     across = sum(map(bool, groups.values()))
     return f"{len(found)} {_TEXTS[kind]}{in_groups}" + (
         f" ({across} across labels)" if across else ""

@@ -15,7 +15,7 @@ from fruits.errors import ResultsError
 from fruits.progress import Count
 from fruits.report.render import ReportContent, SamplePhoto
 from fruits.report.scatter import ScatterPoint
-from fruits.report.suspects import gather_suspects
+from fruits.report.suspects import Suspects, gather_suspects
 from fruits.report.thumbnails import Photo, in_report, thumbnails
 from fruits.results import tables
 from fruits.results.manifest import Manifest
@@ -38,7 +38,8 @@ def gather(store: Results, settings: Settings, count: Count | None = None) -> Re
     counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
     scatter = _scatter(store, manifest)
     max_pixels = settings.max_megapixels * 1_000_000
-    samples, pictures = _photos(store, manifest, scatter, max_pixels, count or Count())
+    suspects = gather_suspects(store)
+    samples, pictures = _photos(store, manifest, scatter, suspects, max_pixels, count or Count())
     return ReportContent(
         manifest=asdict(manifest),
         scatter=scatter,
@@ -47,7 +48,7 @@ def gather(store: Results, settings: Settings, count: Count | None = None) -> Re
         rejects={reason["values"]: reason["counts"] for reason in counted},
         training=manifest.classifier,
         evaluation=_evaluation(store, manifest),
-        suspects=gather_suspects(store, settings),
+        suspects=suspects,
     )
 
 
@@ -83,26 +84,29 @@ def _photos(
     store: Results,
     manifest: Manifest,
     scatter: Sequence[ScatterPoint],
+    suspects: Suspects | None,
     max_pixels: int,
     count: Count,
 ) -> tuple[dict[str | None, list[SamplePhoto]], dict[str, SamplePhoto]]:
-    """The first few photos of each label, and those of points by path."""
+    """The first few photos of each label, and those of suspects and of points by path."""
     keys = store.read(manifest.features, ["path", "label", "version"])
     first, points = _first_of_labels(keys), _evenly(scatter, keys)
+    suspect = suspects.paths if suspects else []
+    needed = [*first, *_photos_of(keys, suspect)]
     former = in_report(store.former_report or store.folder.read_if_there(REPORT) or b"")
     found = thumbnails(
-        manifest.photos, first, points[:_PICTURES], former, max_pixels, _READ_BYTES, count
+        manifest.photos, needed, points[:_PICTURES], former, max_pixels, _READ_BYTES, count
     )
     samples: dict[str | None, list[SamplePhoto]] = defaultdict(list)
     for photo in first:
         if photo.path in found:
             samples[photo.label].append(found[photo.path])
-    pictures: dict[str, SamplePhoto] = {}
-    sampled = {photo.path for photo in first}
-    free = _PICTURE_BYTES - sum(len(found[path].thumbnail) for path in sampled & found.keys())
+    pictures = {path: found[path] for path in suspect if path in found}
+    there = [path for path in (*(photo.path for photo in first), *suspect) if path in found]
+    free = _PICTURE_BYTES - sum(len(found[path].thumbnail) for path in there)
     for path in (photo.path for photo in points if photo.path in found):
-        free -= 0 if path in sampled else len(found[path].thumbnail)
-        if free >= 0 or path in sampled:
+        free -= 0 if path in there else len(found[path].thumbnail)
+        if free >= 0 or path in there:
             pictures[path] = found[path]
     return dict(samples), pictures
 
@@ -117,10 +121,14 @@ def _first_of_labels(keys: pa.Table) -> list[Photo]:
     return chosen
 
 
+def _photos_of(keys: pa.Table, paths: Sequence[str]) -> list[Photo]:
+    drawn = keys.filter(pc.is_in(keys["path"], pa.array(paths, pa.string())))
+    return [Photo(**row) for row in drawn.to_pylist()]
+
+
 def _evenly(scatter: Sequence[ScatterPoint], keys: pa.Table) -> list[Photo]:
     """The photos of points: the first of each label, then the second of each, and so on."""
-    drawn = keys.filter(pc.is_in(keys["path"], pa.array([p.path for p in scatter], pa.string())))
-    photos = {row["path"]: Photo(**row) for row in drawn.to_pylist()}
+    photos = {photo.path: photo for photo in _photos_of(keys, [point.path for point in scatter])}
     taken: Counter[str | None] = Counter()
     turns: list[tuple[int, Photo]] = []
     for photo in (photos[point.path] for point in scatter if point.path in photos):

@@ -8,7 +8,7 @@ rendered with autoescape on, and none of them is used in CSS or in the text of s
 import math
 from base64 import b64encode
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -20,7 +20,7 @@ from jinja2 import Template
 from fruits.classifier.evaluate import Confusion, Evaluation
 from fruits.report.axis import Axis
 from fruits.report.scatter import ScatterPoint, scatter
-from fruits.report.suspects import Suspects
+from fruits.report.suspects import IN_GROUP, Suspects
 from fruits.results.manifest import Training
 from fruits.templates import environment
 
@@ -53,7 +53,7 @@ class ReportContent:
     training: Training | None = None
     evaluation: Evaluation | None = None
     pictures: Mapping[str, SamplePhoto] = field(default_factory=dict)
-    """Photos of points of the scatter, by path."""
+    """Photos of suspects and of points of the scatter, by path."""
     suspects: Suspects | None = None
 
 
@@ -64,6 +64,9 @@ def render(content: ReportContent) -> str:
     labels: Mapping[str, int] = manifest.get("labels", {})
     seconds: Mapping[str, float] = manifest.get("seconds", {})
     samples = _samples(content.samples)
+    there = {photo.key for _, photos in samples for photo in photos}
+    for path in content.suspects.paths if content.suspects else []:
+        there |= {content.pictures[path].key} if path in content.pictures else set()
     page = _template().render(
         manifest=manifest,
         created=_moment(manifest.get("created")),
@@ -72,9 +75,11 @@ def render(content: ReportContent) -> str:
         rate=(counts.get("featurized") or 0) / (seconds.get("featurize") or math.inf),
         variance=_variance(manifest.get("explained_variance", ()), manifest.get("variance")),
         scatter=scatter(content.scatter, {path: p.key for path, p in content.pictures.items()}),
-        thumbnails=_thumbnails(content.pictures, samples),
+        thumbnails=_thumbnails(content.pictures, there),
         recognition=_recognition(content.training, content.evaluation),
         suspects=content.suspects,
+        in_group=IN_GROUP,
+        pictures=content.pictures,
         labels=_bars(labels),
         samples=samples,
         sample_labels=max(len(labels), len(content.samples)),
@@ -171,11 +176,8 @@ def _samples(
     return [(label or "", photos) for label, photos in rows[:MAX_SAMPLE_LABELS]]
 
 
-def _thumbnails(
-    pictures: Mapping[str, SamplePhoto], samples: Sequence[tuple[str, Sequence[SamplePhoto]]]
-) -> dict[str, str]:
-    """The pictures of points in base64, by key, other than those that are among the samples."""
-    there = {photo.key for _, photos in samples for photo in photos}
+def _thumbnails(pictures: Mapping[str, SamplePhoto], there: Set[str]) -> dict[str, str]:
+    """The pictures in base64, by key, other than those that are in an element of the page."""
     return {p.key: _base64(p.thumbnail) for p in pictures.values() if p.key not in there}
 
 

@@ -61,8 +61,8 @@
 
   let current = null;
   const pictureOf = (key) => {
-    const sample = document.querySelector(`#samples img[data-photo="${key}"]`);
-    return sample ? sample.src : photos.has(key) ? `data:image/jpeg;base64,${photos.get(key)}` : null;
+    const there = document.querySelector(`img[data-photo="${key}"]`);
+    return there ? there.src : photos.has(key) ? `data:image/jpeg;base64,${photos.get(key)}` : null;
   };
   const hide = () => {
     card.hidden = true;

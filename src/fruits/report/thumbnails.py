@@ -1,8 +1,6 @@
 """Thumbnails of photos: those in the former report, and others read from the photos."""
 
-import os
 import re
-import warnings
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
@@ -11,25 +9,19 @@ from typing import NamedTuple
 
 from fruits.errors import FruitsError, PhotoError
 from fruits.photos.decode import thumbnail
+from fruits.photos.decode_ahead import File, decode_ahead, size
 from fruits.progress import Count
 from fruits.report.render import SamplePhoto
 from fruits.storage import open_folder
-from fruits.storage.read_ahead import read_ahead
 
 _JPEG = b"\xff\xd8\xff"
 _SIDE = 80  # pixels
 _QUALITY = 70
-_READERS = 16
-_DECODERS = min(4, len(os.sched_getaffinity(0)))  # each may hold a photo at its full size
 _PICTURE = re.compile(
-    rb'data-photo="([\w-]{16})" src="data:image/jpeg;base64,([\w+/=]+)"'  # a sample
+    rb'data-photo="([\w-]{16})" src="data:image/jpeg;base64,([\w+/=]+)"'  # a sample or suspect
     rb'|"([\w-]{16})": "([\w+/=]+)"'  # in the script's data
 )
 """Names in the report can't look like this: their quotes are escaped."""
-
-
-File = tuple[str, bytes | PhotoError]
-"""The path and the bytes of a photo, or why it can't be read."""
 
 
 class Photo(NamedTuple):
@@ -90,23 +82,18 @@ def thumbnails(
 def _read(
     address: str, paths: Sequence[str], max_pixels: int, first: int, max_bytes: int
 ) -> Iterator[tuple[str, bytes]]:
-    """Yields the thumbnails of photos that can be decoded; reads and decodes side by side."""
+    """Yields the thumbnails of photos that can be decoded."""
     if not paths:
         return
-    folder = open_folder(address)
 
-    def decode(file: File) -> bytes:
-        if isinstance(file[1], PhotoError):
-            raise file[1]
-        return thumbnail(file[1], _SIDE, max_pixels, _QUALITY)
+    def decode(data: bytes) -> bytes:
+        return thumbnail(data, _SIDE, max_pixels, _QUALITY)
 
-    with (
-        # Decoders change the filters of warnings, which belong to all threads.
-        warnings.catch_warnings(action="ignore"),
-        closing(read_ahead(folder.read, paths, lambda _: 0, _READERS)) as files,
-        closing(read_ahead(decode, _limited(files, first, max_bytes), _size, _DECODERS)) as decoded,
-    ):
-        for (path, _), jpeg in decoded:
+    def limited(files: Iterable[File]) -> Iterator[File]:
+        return _limited(files, first, max_bytes)
+
+    with closing(decode_ahead(open_folder(address), paths, decode, limited)) as photos:
+        for path, jpeg in photos:
             if not isinstance(jpeg, PhotoError):
                 yield path, jpeg
 
@@ -115,10 +102,6 @@ def _limited(files: Iterable[File], first: int, max_bytes: int) -> Iterator[File
     """The `first` files, and then those that have `max_bytes` together."""
     for number, file in enumerate(files):
         yield file
-        max_bytes -= _size(file) if number >= first else 0
+        max_bytes -= size(file) if number >= first else 0
         if max_bytes <= 0:
             return
-
-
-def _size(file: File) -> int:
-    return len(file[1]) if isinstance(file[1], bytes) else 0

@@ -1,6 +1,7 @@
 """Near-duplicates: groups of photos that are more alike than two photos of one crate are."""
 
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,11 +38,13 @@ def groups(placed: Placed, folder: Folder, keys: Keys, compare: Compare) -> list
     """
     crowd = np.zeros(len(placed.places), np.float32)
     if placed.coordinates is None:
-        pairs = _listed(*_pairs(placed, placed.sample, crowd, 0))
+        found, cosines = (table[:, :_COPIES] for table in placed.votes)
+        pairs = _listed(*_pairs(placed.sample, found, cosines, crowd, 0))
     else:
         both, cosines = np.empty((0, 2), np.int64), np.empty(0, np.float32)
         for rows in leaves(placed.coordinates, _LEAF, _TREES):
-            more, theirs = _pairs(placed, rows, crowd, _SLACK)
+            nearest_ones = nearest(placed.places, rows, rows, _COPIES)
+            more, theirs = _pairs(rows, *nearest_ones, crowd, _SLACK)
             # Other trees have found some of these.
             both, once = np.unique(np.concatenate([both, more]), axis=0, return_index=True)
             cosines = np.concatenate([cosines, theirs])[once]
@@ -60,13 +63,17 @@ def groups(placed: Placed, folder: Folder, keys: Keys, compare: Compare) -> list
 
 
 def _pairs(
-    placed: Placed, rows: Indices, crowd: NDArray[np.float32], slack: float
+    rows: Indices,
+    found: NDArray[np.integer[Any]],
+    cosines: NDArray[np.float32],
+    crowd: NDArray[np.float32],
+    slack: float,
 ) -> tuple[Indices, NDArray[np.float32]]:
-    """The pairs [m, 2] of these rows that may be the same, each once, and their similarities.
+    """The pairs [m, 2] of rows and of the nearest ones found for them that may be the same, each
+    once, and their similarities.
 
     Updates how crowded it is around the rows.
     """
-    found, cosines = nearest(placed.places, rows, rows, _COPIES)
     crowd[rows] = np.maximum(crowd[rows], cosines[:, :_CROWD].clip(min=0).mean(axis=1))
     first, rank = (cosines >= _LIKELY - slack).nonzero()
     both = np.sort(np.stack([rows[first], found[first, rank]], axis=1), axis=1)

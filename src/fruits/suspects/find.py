@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from fruits.progress import Count
 from fruits.results.tables import Keys
 from fruits.storage import Folder
 from fruits.suspects import duplicates, outliers
@@ -19,7 +20,11 @@ Compare = Callable[[list[tuple[str, str]]], list[bool | None]]
 
 
 def find(
-    folder: Folder, files: Sequence[str], limit: int = EXACT, compare: Compare | None = None
+    folder: Folder,
+    files: Sequence[str],
+    limit: int = EXACT,
+    compare: Compare | None = None,
+    count: Count | None = None,
 ) -> pa.Table:
     """The suspects among the photos with features in these files, as rows of `table.SCHEMA`.
 
@@ -31,7 +36,7 @@ def find(
     paths, labels = keys.rows["path"].to_pylist(), keys.rows["label"].to_pylist()
     if len(paths) < 2:
         return SCHEMA.empty_table()
-    placed = place(folder, keys, limit)
+    placed = place(folder, keys, limit, count)
     rows = _mislabelled(labels, *placed.votes)
 
     def of_rows(pairs: list[tuple[int, int]]) -> list[bool | None]:

@@ -10,11 +10,12 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import unit
+from fruits.progress import Count
 from fruits.results import tables
 from fruits.results.tables import Keys
 from fruits.storage import Folder
 from fruits.suspects.neighbours import Indices, Places, nearest
-from fruits.suspects.space import Rows, Space
+from fruits.suspects.space import Rows, Space, principal
 
 EXACT = 10_000
 """Up to this many photos are compared by all their features. Of more, as many are a sample, and the
@@ -44,10 +45,10 @@ class Placed:
     coordinates: Places | None  # [n, COORDINATES] if places are sketches
 
 
-def place(folder: Folder, keys: Keys, limit: int = EXACT) -> Placed:
+def place(folder: Folder, keys: Keys, limit: int = EXACT, count: Count | None = None) -> Placed:
     """Reads the features of all photos, file by file, and places them.
 
-    Beyond `limit` photos, less than a kilobyte of each is in memory.
+    Beyond `limit` photos, less than a kilobyte of each is in memory; these are counted.
     """
     paths = keys.rows["path"].to_pylist()
     if len(paths) <= limit:
@@ -61,25 +62,29 @@ def place(folder: Folder, keys: Keys, limit: int = EXACT) -> Placed:
     order = np.argsort([crc32(path.encode("utf-8", "surrogateescape")) for path in paths])
     sample = np.sort(order[:limit])
     sampled = rows_of(folder, keys, sample)
-    space = Space.of(sampled)
+    space, axes = Space.of(sampled), principal(sampled, COORDINATES)
     placed_sample, sampled = space.placed(sampled), unit(sampled)
     random = np.random.default_rng(0)
     dimensions = len(space.mean)
     projection = random.standard_normal((dimensions, SKETCH)).astype(np.float32)
     places = np.empty((len(paths), SKETCH), np.float16)
-    coordinates = np.empty((len(paths), COORDINATES), np.float32)
+    coordinates = np.empty((len(paths), axes.shape[1]), np.float32)
     votes, near = _empty(len(paths), VOTES), _empty(len(paths), NEAR)
+    if count:
+        count.begin(len(paths), "photos")
     for start, rows in _features(folder, keys):
         end = start + len(rows)
         placed = space.placed(rows)
         places[start:end] = unit(placed @ projection)
-        coordinates[start:end] = space.components(rows, COORDINATES)
+        coordinates[start:end] = unit(rows) @ axes
         for table, ours, theirs in (
             (votes, placed, placed_sample),
             (near, unit(rows), sampled),
         ):
             found = _nearest_of_sample(ours, np.arange(start, end), theirs, sample, table)
             table[0][start:end], table[1][start:end] = found
+        if count:
+            count.add(len(rows))
     return Placed(space, places, sample, votes, near, coordinates)
 
 

@@ -5,16 +5,18 @@ two copies. Their pixels tell them apart: a copy is in register, another shot ha
 photos that are nearly the same by their features are compared; none is featurized.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import closing
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fruits.errors import FruitsError, PhotoError
+from fruits.errors import FruitsError
 from fruits.photos.decode import rgb
+from fruits.photos.decode_ahead import decode_ahead
+from fruits.progress import Count
 from fruits.storage import open_folder
-from fruits.storage.read_ahead import read_ahead
 
 _SIDE = 48  # pixels
 _CORRELATION = 0.92
@@ -25,9 +27,15 @@ _FLAT = 2.0
 Picture = NDArray[np.float32]
 
 
-def compare(photos: str, pairs: Sequence[tuple[str, str]], max_pixels: int) -> list[bool | None]:
-    """Whether the photos of each pair are copies, also mirrored; None if one can't be read."""
-    pictures = _pictures(photos, dict.fromkeys(path for pair in pairs for path in pair), max_pixels)
+def compare(
+    photos: str, pairs: Sequence[tuple[str, str]], max_pixels: int, count: Count
+) -> list[bool | None]:
+    """Whether the photos of each pair are copies, also mirrored; None if one can't be read.
+
+    `photos` is the address of their folder; photos are counted as they are read.
+    """
+    paths = list(dict.fromkeys(path for pair in pairs for path in pair))
+    pictures = _pictures(photos, paths, max_pixels, count)
     return [
         are_copies(pictures[one], pictures[other]) if {one, other} <= pictures.keys() else None
         for one, other in pairs
@@ -57,18 +65,23 @@ def reduced(data: bytes, max_pixels: int) -> Picture:
     return np.asarray(picture.resize((_SIDE, _SIDE), Image.Resampling.BOX), np.float32)
 
 
-def _pictures(photos: str, paths: Iterable[str], max_pixels: int) -> dict[str, Picture]:
+def _pictures(
+    photos: str, paths: Sequence[str], max_pixels: int, count: Count
+) -> dict[str, Picture]:
     """The pictures of these photos, without those that can't be read any more."""
     pictures: dict[str, Picture] = {}
+    count.begin(len(paths), "photos compared")
+
+    def decode(data: bytes) -> bytes:
+        return reduced(data, max_pixels).tobytes()
+
     try:
-        folder = open_folder(photos)
-        for path, data in read_ahead(folder.read, list(paths), lambda _: 0, in_flight=8):
-            if isinstance(data, PhotoError):
-                continue
-            try:
-                pictures[path] = reduced(data, max_pixels)
-            except PhotoError:  # the photo has changed since
-                continue
+        with closing(decode_ahead(open_folder(photos), paths, decode)) as files:
+            for path, data in files:
+                count.add()
+                if isinstance(data, bytes):  # else the photo has changed since
+                    pixels = np.frombuffer(data, np.float32)
+                    pictures[path] = pixels.reshape(_SIDE, _SIDE, 3)
     except FruitsError:
         return {}  # the photos are not accessible from here: the features decide
     return pictures

@@ -31,7 +31,6 @@ class Space:
 
     mean: Rows  # [d]
     whitening: Rows | None  # [d, d]
-    basis: Rows  # [d, d] principal components, the largest first
 
     @staticmethod
     def of(features: Rows) -> "Space":
@@ -42,29 +41,33 @@ class Space:
         mean = rows.mean(axis=0)
         rows -= mean
         covariance = (rows.T @ rows / len(rows)).astype(np.float64)
-        values, basis = np.linalg.eigh(covariance)
-        spread = values.mean()
+        spread = np.trace(covariance) / len(covariance)
         if spread <= 1e-12:  # one picture, again and again
             return _raw(rows)
         shrinkage = _SHRINKAGE * _ledoit_wolf(rows, covariance)
         shrinkage = min(max(shrinkage, _MIN_SHRINKAGE), 1)
-        scales = ((1 - shrinkage) * values.clip(min=0) + shrinkage * spread) ** -0.5
-        return Space(mean, (basis * scales).astype(np.float32), basis[:, ::-1].astype(np.float32))
+        shrunk = (1 - shrinkage) * covariance + shrinkage * spread * np.eye(len(covariance))
+        # Whitening by principal components has the same similarities, and takes 20 times as long.
+        whitening = np.linalg.inv(np.linalg.cholesky(shrunk)).T
+        return Space(mean, whitening.astype(np.float32))
 
     def placed(self, features: Rows) -> Rows:
         """[n, d] -> rows of length 1, whose products are the similarities of photos."""
         rows = unit(features)
         return rows if self.whitening is None else unit((rows - self.mean) @ self.whitening)
 
-    def components(self, features: Rows, count: int) -> Rows:
-        """[n, d] -> [n, count]: the first principal components, which copies nearly share."""
-        return np.asarray((unit(features) - self.mean) @ self.basis[:, :count], np.float32)
-
 
 def _raw(rows: Rows) -> Space:
     """The space of features as they are."""
-    dimensions = rows.shape[1]
-    return Space(np.zeros(dimensions, np.float32), None, np.eye(dimensions, dtype=np.float32))
+    return Space(np.zeros(rows.shape[1], np.float32), None)
+
+
+def principal(features: Rows, count: int) -> Rows:
+    """[n, d] -> [d, count]: the first principal components of the features, as rows of length 1."""
+    rows = unit(features)
+    rows -= rows.mean(axis=0)
+    _, basis = np.linalg.eigh((rows.T @ rows).astype(np.float64))
+    return np.asarray(basis[:, ::-1][:, :count], np.float32)
 
 
 def _ledoit_wolf(rows: Rows, covariance: NDArray[np.float64]) -> float:

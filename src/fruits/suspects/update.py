@@ -17,6 +17,10 @@ from fruits.suspects.table import SCHEMA, without
 
 AUTOMATIC = 10_000
 """Up to this many photos, `run` and `train` look for suspects, which takes some seconds."""
+SMALL = 2_000
+"""Up to this many photos, each run does: it takes a second."""
+_MANY_NEW = 0.1
+"""The share of new photos from which runs with more do: they take long themselves."""
 
 
 def update_suspects(
@@ -25,28 +29,32 @@ def update_suspects(
     settings: Settings,
     progress: Progress,
     *,
+    new: int | None = None,
     always: bool = False,
 ) -> Manifest:
     """The pending manifest with the suspects of its features.
 
-    Those of the former manifest are kept if they are of the same files of features. With very many
-    photos, others are only looked for if `always`.
+    Those of the former manifest are kept if they are of the same files of features. Unless
+    `always`, others are not looked for among very many photos, nor among many of which only a few
+    are `new`.
     """
     former = store.manifest
     kept = keep_suspects(store, pending)
     if kept.suspects and not always:
         return kept
-    if not always and pending.counts.get("features", 0) > AUTOMATIC:
+    photos = pending.counts.get("features", 0)
+    few_new = new is not None and photos > SMALL and new < _MANY_NEW * photos
+    if not always and (photos > AUTOMATIC or few_new):
         if former and former.suspects:
             progress.say(
                 "The photos to look at are of former photos, and dropped: "
                 f"run `fruits check {store.folder.address}`."
             )
         return replace(pending, suspects=None)
-    with progress.step("check"):
+    with progress.step("check") as count:
         max_pixels = settings.max_megapixels * 1_000_000
-        pixels = partial(compare, pending.photos, max_pixels=max_pixels)
-        found = find(store.folder, pending.features, compare=pixels)
+        pixels = partial(compare, pending.photos, max_pixels=max_pixels, count=count)
+        found = find(store.folder, pending.features, compare=pixels, count=count)
         return replace(pending, suspects=_written(store, found))
 
 

@@ -9,6 +9,7 @@ from pictures import MANY
 from PIL import Image, ImageOps
 from places import SAMPLES
 
+from fruits.progress import Count
 from fruits.suspects.pictures import are_copies, compare, reduced
 
 PHOTO = SAMPLES / "Lime" / "lime_03.jpg"
@@ -55,6 +56,8 @@ def test_photos_that_cant_be_read_are_not_judged(tmp_path: Path) -> None:
     save(tmp_path, "b.png", "green")
     (tmp_path / "broken.jpg").write_bytes(b"no photo")
     pairs = [("a.png", "b.png"), ("a.png", "broken.jpg"), ("gone.png", "a.png")]
-    assert compare(str(tmp_path), pairs, MANY) == [True, None, None]
-    assert compare(str(tmp_path / "nowhere"), pairs, MANY) == [None] * 3
-    assert compare(str(tmp_path), [], MANY) == []
+    count = Count()
+    assert compare(str(tmp_path), pairs, MANY, count) == [True, None, None]
+    assert (count.part.read()[0], count.part.total, count.part.unit) == (4, 4, "photos compared")
+    assert compare(str(tmp_path / "nowhere"), pairs, MANY, Count()) == [None] * 3
+    assert compare(str(tmp_path), [], MANY, Count()) == []
