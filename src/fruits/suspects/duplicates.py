@@ -38,8 +38,9 @@ def groups(placed: Placed, folder: Folder, keys: Keys, compare: Compare) -> list
     """
     crowd = np.zeros(len(placed.places), np.float32)
     if placed.coordinates is None:
-        found, cosines = (table[:, :_COPIES] for table in placed.votes)
-        pairs = _listed(*_pairs(placed.sample, found, cosines, crowd, 0))
+        found, similar = placed.votes
+        voters = found[:, :_COPIES], similar[:, :_COPIES]
+        pairs = _listed(*_pairs(placed.sample, *voters, crowd, 0))
     else:
         both, cosines = np.empty((0, 2), np.int64), np.empty(0, np.float32)
         for rows in leaves(placed.coordinates, _LEAF, _TREES):

@@ -12,7 +12,7 @@ from fruits.storage import Folder
 from fruits.suspects import duplicates, outliers
 from fruits.suspects.mislabelled import mislabelled
 from fruits.suspects.photos import EXACT, place
-from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER, SCHEMA
+from fruits.suspects.table import DUPLICATE, LABEL, OUTLIER, SCHEMA, is_across
 
 _KEYS = pa.schema([("path", pa.string()), ("label", pa.string())])
 Row = dict[str, Any]
@@ -75,7 +75,11 @@ def _duplicates(
 
     def order(group: dict[int, duplicates.Pair]) -> tuple[bool, float, str]:
         similarity = max(pair[2] for pair in group.values())
-        return not _is_across(group, labels), -similarity, min(paths[row] for row in group)
+        return (
+            not is_across(labels[row] for row in group),
+            -similarity,
+            min(paths[row] for row in group),
+        )
 
     rows = []
     for number, group in enumerate(sorted(groups, key=order), 1):
@@ -85,17 +89,13 @@ def _duplicates(
                 {
                     "kind": DUPLICATE,
                     "group": number,
-                    "across_labels": _is_across(group, labels),
+                    "across_labels": is_across(labels[row] for row in group),
                     "path": row,
                     "score": similarity,
                     "nearest": other if row == one else one,
                 }
             )
     return rows
-
-
-def _is_across(group: dict[int, duplicates.Pair], labels: list[str | None]) -> bool:
-    return len({labels[row] for row in group}) > 1
 
 
 def _outliers(found: Any, cosines: Any) -> list[Row]:

@@ -1,7 +1,8 @@
 """The table of suspects: one row for each reason to look at a photo, the worst first."""
 
+from collections.abc import Iterable
+
 import pyarrow as pa
-import pyarrow.compute as pc
 
 DUPLICATE, LABEL, OUTLIER = "near-duplicate", "label", "outlier"
 """The kinds of suspects, as in the column `kind`."""
@@ -21,16 +22,28 @@ SCHEMA = pa.schema(
 )
 
 
-def without(suspects: pa.Table, gone: pa.Array) -> pa.Table:
-    """The suspects without what refers to these paths: their rows, and groups left with one."""
-    kept = suspects.filter(pc.invert(pc.is_in(suspects["path"], gone)))
-    refers = pc.is_in(kept["nearest"], gone).combine_chunks()
-    for column in ("nearest", "nearest_label"):
-        values = kept[column].combine_chunks()
-        none = pa.scalar(None, values.type)
-        kept = kept.set_column(
-            kept.schema.get_field_index(column), column, pc.if_else(refers, none, values)
-        )
-    counts = {item["values"]: item["counts"] for item in kept["group"].value_counts().to_pylist()}
-    alone = [group for group, count in counts.items() if group is not None and count == 1]
-    return kept.filter(pc.invert(pc.is_in(kept["group"], pa.array(alone, pa.int64()))))
+def without(suspects: pa.Table, gone: Iterable[str], labels: Iterable[str]) -> pa.Table:
+    """The suspects without what refers to the paths `gone`.
+
+    That is their rows, groups left with one photo, and suggestions of other labels than `labels`,
+    those that still have photos. Where rows name them as the nearest photo, nothing is named.
+    """
+    gone, labels = set(gone), set(labels)
+    rows = [row for row in suspects.to_pylist() if row["path"] not in gone]
+    rows = [row for row in rows if row["kind"] != LABEL or row["suggested_label"] in labels]
+    groups: dict[int, list[str | None]] = {}
+    for row in rows:
+        if row["nearest"] in gone:
+            row.update(nearest=None, nearest_label=None)
+        if row["kind"] == DUPLICATE:
+            groups.setdefault(row["group"], []).append(row["label"])
+    rows = [row for row in rows if len(groups.get(row["group"], "ab")) > 1]
+    for row in rows:
+        if row["kind"] == DUPLICATE:
+            row["across_labels"] = is_across(groups[row["group"]])
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def is_across(labels: Iterable[str | None]) -> bool:
+    """Whether photos have different labels; those without one contradict none."""
+    return len(set(labels) - {None}) > 1

@@ -69,7 +69,8 @@ def without_erased(store: Results, pending: Manifest, erased: pa.Array) -> Manif
     """The pending manifest with suspects that don't refer to erased photos."""
     if not pending.suspects:
         return pending
-    suspects = without(tables.read_file(store.folder, pending.suspects), erased)
+    former = tables.read_file(store.folder, pending.suspects)
+    suspects = without(former, erased.to_pylist(), filter(None, pending.labels))
     return replace(pending, suspects=_written(store, suspects))
 
 
