@@ -38,14 +38,14 @@ def groups(placed: Placed, folder: Folder, keys: Keys, compare: Compare) -> list
     """
     crowd = np.zeros(len(placed.places), np.float32)
     if placed.coordinates is None:
-        found, similar = placed.votes
-        voters = found[:, :_COPIES], similar[:, :_COPIES]
-        pairs = _listed(*_pairs(placed.sample, *voters, crowd, 0))
+        found, alike = placed.votes
+        nearest_few = found[:, :_COPIES], alike[:, :_COPIES]
+        pairs = _listed(*_pairs(placed.sample, *nearest_few, crowd, 0))
     else:
         both, cosines = np.empty((0, 2), np.int64), np.empty(0, np.float32)
         for rows in leaves(placed.coordinates, _LEAF, _TREES):
-            nearest_ones = nearest(placed.places, rows, rows, _COPIES)
-            more, theirs = _pairs(rows, *nearest_ones, crowd, _SLACK)
+            nearest_few = nearest(placed.places, rows, rows, _COPIES)
+            more, theirs = _pairs(rows, *nearest_few, crowd, _SLACK)
             # Other trees have found some of these.
             both, once = np.unique(np.concatenate([both, more]), axis=0, return_index=True)
             cosines = np.concatenate([cosines, theirs])[once]
