@@ -422,7 +422,8 @@ def as_format_1(results: Path) -> None:
         (results / facts[name]).mkdir(parents=True)
         pq.write_table(rows, results / facts[name] / "part-00000.snappy.parquet")
         (results / facts[name] / "_SUCCESS").touch()
-    (results / "manifest.json").write_text(json.dumps({**facts, "format": 1}))
+    shutil.rmtree(results / "suspects")
+    (results / "manifest.json").write_text(json.dumps({**facts, "format": 1, "suspects": None}))
 
 
 def test_results_of_format_1_are_upgraded(

@@ -34,14 +34,18 @@ def session(
     out: Path, *before: str, settings: str = "{}", cwd: str = ".", **variables: str
 ) -> "subprocess.CompletedProcess[str]":
     """A session that writes Parquet, in Java, and runs a task, in Python."""
-    package = str(Path(fruits.__file__).parents[1])
+    # Tests that erase, at the same time, empty the log of the usual cache.
+    own = {
+        "PYTHONPATH": str(Path(fruits.__file__).parents[1]),
+        "XDG_CACHE_HOME": str(out.with_name("cache")),
+    }
     return subprocess.run(
         [*before, sys.executable, "-P", "-c", SESSION, str(out), settings],
         check=False,
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": package, **variables},
+        env={**os.environ, **own, **variables},
         timeout=120,
     )
 

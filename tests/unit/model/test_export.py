@@ -246,8 +246,8 @@ def test_features_of_a_fine_tuned_file_are_those_of_its_trunk(
     model.save(tmp_path / "mine.keras")
     mine = load_model(str(tmp_path / "mine.keras"), str(tmp_path / "cache"), say=quiet)
     expected = np.asarray(pool(base(probes(), training=False)))
-    original = load_engine("openvino", exported, "float32", 1).depths(probes())
+    original = load_engine("openvino", exported, "float32", 1).features(probes())
     assert np.abs(expected - original).max() > 0.01
     for engine in FILES:
-        found = load_engine(engine, mine, "float32", 1).depths(probes())
+        found = load_engine(engine, mine, "float32", 1).features(probes())
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
