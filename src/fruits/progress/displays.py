@@ -25,12 +25,9 @@ def display_for(stream: TextIO) -> Callable[[State], AbstractContextManager[Show
 
 
 def finished(first: State, state: State) -> State:
-    """The state of a step that has ended: at the speed of the whole step, if that is known.
-
-    If its total was known from the start, all is done. Others, as thumbnails, may stop earlier.
-    """
+    """The state of a step that has ended: all is done, at the speed of the whole step."""
+    done = state.total or state.done
     is_whole = first.total and first.total == state.total
-    done = first.total if is_whole and first.total else state.done
     speed = done / state.elapsed_s if is_whole and state.elapsed_s else None
     return replace(state, done=done, speed=speed, left_s=None)
 

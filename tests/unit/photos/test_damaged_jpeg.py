@@ -59,14 +59,20 @@ SEGMENTS = {
 }
 
 
-@pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("kind", ["baseline", "progressive", "grey", "CMYK", "RGB"])
-@pytest.mark.parametrize("name", SEGMENTS)
+@pytest.mark.parametrize(
+    ("name", "turned"),
+    # Two EXIF segments are one block, of which the first part would be damaged.
+    [
+        (name, turned)
+        for name in SEGMENTS
+        for turned in (False, True)
+        if name != "EXIF" or not turned
+    ],
+)
 def test_jpeg_with_a_damaged_segment(name: str, kind: str, turned: bool) -> None:
     marker, content = SEGMENTS[name]
     clean = jpeg(kind, turned)
-    if name == "EXIF" and turned:
-        pytest.skip("two EXIF segments are one block, of which the first part is damaged")
     assert_intact(clean[:2] + segment(marker, content) + clean[2:], clean)
 
 

@@ -53,13 +53,18 @@ EXTENSIONS = (
 CONTROLS = (b"!\xf9\x04\0\0", b"!\xf9\x04\0\0\0\0", b"!\xf9\x00", b"!\xf9\x01\x01\0")
 
 
-@pytest.mark.parametrize("extension", EXTENSIONS + CONTROLS)
-@pytest.mark.parametrize("kind", GIFS)
+@pytest.mark.parametrize(
+    ("kind", "extension"),
+    [
+        (kind, extension)
+        for kind in GIFS
+        # Nobody knows which of two transparent colours is right.
+        for extension in EXTENSIONS + (() if kind == "transparent" else CONTROLS)
+    ],
+)
 def test_gif_with_a_damaged_extension(kind: str, extension: bytes) -> None:
     clean = GIFS[kind]
     at = 13 + (3 << (clean[10] & 7) + 1)
-    if kind == "transparent" and extension in CONTROLS:
-        pytest.skip("which of two transparent colours is right, nobody knows")
     assert_intact(clean[:at] + extension + clean[at:], clean)
     assert_intact(clean[:-1] + extension + b";", clean)
 
