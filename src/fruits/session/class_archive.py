@@ -25,7 +25,10 @@ rows = spark.createDataFrame(rows, "path string, features array<float>")
 rows.write.parquet(sys.argv[1])
 rows = spark.read.parquet(sys.argv[1]).where("path is not null")
 transform(fit(rows, components=1), rows).join(rows.select("path"), ["path"], "left_semi").toArrow()
+jvm = spark.sparkContext._gateway.proc
 spark.stop()
+jvm.stdin.close()  # ends the JVM, which then writes the archive
+jvm.wait()
 """
 
 
@@ -52,7 +55,6 @@ def make() -> None:
         session = subprocess.run(
             [sys.executable, "-P", "-c", _SESSION, f"{folder}/rows"],
             env={**os.environ, "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive}"},
-            # The pipe also waits for the JVM, which writes the archive when it exits.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -37,9 +37,11 @@ def session(archive: Path, **env: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-@pytest.mark.skipif(not class_archive.path().exists(), reason="make .venv/spark.jsa makes it")
-def test_sessions_use_the_archive() -> None:
-    done = session(class_archive.path(), SPARK_SUBMIT_OPTS="-Xshare:on")  # fails without it
+def test_sessions_use_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(class_archive, "path", lambda: tmp_path / "spark.jsa")
+    class_archive.make()
+
+    done = session(tmp_path / "spark.jsa", SPARK_SUBMIT_OPTS="-Xshare:on")  # fails without it
 
     assert "3 rows" in done.stdout, done.stdout
 
