@@ -25,9 +25,13 @@ rows = spark.createDataFrame(rows, "path string, features array<float>")
 rows.write.parquet(sys.argv[1])
 rows = spark.read.parquet(sys.argv[1]).where("path is not null")
 transform(fit(rows, components=1), rows).join(rows.select("path"), ["path"], "left_semi").toArrow()
+"""
+
+# The JVM writes the archive when it exits.
+_END = """
 jvm = spark.sparkContext._gateway.proc
 spark.stop()
-jvm.stdin.close()  # ends the JVM, which then writes the archive
+jvm.stdin.close()
 jvm.wait()
 """
 
@@ -53,7 +57,7 @@ def make() -> None:
     with tempfile.TemporaryDirectory(dir=path().parent) as folder:
         archive = Path(folder, "archive")
         session = subprocess.run(
-            [sys.executable, "-P", "-c", _SESSION, f"{folder}/rows"],
+            [sys.executable, "-P", "-c", _SESSION + _END, f"{folder}/rows"],
             env={**os.environ, "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
