@@ -2,6 +2,7 @@
 
 import hashlib
 import shutil
+import socket
 import subprocess
 import tarfile
 import threading
@@ -39,9 +40,9 @@ def _release(folder: Path, program: str) -> str:
     return hashlib.sha256((folder / "release.tar.gz").read_bytes()).hexdigest()
 
 
-def _fetch(url: str, checksum: str, target: Path) -> bool:
+def _fetch(url: str, checksum: str, target: Path, timeout_s: float = 60) -> bool:
     done = subprocess.run(
-        [FETCH, url, checksum, MEMBER, target], capture_output=True, check=False, timeout=60
+        [FETCH, url, checksum, MEMBER, target], capture_output=True, check=False, timeout=timeout_s
     )
     return done.returncode == 0
 
@@ -74,3 +75,9 @@ def test_an_unreachable_release_is_refused(tmp_path: Path) -> None:
     target = tmp_path / "gateway"
     assert not _fetch(f"http://127.0.0.1:{port}/release.tar.gz", "0" * 64, target)
     assert not target.exists()
+
+
+def test_a_server_that_accepts_and_never_answers_is_soon_given_up(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/release.tar.gz"
+        assert not _fetch(url, "0" * 64, tmp_path / "gateway", timeout_s=30)

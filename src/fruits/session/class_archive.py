@@ -25,7 +25,14 @@ rows = spark.createDataFrame(rows, "path string, features array<float>")
 rows.write.parquet(sys.argv[1])
 rows = spark.read.parquet(sys.argv[1]).where("path is not null")
 transform(fit(rows, components=1), rows).join(rows.select("path"), ["path"], "left_semi").toArrow()
+"""
+
+# The JVM writes the archive when it exits.
+_END = """
+jvm = spark.sparkContext._gateway.proc
 spark.stop()
+jvm.stdin.close()
+jvm.wait()
 """
 
 
@@ -50,9 +57,8 @@ def make() -> None:
     with tempfile.TemporaryDirectory(dir=path().parent) as folder:
         archive = Path(folder, "archive")
         session = subprocess.run(
-            [sys.executable, "-P", "-c", _SESSION, f"{folder}/rows"],
+            [sys.executable, "-P", "-c", _SESSION + _END, f"{folder}/rows"],
             env={**os.environ, "SPARK_SUBMIT_OPTS": f"-XX:ArchiveClassesAtExit={archive}"},
-            # The pipe also waits for the JVM, which writes the archive when it exits.
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

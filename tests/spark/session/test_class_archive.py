@@ -44,6 +44,18 @@ def test_sessions_use_the_archive() -> None:
     assert "3 rows" in done.stdout, done.stdout
 
 
+def test_the_archive_is_complete_when_it_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(class_archive, "path", lambda: tmp_path / "spark.jsa")
+    short = "from fruits.session import start_session; spark = start_session(wake=False)"
+    monkeypatch.setattr(class_archive, "_SESSION", short)
+
+    class_archive.make()
+
+    assert (tmp_path / "spark.jsa").stat().st_size > 2**20
+
+
 def test_invalid_archive_is_silently_ignored(tmp_path: Path) -> None:
     (tmp_path / "spark.jsa").write_bytes(os.urandom(2**20))
 
