@@ -33,7 +33,7 @@ def executed(clone: Path, name: str) -> list[dict[str, Any]]:
     import nbformat
 
     path = clone / "notebooks" / f"{name}.ipynb"
-    notebook = nbformat.read(path, 4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(path, 4)
     where = {"metadata": {"path": str(path.parent)}}
     client = nbclient.NotebookClient(notebook, timeout=300, resources=where)
     with suppress(nbclient.exceptions.CellExecutionError):  # it is among the outputs

@@ -108,7 +108,7 @@ def _notebook(state: State) -> Iterator[Show]:
     from IPython.display import display
 
     first = state
-    shown = display(_bundle(state, "…"), raw=True, display_id=True)  # type: ignore[no-untyped-call]
+    shown = display(_bundle(state, "…"), raw=True, display_id=True)
 
     def show(new: State) -> None:
         nonlocal state
