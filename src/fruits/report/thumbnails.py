@@ -74,6 +74,7 @@ def thumbnails(
         for path, jpeg in _read(address, missing, max_pixels, first, max_bytes):
             found[path] = jpeg
             count.add()
+        count.begin(len(found.keys() & set(missing)), "thumbnails")  # not more, if it ended early
     return {
         path: SamplePhoto(path, found[path], key) for path, key in keys.items() if path in found
     }
