@@ -79,6 +79,7 @@ def _run(weights: Weights, exported: Path, staged: Path) -> None:
         "CUDA_VISIBLE_DEVICES": "-1",
         "KERAS_BACKEND": "tensorflow",
         "KERAS_HOME": str(home),
+        "MPLCONFIGDIR": str(scratch),  # Keras imports Matplotlib where it is installed
         "OPENBLAS_NUM_THREADS": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TMPDIR": str(scratch),  # is removed with `staged`, also if the process is killed

@@ -166,7 +166,7 @@ def application(
         [
             (prefix, for_users(_Page)),
             (f"{prefix}predict/([a-z]+)", for_users(_Predict)),
-            (f"{prefix}sample/([0-9]{1, 3})", _Sample),
+            (f"{prefix}sample/([0-9]{{1,3}})", _Sample),
             (f"{prefix}page.js", _Script),
         ],
         log_function=lambda _: None,
