@@ -82,7 +82,7 @@ def _work(
         photos = []
         for path in paths[start : start + batch]:
             try:
-                photos.append(prepare(folder.read(path), settings.max_megapixels * 1_000_000))
+                photos.append(prepare(folder.read(path), settings.max_pixels))
             except PhotoError:
                 continue
         kept.append(engine.features(np.array(photos)))

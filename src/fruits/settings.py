@@ -166,6 +166,11 @@ class Settings:
         "Where weights and exported models are kept. Default: ~/.cache/fruits.",
     )
 
+    @property
+    def max_pixels(self) -> int:
+        """The most pixels that a photo may have."""
+        return self.max_megapixels * 1_000_000
+
     def __post_init__(self) -> None:
         for setting in fields(self):
             option, value = setting.metadata["option"], getattr(self, setting.name)

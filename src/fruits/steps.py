@@ -10,7 +10,6 @@ not computed again.
 
 import io
 from typing import TYPE_CHECKING, NamedTuple
-from zlib import crc32
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,8 @@ from fruits.model.engine import FILES, engine_of_this_process
 from fruits.model.load import FEATURES, load_model
 from fruits.photos import listing
 from fruits.photos.decode import prepare
+from fruits.report.content import scatter_points
+from fruits.report.scatter import ScatterPoint
 from fruits.results import open_results, tables
 from fruits.results.manifest import Manifest
 from fruits.results.store import CSV, Results
@@ -34,9 +35,6 @@ from fruits.storage import open_folder
 if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame, SparkSession
-
-
-_POINTS = 4_000
 
 
 class Neighbour(NamedTuple):
@@ -87,7 +85,7 @@ def features_of(photo: bytes, settings: Settings | None = None) -> NDArray[np.fl
         FruitsError: the weights or the engine are not available.
     """
     settings = settings or load()
-    pixels = prepare(photo, settings.max_megapixels * 1_000_000, exact=settings.decode == "exact")
+    pixels = prepare(photo, settings.max_pixels, exact=settings.decode == "exact")
     model = load_model(settings.weights, settings.cache, FILES[settings.engine], lambda _: None)
     engine = engine_of_this_process(
         settings.engine, settings.precision, model.sha256, lambda: model
@@ -177,23 +175,14 @@ def nearest_photos(results: str, path: str, count: int = 5) -> list[Neighbour]:
     return best
 
 
-def stored_points(results: str) -> list[tuple[str, str | None, float, float]]:
-    """(path, label, x, y) of up to 4,000 photos, at the first two stored components.
-
-    With a single component, y is 0. The sample depends only on the paths.
+def stored_points(results: str) -> list[ScatterPoint]:
+    """Up to 4,000 photos at their first two stored components, as in the report.
 
     Raises:
         ResultsError: there are no results, or they have no PCA.
     """
     store = open_results(results)
-    files = _with_pca(store).reduced or []
-    points: list[tuple[str, str | None, float, float]] = []
-    for rows in tables.read_each(store.folder, files, ["path", "label", "components"]):
-        for row in rows.to_pylist():
-            x, y = [*row["components"][:2], 0.0][:2]
-            points.append((row["path"], row["label"], x, y))
-        points = sorted(points, key=lambda point: crc32(point[0].encode()))[:_POINTS]
-    return points
+    return scatter_points(store, _with_pca(store))
 
 
 def _with_pca(store: Results) -> Manifest:

@@ -55,7 +55,7 @@ class Predictor:
         self.store = open_results(results)
         self.manifest = self.store.current()
         self.classifier = load_classifier(self.store)
-        self._max_pixels = settings.max_megapixels * 1_000_000
+        self._max_pixels = settings.max_pixels
         model, settings = load_model_of(self.manifest, settings)
         self._engine: Engine = load_engine(
             settings.engine, model, settings.precision, os.cpu_count() or 1

@@ -216,7 +216,7 @@ class _Task(Generic[R]):
     ) -> Iterator[tuple[_Row, NDArray[np.float32] | PhotoError]]:
         settings, views = self.extraction.settings, self.extraction.views
         exact = settings.decode == "exact"
-        max_pixels = settings.max_megapixels * 1_000_000
+        max_pixels = settings.max_pixels
         read = read_ahead(self._read, rows, itemgetter("size"), settings.reads_in_flight)
         for row, data in read:
             try:

@@ -42,7 +42,7 @@ def html(macro: str, *values: object) -> Html:
 def picture(folder: Folder, path: str, settings: Settings) -> dict[str, str]:
     """The thumbnail of a photo, or the reason why there is none."""
     try:
-        jpeg = thumbnail(folder.read(path), SIDE, max_pixels(settings))
+        jpeg = thumbnail(folder.read(path), SIDE, settings.max_pixels)
     except PhotoError as error:
         return {"path": path, "reason": str(error)}
     return {"path": path, "data": data_uri(jpeg, "jpeg")}
@@ -51,11 +51,6 @@ def picture(folder: Folder, path: str, settings: Settings) -> dict[str, str]:
 def data_uri(image: bytes, kind: str) -> str:
     """The bytes of an image of a kind (jpeg, png) as the source of an `img` element."""
     return f"data:image/{kind};base64,{base64.b64encode(image).decode()}"
-
-
-def max_pixels(settings: Settings) -> int:
-    """The maximum number of pixels of a photo."""
-    return settings.max_megapixels * 1_000_000
 
 
 @dataclass(frozen=True)

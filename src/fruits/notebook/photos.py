@@ -3,7 +3,6 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
-from zlib import crc32
 
 from fruits.classifier.predictor import Prediction
 from fruits.errors import PhotosError
@@ -14,7 +13,6 @@ from fruits.notebook.html import (
     data_uri,
     html,
     marks_of,
-    max_pixels,
     picture,
 )
 from fruits.photos.decode import thumbnail
@@ -94,7 +92,7 @@ def show_prediction(photo: bytes, prediction: Prediction, settings: Settings | N
     Raises:
         PhotoError: it is not a usable image.
     """
-    jpeg = thumbnail(photo, SIDE, max_pixels(settings or load()))
+    jpeg = thumbnail(photo, SIDE, (settings or load()).max_pixels)
     rows = [
         (label, f"{share:.0%}" if share < _NEARLY_1 else "> 99%", round(100 * share, 1))
         for i, (label, share) in enumerate(prediction.top)
@@ -116,19 +114,18 @@ def show_map(results: str, settings: Settings | None = None) -> Html:
     points = stored_points(results)
     manifest = open_results(results).current()
     folder = open_folder(manifest.photos)
-    marks = marks_of(label or NO_LABEL for _, label, _, _ in points)
-    left, top = (_percent([x for *_, x, _ in points]), _percent([y for *_, y in points]))
+    marks = marks_of(point.label or NO_LABEL for point in points)
+    left, top = _percent([point.x for point in points]), _percent([point.y for point in points])
     placed: list[tuple[dict[str, str], float, float, str]] = []
-    for row in sorted(range(len(points)), key=lambda row: crc32(points[row][0].encode())):
-        path, label, _, _ = points[row]
-        x, y = left[row], 100 - top[row]  # pages count from the top
+    for point, x, from_below in zip(points, left, top, strict=True):
+        y = 100 - from_below  # pages count from the top
         if len(placed) == _ON_MAP or any(
             abs(x - other[1]) < _APART[0] and abs(y - other[2]) < _APART[1] for other in placed
         ):
             continue
-        photo = picture(folder, path, settings)
+        photo = picture(folder, point.path, settings)
         if "data" in photo:  # else it has changed since
-            placed.append((photo, x, y, marks[label or NO_LABEL].colour))
+            placed.append((photo, x, y, marks[point.label or NO_LABEL].colour))
     return html("map", placed, marks, manifest.counts["features"])
 
 

@@ -21,7 +21,6 @@ from fruits.notebook.html import (
     data_uri,
     html,
     marks_of,
-    max_pixels,
 )
 from fruits.photos.decode import prepare
 from fruits.settings import Settings, load
@@ -48,7 +47,7 @@ def plot_features(
     Raises:
         PhotoError: it is not a usable image.
     """
-    pixels = (prepare(photo, max_pixels(settings or load())) + 1) / 2
+    pixels = (prepare(photo, (settings or load()).max_pixels) + 1) / 2
     figure = _figure(9, 3.2)
     left, right = figure.subplots(1, 2, width_ratios=(1, 2.2))
     left.imshow(pixels.clip(0, 1))

@@ -36,8 +36,8 @@ def gather(store: Results, settings: Settings, count: Count | None = None) -> Re
     """The content for `render`. Photos that can't be read any more are left out."""
     manifest = store.current()
     counted = store.read(manifest.rejects, ["reason"])["reason"].value_counts().to_pylist()
-    scatter = _scatter(store, manifest)
-    max_pixels = settings.max_megapixels * 1_000_000
+    scatter = scatter_points(store, manifest)
+    max_pixels = settings.max_pixels
     suspects = gather_suspects(store)
     samples, pictures = _photos(store, manifest, scatter, suspects, max_pixels, count or Count())
     return ReportContent(
@@ -62,7 +62,7 @@ def _evaluation(store: Results, manifest: Manifest) -> Evaluation | None:
         return None  # its file is missing, which is no reason to have no report
 
 
-def _scatter(store: Results, manifest: Manifest) -> list[ScatterPoint]:
+def scatter_points(store: Results, manifest: Manifest) -> list[ScatterPoint]:
     """The first two components of a few thousand rows; the second is 0 if only one was kept.
 
     The sample depends only on the paths.

@@ -52,7 +52,7 @@ def update_suspects(
             )
         return replace(pending, suspects=None)
     with progress.step("check") as count:
-        max_pixels = settings.max_megapixels * 1_000_000
+        max_pixels = settings.max_pixels
         pixels = partial(compare, pending.photos, max_pixels=max_pixels, count=count)
         found = find(store.folder, pending.features, compare=pixels, count=count)
         return replace(pending, suspects=_written(store, found))

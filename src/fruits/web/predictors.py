@@ -23,7 +23,7 @@ class Predictors:
 
     def __init__(self, settings: Settings):
         self._settings = settings
-        self._max_pixels = settings.max_megapixels * 1_000_000
+        self._max_pixels = settings.max_pixels
         self._loaded: dict[str, Predictor] = {}
 
     def get(self, results: str) -> Predictor:
