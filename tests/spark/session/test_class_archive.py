@@ -23,6 +23,14 @@ class_archive.path = lambda: Path(sys.argv[1])
 from fruits.session import start_session
 print(start_session().range(3).count(), "rows")
 """
+# The installed archive, which `make` would have removed, is neither used nor recorded.
+RECORDED_SESSION = """
+from pathlib import Path
+from fruits.session import class_archive
+class_archive.path = lambda: Path("/nonexistent")
+from fruits.session import start_session
+spark = start_session(wake=False)
+"""
 
 
 def session(archive: Path, **env: str) -> "subprocess.CompletedProcess[str]":
@@ -48,8 +56,7 @@ def test_the_archive_is_complete_when_it_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(class_archive, "path", lambda: tmp_path / "spark.jsa")
-    short = "from fruits.session import start_session; spark = start_session(wake=False)"
-    monkeypatch.setattr(class_archive, "_SESSION", short)
+    monkeypatch.setattr(class_archive, "_SESSION", RECORDED_SESSION)
 
     class_archive.make()
 
