@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import hub_api
 from authenticator import LimitedPAMAuthenticator
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
@@ -57,10 +58,13 @@ c.JupyterHub.services = [
             "AWS_SHARED_CREDENTIALS_FILE": "/run/fruits/s3-predictor",
         },
         "oauth_no_confirm": True,
-    }
+    },
+    # What root asks the Hub: see hub_api.py.
+    {**hub_api.SERVICE, "api_token": hub_api.new_token()},
 ]
 # The Hub's home page links to it.
 c.JupyterHub.template_paths = ["/etc/jupyterhub/templates"]
 c.JupyterHub.load_roles = [
-    {"name": "user", "scopes": ["self", "access:services!service=recognise"]}
+    {"name": "user", "scopes": ["self", "access:services!service=recognise"]},
+    hub_api.ROLE,
 ]
