@@ -62,7 +62,9 @@ c.JupyterHub.services = [
     # What root asks the Hub: see hub_api.py.
     {**hub_api.SERVICE, "api_token": hub_api.new_token()},
 ]
-# The Hub's home page links to it.
+# A login, and what the services know of it, is valid for this long.
+c.JupyterHub.cookie_max_age_days = 14
+# The Hub's home page links to the page `recognise`.
 c.JupyterHub.template_paths = ["/etc/jupyterhub/templates"]
 c.JupyterHub.load_roles = [
     {"name": "user", "scopes": ["self", "access:services!service=recognise"]},
