@@ -20,8 +20,8 @@ layers = subprocess.check_output(["docker", "inspect", "--format", layer, *ids],
 for root in ("/", "/var/lib/docker/volumes", *layers):
     for folder, folders, names in os.walk(root):
         if root == "/":
-            folders[:] = [name for name in folders
-                          if os.path.join(folder, name) not in ("/proc", "/sys", "/dev", "/var/lib/docker")]
+            left_out = ("/proc", "/sys", "/dev", "/var/lib/docker")
+            folders[:] = [name for name in folders if os.path.join(folder, name) not in left_out]
         for name in names:
             path = os.path.join(folder, name)
             if os.path.isfile(path) and not os.path.islink(path):
