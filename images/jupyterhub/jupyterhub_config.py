@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-import hub_api
+import forget_user
+import idle
 from authenticator import LimitedPAMAuthenticator
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
@@ -59,14 +60,15 @@ c.JupyterHub.services = [
         },
         "oauth_no_confirm": True,
     },
-    # What root asks the Hub: see hub_api.py.
-    {**hub_api.SERVICE, "api_token": hub_api.new_token()},
+    # With this token, which only root can read, `hub-user erase` deletes users.
+    {**forget_user.SERVICE, "api_token": forget_user.new_token()},
 ]
 # A login, and what the services know of it, is valid for this long.
 c.JupyterHub.cookie_max_age_days = 14
 # The Hub's home page links to the page `recognise`.
 c.JupyterHub.template_paths = ["/etc/jupyterhub/templates"]
+c.JupyterHub.template_vars = {"idle_stop": idle.told}
 c.JupyterHub.load_roles = [
     {"name": "user", "scopes": ["self", "access:services!service=recognise"]},
-    hub_api.ROLE,
+    forget_user.ROLE,
 ]

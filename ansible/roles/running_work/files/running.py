@@ -5,7 +5,7 @@
 
 It runs on the master host, as root, and finds active applications of the Spark master, a run of
 run.yml, and busy kernels of the Hub. Each notebook server is asked with its own token, which only
-root and its user can read.
+root and its user can read. What does not answer counts as running.
 """
 
 import json
@@ -16,7 +16,13 @@ from urllib.request import Request, urlopen
 
 
 def main(master: str = "http://127.0.0.1:8080") -> None:
-    found = _applications(master)
+    for line in sorted(applications(master) | runs_and_kernels()):
+        print(line)
+
+
+def runs_and_kernels() -> set[str]:
+    """Runs of run.yml, and the busy kernels of each user."""
+    found: set[str] = set()
     servers: dict[str, dict[str, str]] = {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
@@ -32,16 +38,20 @@ def main(master: str = "http://127.0.0.1:8080") -> None:
             continue  # has just ended, or is not a server of the Hub
     for url, environ in servers.items():
         found |= _kernels(url, environ)
-    for line in sorted(found):
-        print(line)
+    return found
 
 
-def _applications(master: str) -> set[str]:
+def applications(master: str, idle: bool = True) -> set[str]:
+    """The master's applications; without `idle`, those that have cores or wait for some."""
     try:
         active = _get(f"{master}/json/")["activeapps"]
     except (OSError, ValueError):  # no master, no applications
         return set()
-    return {f"Spark application {app['name']!r} of {app['user']}" for app in active}
+    return {
+        f"Spark application {app['name']!r} of {app['user']}"
+        for app in active
+        if idle or app["cores"] or app["state"] == "WAITING"
+    }
 
 
 def _kernels(url: str, environ: dict[str, str]) -> set[str]:

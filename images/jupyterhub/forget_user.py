@@ -1,19 +1,15 @@
-"""Asks the running Hub, for the operator: which kernels are busy, and to forget a user.
+"""Asks the running Hub to forget a user: stops the user's server and deletes the user.
 
-    hub_api.py busy           prints NAME COUNT, a line for each user with busy kernels
-    hub_api.py forget NAME    stops the user's server and deletes the user
+    forget_user.py NAME
 
 Runs as root in the Hub's container: only root can read the token.
 """
 
-import json
 import os
 import secrets
 import sys
 import time
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -23,10 +19,9 @@ SERVICE = {"name": "operator"}
 ROLE = {
     "name": "operator",
     "services": ["operator"],
-    "scopes": ["list:users", "read:servers", "delete:servers", "delete:users", "access:servers"],
+    "scopes": ["delete:servers", "delete:users"],
 }
 _HUB = "http://127.0.0.1:8081/hub/api"
-_PROXY = "http://127.0.0.1:8000"
 _STOPPING_S = 30
 
 
@@ -38,24 +33,6 @@ def new_token() -> str:
     with os.fdopen(descriptor, "w") as file:
         file.write(token)
     return token
-
-
-def busy() -> dict[str, int]:
-    """The number of busy kernels of each user who has any.
-
-    Raises:
-        OSError: the Hub does not respond.
-    """
-    counts = {}
-    for user in _ask("GET", f"{_HUB}/users?state=active"):
-        name = user["name"]
-        try:
-            kernels = _ask("GET", f"{_PROXY}/user/{quote(name)}/api/kernels")
-        except (OSError, ValueError, HTTPException):
-            continue  # the server is just starting or stopping
-        if count := sum(kernel["execution_state"] == "busy" for kernel in kernels):
-            counts[name] = count
-    return counts
 
 
 def forget(name: str) -> None:
@@ -78,22 +55,10 @@ def forget(name: str) -> None:
         time.sleep(0.5)  # a server that is stopping can't be deleted; ask until the user is gone
 
 
-def _ask(method: str, url: str) -> Any:
+def _ask(method: str, url: str) -> None:
     request = Request(url, method=method, headers={"Authorization": f"token {TOKEN.read_text()}"})
-    with urlopen(request, timeout=20) as answer:
-        text = answer.read()
-    return json.loads(text) if text else None
-
-
-def main(verb: str, *words: str) -> None:
-    if verb == "busy":
-        for name, count in sorted(busy().items()):
-            print(name, count)
-    elif verb == "forget":
-        forget(*words)
-    else:
-        sys.exit(__doc__)
+    urlopen(request, timeout=20).close()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    forget(sys.argv[1])
