@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from places import SAMPLES
 
-from deploy.engines import docker
-from deploy.rehearsal import ADDRESSES, BUCKET, NAME, Rehearsal
+from deploy.engines import NAME, docker
+from deploy.rehearsal import ADDRESSES, BUCKET, Rehearsal
 
 # Prints the files on a host that contain one of the byte strings given in hex on standard input.
 # The read-only layers of images, which have the sample photos, are left out.

@@ -1,10 +1,8 @@
 """When a cluster that nobody uses powers itself off, and in which order."""
 
-import importlib.util
 import json
 import os
 import socket
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,35 +10,26 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from types import ModuleType
 from typing import Any
 
+import idle_stop
 import pytest
-from places import ROOT
+import running
 from ports import free_ports
 
-ROLES = ROOT / "ansible" / "roles"
 LISTENER = (1, "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups")
 DRIVER = "java -Xmx1g org.apache.spark.deploy.SparkSubmit pyspark-shell"
 
 
-@pytest.fixture
-def idle_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The program as the role installs it, with files, ports and power of its own."""
-    monkeypatch.syspath_prepend(str(ROLES / "running_work" / "files"))
-    monkeypatch.delitem(sys.modules, "running", raising=False)
-    file = ROLES / "idle_stop" / "files" / "idle_stop.py"
-    spec = importlib.util.spec_from_file_location("idle_stop", file)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "LAST_USED", tmp_path / "last-used")
-    module.PORT, module.SSH_PORT = free_ports(2)
-    return module
+@pytest.fixture(autouse=True)
+def _own_files_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(idle_stop, "LAST_USED", tmp_path / "last-used")
+    for name, port in zip(("PORT", "SSH_PORT"), free_ports(2), strict=True):
+        monkeypatch.setattr(idle_stop, name, port)
 
 
 @pytest.fixture
-def applications(idle_stop: ModuleType) -> Iterator[list[dict[str, Any]]]:
+def applications(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """The applications that a stand-in for Spark's master shows."""
     active: list[dict[str, Any]] = []
 
@@ -52,7 +41,7 @@ def applications(idle_stop: ModuleType) -> Iterator[list[dict[str, Any]]]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Master) as server:
         Thread(target=server.serve_forever, daemon=True).start()
-        idle_stop.MASTER = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(idle_stop, "MASTER", f"http://127.0.0.1:{server.server_port}")
         yield active
         server.shutdown()
 
@@ -76,7 +65,6 @@ def applications(idle_stop: ModuleType) -> Iterator[list[dict[str, Any]]]:
     ids=["tunnel", "shell", "command", "idle notebook", "fruits run", "services"],
 )
 def test_programs_and_sessions_of_ssh_are_use(
-    idle_stop: ModuleType,
     processes: dict[int, tuple[int, str]],
     used: bool,
     monkeypatch: pytest.MonkeyPatch,
@@ -86,7 +74,7 @@ def test_programs_and_sessions_of_ssh_are_use(
     assert bool(idle_stop.programs()) == used
 
 
-def test_processes_are_those_of_the_machine(idle_stop: ModuleType) -> None:
+def test_processes_are_those_of_the_machine() -> None:
     parent, line = idle_stop.processes()[os.getpid()]
     assert parent == os.getppid()
     assert "python" in line
@@ -101,13 +89,12 @@ def test_processes_are_those_of_the_machine(idle_stop: ModuleType) -> None:
     ],
 )
 def test_applications_with_cores_are_use(
-    idle_stop: ModuleType,
     applications: list[dict[str, Any]],
     application: dict[str, Any],
     used: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(idle_stop.running, "runs_and_kernels", set)
+    monkeypatch.setattr(running, "runs_and_kernels", set)
     monkeypatch.setattr(idle_stop, "processes", dict)
     assert not idle_stop.in_use()
 
@@ -116,9 +103,7 @@ def test_applications_with_cores_are_use(
     assert bool(idle_stop.in_use()) == used
 
 
-def test_time_counts_from_the_last_use(
-    idle_stop: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_time_counts_from_the_last_use(monkeypatch: pytest.MonkeyPatch) -> None:
     used: set[str] = set()
     told: list[str] = []
     done: list[str] = []
@@ -146,7 +131,7 @@ def test_time_counts_from_the_last_use(
     assert done == ["not used for 30 minutes"]
 
 
-def test_workers_are_asked_first(idle_stop: ModuleType) -> None:
+def test_workers_are_asked_first() -> None:
     """The master's side waits until its worker, which asks it, is no longer reachable."""
     assert not idle_stop.asked_to_stop("fruits", "127.0.0.1")
     worker = socket.create_server(("127.0.0.1", idle_stop.SSH_PORT))
@@ -163,8 +148,10 @@ def test_workers_are_asked_first(idle_stop: ModuleType) -> None:
     assert not idle_stop.asked_to_stop("fruits", "127.0.0.1")
 
 
-def test_a_worker_that_does_not_stop_is_not_waited_for_for_ever(idle_stop: ModuleType) -> None:
-    idle_stop.WORKERS_STOP_S = 1
+def test_a_worker_that_does_not_stop_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(idle_stop, "WORKERS_STOP_S", 1)
     with closing(socket.create_server(("127.0.0.1", idle_stop.SSH_PORT))):
         began = time.monotonic()
         idle_stop.stop_workers("fruits", ("127.0.0.1",))
