@@ -3,8 +3,15 @@
 
 Unlike amazon.aws.ec2_instance it tries one instance type after another, waits for a new instance
 profile to become visible, and sends a client token, so that two runs at the same time launch one
-host, not two. An error of AWS does not fail the module: it is returned in `missing`, beside what
-was launched.
+host, not two. An error of AWS at a launch does not fail the module: it is returned in `missing`,
+beside what was launched.
+
+Options: `cluster` (the tag fruits:cluster); `hosts` (see HOST; without the first one, none is
+launched); `tags` of hosts, volumes, interfaces and Spot requests; the others as in
+amazon.aws.ec2_instance, `root_volume` being an item of its `volumes`. Returns `launched` (name,
+instance_id and type of each new host), `missing` (name, code and message of AWS for each host that
+could not be launched) and `ended` (new hosts that were terminated because another run has launched
+one of the same name). Hosts that exist are left alone, also if they are stopped.
 """
 
 import hashlib
@@ -17,58 +24,6 @@ from ansible.module_utils.common.dict_transformations import snake_dict_to_camel
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
 from ansible_collections.amazon.aws.plugins.module_utils.tagging import boto3_tag_specifications
-
-DOCUMENTATION = """
-module: ec2_launch
-short_description: Launch those hosts of a cluster that do not exist
-description: Does nothing for hosts of the cluster's tag that exist, also if they are stopped.
-options:
-  cluster: {type: str, required: true, description: Value of the tag C(fruits:cluster).}
-  hosts:
-    type: list
-    elements: dict
-    required: true
-    description: The hosts that should exist. Without the first one, none is launched.
-    options:
-      name: {type: str, required: true, description: The tag C(Name).}
-      role: {type: str, required: true, description: The tag C(fruits:role).}
-      types: {type: list, elements: str, required: true, description: 'Instance types, in order of preference.'}
-      disk_gb: {type: int, required: true, description: Size of the root volume.}
-      spot: {type: bool, default: false, description: As a one-time Spot instance.}
-      protected: {type: bool, default: false, description: With termination protection.}
-  tags: {type: dict, required: true, description: 'Tags of hosts, volumes, interfaces and Spot requests.'}
-  image_id: {type: str, required: true, description: The image.}
-  key_name: {type: str, required: true, description: The key pair.}
-  iam_instance_profile: {type: str, required: true, description: Name of the instance profile.}
-  subnet_id: {type: str, required: true, description: The subnet.}
-  security_group_id: {type: str, required: true, description: The security group.}
-  root_volume: {type: dict, required: true, description: An item of C(volumes) of amazon.aws.ec2_instance.}
-  metadata_options: {type: dict, required: true, description: As in amazon.aws.ec2_instance.}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: fruits
-"""
-
-EXAMPLES = """
-- ec2_launch:
-    cluster: fruits
-    hosts: [{name: fruits-master, role: master, types: [m7i-flex.large], disk_gb: 40}]
-    tags: {"fruits:cluster": fruits}
-    image_id: ami-0123456789abcdef0
-    key_name: fruits
-    iam_instance_profile: fruits-host
-    subnet_id: subnet-0123456789abcdef0
-    security_group_id: sg-0123456789abcdef0
-    root_volume: {device_name: /dev/xvda, ebs: {volume_type: gp3, encrypted: true}}
-    metadata_options: {http_tokens: required}
-"""
-
-RETURN = """
-launched: {description: "name, instance_id and type of each new host", type: list, returned: always}
-missing: {description: "name, code and message of AWS for each host that could not be launched",
-  type: list, returned: always}
-ended: {description: "name and instance_id of each host ended because another run has launched its twin",
-  type: list, returned: always}
-"""
 
 LIVE = {"pending", "running", "stopping", "stopped"}
 # Errors that another instance type may not have.
@@ -119,6 +74,14 @@ def main() -> None:
                 InstanceIds=[host["instance_id"] for host in launched]
             )
         ended = _end_twins(client, module.params["cluster"], launched)
+        protected = {host["name"] for host in module.params["hosts"] if host["protected"]}
+        for host in launched:
+            if host["name"] in protected and host["instance_id"] not in ended:
+                client.modify_instance_attribute(
+                    aws_retry=True,
+                    InstanceId=host["instance_id"],
+                    DisableApiTermination={"Value": True},
+                )
     except (BotoCoreError, ClientError) as error:
         module.fail_json_aws(error, msg="AWS refused to list or launch the hosts")
     module.exit_json(
@@ -198,8 +161,6 @@ def _request(params: dict[str, Any], host: Any, kind: str, former: list[Any]) ->
             params["metadata_options"], capitalize_first=True
         ),
     }
-    if host["protected"]:
-        request["DisableApiTermination"] = True
     if host["spot"]:
         tagged.append("spot-instances-request")
         request["InstanceMarketOptions"] = {
@@ -251,10 +212,6 @@ def _end_twins(client: Any, cluster: str, launched: list[dict[str, str]]) -> set
         for host in launched
         if host["instance_id"] in there and oldest[host["name"]][1] != host["instance_id"]
     }
-    for twin in twins:
-        client.modify_instance_attribute(
-            aws_retry=True, InstanceId=twin, DisableApiTermination={"Value": False}
-        )
     if twins:
         client.terminate_instances(aws_retry=True, InstanceIds=sorted(twins))
     return twins

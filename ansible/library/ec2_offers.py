@@ -1,29 +1,14 @@
 #!/usr/bin/python
-"""Which instance types each availability zone has, and for which architectures."""
+"""Which instance types each availability zone has, and for which architectures.
+
+Option: `types`. Returns `architectures` (such as {"t4g.large": ["arm64"]}, without types that the
+region does not know) and `zones` (such as {"eu-west-3a": ["c7i.xlarge"]}).
+"""
 
 from typing import Any
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-
-DOCUMENTATION = """
-module: ec2_offers
-short_description: Which instance types each availability zone has, and for which architectures
-options:
-  types: {type: list, elements: str, required: true, description: Instance types.}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: fruits
-"""
-
-EXAMPLES = """
-- ec2_offers: {types: [m7i-flex.large, c7i.xlarge]}
-"""
-
-RETURN = """
-architectures: {description: "those of each type, such as {'t4g.large': ['arm64']}; without unknown types",
-  type: dict, returned: always}
-zones: {description: "the types of each zone, such as {'eu-west-3a': ['c7i.xlarge']}", type: dict, returned: always}
-"""
 
 
 def main() -> None:

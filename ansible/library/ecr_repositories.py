@@ -1,26 +1,12 @@
 #!/usr/bin/python
-"""The repositories of a cluster in the account's ECR registry."""
+"""The repositories of a cluster in the account's ECR registry.
+
+Options: `prefix` of their names; `optional`: without permission to list them, warn instead of
+failing. Returns `names`.
+"""
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule
 from ansible_collections.amazon.aws.plugins.module_utils.retries import AWSRetry
-
-DOCUMENTATION = """
-module: ecr_repositories
-short_description: The repositories of a cluster in the account's ECR registry
-options:
-  prefix: {type: str, required: true, description: What their names start with.}
-  optional: {type: bool, default: false, description: Whether to warn, not fail, if listing them is not allowed.}
-extends_documentation_fragment: [amazon.aws.common.modules, amazon.aws.region.modules, amazon.aws.boto3]
-author: fruits
-"""
-
-EXAMPLES = """
-- ecr_repositories: {prefix: fruits/}
-"""
-
-RETURN = """
-names: {description: names of the repositories, type: list, returned: always}
-"""
 
 
 def main() -> None:
