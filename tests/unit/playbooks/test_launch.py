@@ -68,7 +68,7 @@ class Account:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        keys = {"aws_access_key_id": "operator", "aws_secret_access_key": "secret"}
+        keys: Any = {"aws_access_key_id": "operator", "aws_secret_access_key": "secret"}
         reset = urllib.request.Request(f"{url}/moto-api/reset", method="POST")
         urllib.request.urlopen(reset, timeout=10).close()
         self.ec2 = boto3.client("ec2", REGION, endpoint_url=url, **keys)
