@@ -1,12 +1,11 @@
 """A proxy in front of moto's EC2 that answers as AWS does where moto always succeeds."""
 
+import http.client
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 Request = dict[str, str]
 Refusal = tuple[int, str, str]
@@ -59,14 +58,11 @@ def faulty_ec2(url: str, faults: Faults) -> Iterator[str]:
         do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = answer  # noqa: N815
 
         def forward(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
-            passed = urllib.request.Request(
-                url + self.path, body or None, dict(self.headers), method=self.command
-            )
-            try:
-                with urllib.request.urlopen(passed, timeout=60) as response:
-                    return response.status, dict(response.headers), response.read()
-            except urllib.error.HTTPError as error:
-                return error.code, dict(error.headers), error.read()
+            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+            with closing(connection):
+                connection.request(self.command, self.path, body, dict(self.headers))
+                response = connection.getresponse()
+                return response.status, dict(response.headers), response.read()
 
         def send(self, status: int, headers: dict[str, str], body: bytes) -> None:
             dropped = {"content-length", "connection", "server", "date", "transfer-encoding"}

@@ -1,4 +1,4 @@
-"""provision.yml, deploy.yml and teardown.yml when AWS launches or deletes late, partly or not at all."""
+"""The playbooks when AWS launches or deletes hosts late, partly, or not at all."""
 
 import re
 from collections.abc import Iterator
@@ -35,13 +35,8 @@ class BadKey(Faults):
     def after(self, request: Request, answer: str) -> str:
         if request["Action"] == "RunInstances" and "fruits-worker-2" in request.values():
             self.ec2.terminate_instances(InstanceIds=re.findall("<instanceId>(.*?)<", answer))
-        reason = "<code>Client.InternalError</code><message>Client error on launch</message>"
-        return re.sub(
-            "<stateReason>.*?Client.UserInitiatedShutdown.*?</stateReason>",
-            f"<stateReason>{reason}</stateReason>",
-            answer,
-            flags=re.DOTALL,
-        )
+        answer = re.sub("Client.UserInitiatedShutdown: [^<]*", "Client error on launch", answer)
+        return answer.replace("Client.UserInitiatedShutdown", "Client.InternalError")
 
 
 @pytest.mark.smoke
@@ -51,7 +46,7 @@ def test_hosts_that_do_not_run_are_said_and_launched_by_the_next_run(aws: Aws) -
         output = faulty.playbook("provision", check=False)
     assert "1 of 3 hosts are not running" in output
     assert "fruits-worker-2: AWS could not start it" in output
-    assert "(InternalError) terminated: Client error on launch" in output
+    assert "(InternalError): terminated: Client error on launch" in output
     assert "Running, and billed: fruits-master, fruits-worker-1" in output
     assert "The hosts are running" not in output
     assert aws.instances()["fruits-worker-1"]["InstanceType"] == "c6i.xlarge"
@@ -97,9 +92,8 @@ def test_twins_are_not_touched_but_said(aws: Aws) -> None:
     for host in ec2.describe_instances()["Reservations"]:
         ec2.terminate_instances(InstanceIds=[host["Instances"][0]["InstanceId"]])
     output = " ".join(aws.playbook("provision", check=False).split())
-    assert f"VPC {vpcs[0]}" in output
-    assert f"VPC {vpcs[1]}" in output
-    assert "delete the one without hosts" in output
+    assert "the cluster has two VPCs" in output
+    assert all(vpc in output for vpc in vpcs)
 
 
 class SlowDeletions(Faults):
@@ -168,5 +162,7 @@ def test_the_network_of_another_range_is_refused(aws: Aws) -> None:
     ec2.create_tags(Resources=[vpc], Tags=[{"Key": "fruits:cluster", "Value": "fruits"}])
     aws.settings(network_cidr="10.77.0.0/24")
     output = " ".join(aws.playbook("provision", check=False).split())
-    assert f"VPC {vpc} with the addresses 10.42.0.0/24" in output
-    assert len(ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.77.0.0/24"]}])["Vpcs"]) == 0
+    assert f"VPC {vpc} has the addresses 10.42.0.0/24" in output
+    assert (
+        len(ec2.describe_vpcs(Filters=[{"Name": "cidr", "Values": ["10.77.0.0/24"]}])["Vpcs"]) == 0
+    )
