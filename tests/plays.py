@@ -1,0 +1,36 @@
+"""Tasks of the playbooks, run on this machine as if it were several hosts."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+from places import ROOT
+
+
+def play(
+    folder: Path, hosts: dict[str, dict[str, Any]], *tasks: dict[str, Any], **variables: Any
+) -> "subprocess.CompletedProcess[str]":
+    """Run the tasks on all hosts (names and variables), with the project's roles."""
+    local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+    inventory = {"all": {"hosts": hosts, "vars": local | variables}}
+    (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
+    plays = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]
+    (folder / "play.yml").write_text(yaml.safe_dump(plays))
+    environ = {
+        "ANSIBLE_ANY_ERRORS_FATAL": "false",
+        "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_ROLES_PATH": str(ROOT / "ansible" / "roles"),
+    }
+    return subprocess.run(
+        [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "play.yml"],
+        cwd=folder,
+        env={**os.environ, **environ},
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        check=False,
+    )
