@@ -163,6 +163,8 @@ def _request(params: dict[str, Any], host: Any, kind: str, former: list[Any]) ->
     }
     if host["spot"]:
         tagged.append("spot-instances-request")
+        # A host that powers itself off would otherwise be stopped, which Spot hosts can't be.
+        request["InstanceInitiatedShutdownBehavior"] = "terminate"
         request["InstanceMarketOptions"] = {
             "MarketType": "spot",
             "SpotOptions": {
