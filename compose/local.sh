@@ -26,10 +26,13 @@ check_engine() {
     compose version >/dev/null 2>&1 || fail "Docker Compose v2 is not installed: install the plugin (Debian: docker-compose), or run \`make engine\`."
 }
 
-# Builds the images in dependency order.
+# Builds the images in dependency order. With FRESH=1, layers with packages of Debian are built anew, and so
+# are all on top of them; later builds without it keep these.
 images() {
     check_engine
     check_room
+    [ -z "${FRESH:-}" ] || docker pull -q "${DEBIAN:-debian:trixie-slim}" >/dev/null 2>&1 \
+        || echo "The base image can't be pulled, so the one on this machine is used, with Debian's updates."
     docker buildx version >/dev/null 2>&1 || fail "Docker buildx is not installed: install the plugin (Debian: docker-buildx), or run \`make engine\`."
     local said tag version revision
     said=$(mktemp -d) tag=$(setting TAG)
@@ -58,11 +61,11 @@ images() {
     echo "Building what changed (takes a few minutes the first time) …"
     steps_begin
     # Built in parallel: it shares nothing with the others.
-    build 1 object-store object-store &
+    build 1 object-store object-store ${FRESH:+--no-cache-filter=store} &
     store=$!
     trap 'kill "$store" 2>/dev/null || true; steps_end' EXIT
-    build 2 build-uv base --target uv
-    build 3 build-keras base --target keras
+    build 2 build-uv base --target uv ${FRESH:+--no-cache-filter=uv}
+    build 3 build-keras base --target keras ${FRESH:+--no-cache-filter=system}
     build 4 base base --build-arg WEIGHTS="$(setting WEIGHTS)"
     build 5 spark-master spark-master
     build 6 spark-worker spark-worker

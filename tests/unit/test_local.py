@@ -4,6 +4,7 @@ A script stands in for Docker, so that it can fail in any way.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,7 +18,9 @@ _TOOLS = (
 )
 
 
-def _up(tmp_path: Path, docker: str | None) -> "subprocess.CompletedProcess[str]":
+def _up(
+    tmp_path: Path, docker: str | None, verb: str = "up", **environ: str
+) -> "subprocess.CompletedProcess[str]":
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in _TOOLS.split():
@@ -26,8 +29,8 @@ def _up(tmp_path: Path, docker: str | None) -> "subprocess.CompletedProcess[str]
         (tools / "docker").write_text(f"#!/bin/bash\n{docker}\n")
         (tools / "docker").chmod(0o755)
     return subprocess.run(
-        [SCRIPT, "up"],
-        env={"PATH": str(tools), "SECRETS": str(tmp_path / "secrets"), "USER": "ada"},
+        [SCRIPT, verb],
+        env={"PATH": str(tools), "SECRETS": str(tmp_path / "secrets"), "USER": "ada"} | environ,
         capture_output=True,
         text=True,
         check=False,
@@ -87,3 +90,27 @@ def test_secrets_are_created_once_in_a_private_folder(tmp_path: Path) -> None:
     _up(tmp_path, _HEALTHY % "exit 1")
     assert {path.name: path.read_text() for path in secrets.iterdir()} == first
     assert os.access(secrets / "spark", os.R_OK)
+
+
+_BUILDS = """
+echo "$*" >>"$LOG"
+case "$*" in *MemTotal*) echo 16000000000 ;; *DockerRootDir*) echo /nowhere ;; esac
+"""
+
+
+@pytest.mark.parametrize(("fresh", "built_anew"), [("", []), ("1", ["store", "system", "uv"])])
+def test_fresh_images_have_their_packages_built_anew(
+    tmp_path: Path, fresh: str, built_anew: list[str]
+) -> None:
+    log = tmp_path / "log"
+    done = _up(tmp_path, _BUILDS, "images", LOG=str(log), FRESH=fresh)
+    assert done.returncode == 0, done.stderr
+    calls = log.read_text()
+    assert sorted(re.findall(r"--no-cache-filter=(\w+)", calls)) == built_anew
+    assert ("pull -q debian:trixie-slim" in calls) == bool(fresh)
+    # The stages exist: buildx ignores a name that it does not know.
+    files = [
+        (ROOT / "images" / name / "Dockerfile").read_text() for name in ("base", "object-store")
+    ]
+    for stage in built_anew:
+        assert re.search(rf"^FROM \S+ AS {stage}$", "".join(files), re.MULTILINE)
