@@ -47,7 +47,7 @@ lint-imports:
 # script `fruits` would then clash with the package.
 lint-types:
 	.venv/bin/mypy
-	.venv/bin/mypy --scripts-are-modules images/jupyterhub/bin/bucket-object
+	.venv/bin/mypy --scripts-are-modules images/jupyterhub/bin/bucket-object images/jupyterhub/bin/sweep
 
 # Scripts are found by their first line. Ansible templates are not valid scripts, so they are left out.
 lint-shell:
