@@ -1,6 +1,7 @@
 """Runs, and what may interrupt them: the operator, dockerd, a deploy, the end of a Spot host."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -63,6 +64,14 @@ def test_a_deploy_that_restarts_nothing_does_not_ask(whole: Rehearsal, gate: Gat
     gate.open()
     output, _ = run.communicate(timeout=300)
     assert run.returncode == 0, output
+
+
+def test_docker_is_not_updated_at_night(deployed: Rehearsal) -> None:
+    """dockerd, which each update restarts, is updated by deploy.yml only."""
+    said = deployed.on("master", "unattended-upgrade", "--dry-run", "--debug")
+    (line,) = re.findall(r"[Bb]lacklist: (.*)", said)
+    for package in ("docker\\.io$", "containerd$", "runc$"):
+        assert package in line.replace("\\\\", "\\"), line
 
 
 def _start(whole: Rehearsal, name: str, *options: str) -> "subprocess.Popen[str]":
