@@ -27,12 +27,17 @@ check_engine() {
 }
 
 # Builds the images in dependency order. With FRESH=1, layers with packages of Debian are built anew, and so
-# are all on top of them; later builds without it keep these.
+# are all on top of them. Later builds pass the same time to find these in the cache, not older ones.
 images() {
     check_engine
     check_room
-    [ -z "${FRESH:-}" ] || docker pull -q "${DEBIAN:-debian:trixie-slim}" >/dev/null 2>&1 \
-        || echo "The base image can't be pulled, so the one on this machine is used, with Debian's updates."
+    local updated=../build/updated
+    if [ -n "${FRESH:-}" ]; then
+        docker pull -q "${DEBIAN:-debian:trixie-slim}" >/dev/null 2>&1 \
+            || echo "The base image can't be pulled, so the one on this machine is used, with Debian's updates."
+        mkdir -p ../build
+        printf '%(%Y-%m-%dT%H:%M:%S)T\n' -1 >"$updated"
+    fi
     docker buildx version >/dev/null 2>&1 || fail "Docker buildx is not installed: install the plugin (Debian: docker-buildx), or run \`make engine\`."
     local said tag version revision
     said=$(mktemp -d) tag=$(setting TAG)
@@ -48,7 +53,8 @@ images() {
         local text="[$1/7] fruits/$2:$tag"
         step_begins "$1" "$text"
         docker buildx build --builder default --load --progress plain -t "fruits/$2:$tag" -f "../images/$3/Dockerfile" \
-            --build-arg TAG="$tag" --build-arg DEBIAN="${DEBIAN:-debian:trixie-slim}" "${@:4}" \
+            --build-arg TAG="$tag" --build-arg DEBIAN="${DEBIAN:-debian:trixie-slim}" \
+            --build-arg UPDATED="$(cat "$updated" 2>/dev/null)" "${@:4}" \
             "${labels[@]}" .. >"$said/$2" 2>&1 || build_failed "$2"
         step_ends "$1" "$text"
     }
@@ -61,11 +67,11 @@ images() {
     echo "Building what changed (takes a few minutes the first time) …"
     steps_begin
     # Built in parallel: it shares nothing with the others.
-    build 1 object-store object-store ${FRESH:+--no-cache-filter=store} &
+    build 1 object-store object-store &
     store=$!
     trap 'kill "$store" 2>/dev/null || true; steps_end' EXIT
-    build 2 build-uv base --target uv ${FRESH:+--no-cache-filter=uv}
-    build 3 build-keras base --target keras ${FRESH:+--no-cache-filter=system}
+    build 2 build-uv base --target uv
+    build 3 build-keras base --target keras
     build 4 base base --build-arg WEIGHTS="$(setting WEIGHTS)"
     build 5 spark-master spark-master
     build 6 spark-worker spark-worker

@@ -8,18 +8,20 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
+from time import sleep
 
 import pytest
 from places import ROOT
 
 SCRIPT = ROOT / "compose" / "local.sh"
 _TOOLS = (
-    "awk base64 bash chmod cut df dirname grep head id mkdir mktemp realpath rm sed sleep tail tr"
+    "awk base64 bash cat chmod cut df dirname grep head id mkdir mktemp realpath rm sed sleep tail "
+    "tr"
 )
 
 
 def _up(
-    tmp_path: Path, docker: str | None, verb: str = "up", **environ: str
+    tmp_path: Path, docker: str | None, verb: str = "up", script: Path = SCRIPT, **environ: str
 ) -> "subprocess.CompletedProcess[str]":
     tools = tmp_path / "bin"
     tools.mkdir()
@@ -29,7 +31,7 @@ def _up(
         (tools / "docker").write_text(f"#!/bin/bash\n{docker}\n")
         (tools / "docker").chmod(0o755)
     return subprocess.run(
-        [SCRIPT, verb],
+        [script, verb],
         env={"PATH": str(tools), "SECRETS": str(tmp_path / "secrets"), "USER": "ada"} | environ,
         capture_output=True,
         text=True,
@@ -98,19 +100,31 @@ case "$*" in *MemTotal*) echo 16000000000 ;; *DockerRootDir*) echo /nowhere ;; e
 """
 
 
-@pytest.mark.parametrize(("fresh", "built_anew"), [("", []), ("1", ["store", "system", "uv"])])
-def test_fresh_images_have_their_packages_built_anew(
-    tmp_path: Path, fresh: str, built_anew: list[str]
-) -> None:
-    log = tmp_path / "log"
-    done = _up(tmp_path, _BUILDS, "images", LOG=str(log), FRESH=fresh)
-    assert done.returncode == 0, done.stderr
-    calls = log.read_text()
-    assert sorted(re.findall(r"--no-cache-filter=(\w+)", calls)) == built_anew
-    assert ("pull -q debian:trixie-slim" in calls) == bool(fresh)
-    # The stages exist: buildx ignores a name that it does not know.
-    files = [
-        (ROOT / "images" / name / "Dockerfile").read_text() for name in ("base", "object-store")
-    ]
-    for stage in built_anew:
-        assert re.search(rf"^FROM \S+ AS {stage}$", "".join(files), re.MULTILINE)
+def test_fresh_images_have_their_packages_built_anew_and_keep_them(tmp_path: Path) -> None:
+    """The time of the last update is part of the cache's key of layers with packages."""
+    copied = tmp_path / "project"
+    for folder in ("compose", "images", "src/fruits"):
+        shutil.copytree(ROOT / folder, copied / folder)
+    times = []
+    for number, fresh in enumerate(("", "1", "", "1")):
+        log = tmp_path / f"log-{number}"
+        shutil.rmtree(tmp_path / "bin", ignore_errors=True)
+        done = _up(
+            *(tmp_path, _BUILDS, "images", copied / "compose" / "local.sh"),
+            LOG=str(log),
+            FRESH=fresh,
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("pull -q debian:trixie-slim" in log.read_text()) == bool(fresh)
+        builds = re.findall(r"buildx build .* --build-arg UPDATED=(\S*) ", log.read_text())
+        assert len(builds) == 7
+        (time,) = set(builds)
+        times.append(time)
+        sleep(1)
+    assert times[0] == ""
+    assert "" < times[1] == times[2] < times[3]
+    for name in ("base", "object-store"):
+        for stage in re.split(
+            "^FROM ", (ROOT / "images" / name / "Dockerfile").read_text(), flags=re.M
+        ):
+            assert "apt-get upgrade" not in stage or "ARG UPDATED" in stage
