@@ -57,7 +57,9 @@ c.JupyterHub.services = [
             "AWS_SHARED_CREDENTIALS_FILE": "/run/fruits/s3-predictor",
         },
         "oauth_no_confirm": True,
-    }
+    },
+    # Deletes what killed kernels have left; the Hub restarts it, as the page, should it end.
+    {"name": "sweep", "command": ["sweep", "/tmp", "/var/lib/spark"]},  # noqa: S108
 ]
 # The Hub's home page links to it.
 c.JupyterHub.template_paths = ["/etc/jupyterhub/templates"]

@@ -1,4 +1,5 @@
-"""The part of EC2's instance metadata service (version 2) that provides role credentials.
+"""The part of EC2's instance metadata service (version 2) that provides role credentials, and
+the notice that a Spot host is taken away, while the file NOTICE exists.
 
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 Requests without a token, obtained with a PUT, get a 401, as on instances that require IMDSv2.
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROLE = "fruits-host"
 CREDENTIALS = Path("/root/role.json")  # AccessKeyId and SecretAccessKey of the test's object store
+NOTICE = Path("/root/notice.json")
 TOKEN = secrets.token_hex(16)
 
 
@@ -27,6 +29,8 @@ class Metadata(BaseHTTPRequestHandler):
             return self._answer(200, ROLE)
         if self.path == folder + ROLE:
             return self._answer(200, json.dumps(_credentials()))
+        if self.path == "/latest/meta-data/spot/instance-action" and NOTICE.exists():
+            return self._answer(200, NOTICE.read_text())
         return self._answer(404, "")
 
     def _answer(self, status: int, text: str) -> None:
