@@ -82,7 +82,7 @@ class Host:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def keys(self) -> list[str]:
+    def stored(self) -> list[str]:
         return [each.key for each in boto3.resource("s3").Bucket(self.bucket).objects.all()]
 
     def unfinished(self) -> int:
@@ -102,7 +102,7 @@ def test_homes_come_back_as_they_were_saved(host: Host) -> None:
     (host.homes / "ada" / "large").write_bytes(large)
     (host.homes / "ada" / ".cache").mkdir()
     key = host.save()
-    assert host.keys() == [key]
+    assert host.stored() == [key]
     assert key.startswith("backups/lab/2")
     stored = boto3.client("s3").get_object(Bucket=host.bucket, Key=key)["Body"].read()
     assert not stored.startswith(b"\x1f\x8b")
@@ -127,7 +127,8 @@ FAULTS = {
     "gpg fails at its end": ("gpg", '"$real" "$@"; exit 2'),
     "the connection to the container breaks": (
         "docker-fault",
-        f'[ "$6" != put ] || {{ head -c {HALF_SIZE} | {sys.executable} {BUCKET_OBJECT} "${{@:6}}"; exit 137; }}',
+        f'[ "$6" != put ] || {{ head -c {HALF_SIZE} '
+        f'| {sys.executable} {BUCKET_OBJECT} "${{@:6}}"; exit 137; }}',
     ),
     "the upload is killed": (
         "docker-fault",
@@ -144,8 +145,11 @@ def test_a_backup_that_fails_is_not_in_the_bucket(host: Host, fault: str) -> Non
     (host.homes / "ada" / "large").write_bytes(random.Random(0).randbytes(SIZE))
     where, what = FAULTS[fault]
     if where == "bucket":
-        is_fault = lambda method, path: method == what and "uploadId=" in path
-        host.proxy.plan("denied", is_fault, let_through=1 if what == "PUT" else 0)
+        host.proxy.plan(
+            "denied",
+            lambda method, path: method == what and "uploadId=" in path,
+            let_through=1 if what == "PUT" else 0,
+        )
     elif where == "docker-fault":
         (host.folder / where).write_text(what)
     else:
@@ -153,7 +157,7 @@ def test_a_backup_that_fails_is_not_in_the_bucket(host: Host, fault: str) -> Non
     done = host.backup("save")
     assert done.returncode == 1, done.stderr
     assert "nothing was stored" in done.stderr
-    assert host.keys() == []
+    assert host.stored() == []
     assert not (host.folder / "backed-up").exists()
     if where not in ("docker-fault", "bucket"):
         assert host.unfinished() == 0
@@ -219,7 +223,7 @@ def test_a_backup_waits_for_the_container_after_a_boot(host: Host) -> None:
     assert done.returncode == 1
     assert "container is not running" in done.stderr
     with subprocess.Popen(["sh", "-c", f"sleep 1; touch {host.folder / 'up'}"]):  # noqa: S607
-        assert host.save() in host.keys()
+        assert host.save() in host.stored()
 
 
 def test_systemd_tries_again_but_not_where_a_restore_is_needed(tmp_path: Path) -> None:
