@@ -1,13 +1,16 @@
-"""Hosts to deploy to, created once for all tests here and removed afterwards."""
+"""Hosts to deploy to, created once for all tests here and removed afterwards; and a mock AWS."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import leftovers
 import pytest
 from places import ROOT
 
+from deploy.aws import AMI, Aws
 from deploy.engines import TAG, docker, make_images
-from deploy.playbooks import make_site
+from deploy.playbooks import aws_server, make_site
 from deploy.rehearsal import Rehearsal, clean_up
 
 
@@ -35,3 +38,16 @@ def rehearsal(
         yield Rehearsal(site)
     finally:
         clean_up()
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Iterator[Aws]:
+    """A mock AWS with Debian's image, and a site with valid settings; nothing is provisioned."""
+    amis = tmp_path / "amis.json"
+    amis.write_text(json.dumps([AMI]))
+    with aws_server(tmp_path, MOTO_AMIS_PATH=str(amis)) as url:
+        site = tmp_path / "site"
+        make_site(site)
+        server = Aws(site, url)
+        server.settings()
+        yield server
