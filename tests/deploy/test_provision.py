@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import iam as iam_rules
 import pytest
 import yaml
 from botocore.exceptions import ClientError
@@ -102,14 +103,16 @@ def _check_role(iam: Any) -> None:
     assert not iam.list_attached_role_policies(**role)["AttachedPolicies"]
     policy = iam.get_role_policy(**role, PolicyName=name)["PolicyDocument"]
     arn = f"arn:aws:s3:::{SETTINGS['bucket']}"
-    *allowed, denied = policy["Statement"]
-    assert denied["Effect"] == "Deny"
-    assert set(denied["Action"]) == {"s3:DeleteObject", "s3:DeleteObjectVersion"}
-    assert denied["Resource"] == f"{arn}/backups/*"
-    for statement in allowed:
-        assert statement["Effect"] == "Allow"
-        assert statement["Resource"] in (arn, f"{arn}/*")
-        assert all(action.startswith("s3:") and "*" not in action for action in statement["Action"])
+    assert iam_rules.allows(policy, "s3:PutObject", f"{arn}/photos/a.jpg")
+    backup = f"{arn}/backups/fruits/2026-11-26T030000Z.tar.gz.gpg"
+    creates = {"s3__ObjectCreationOperation": "true"}
+    assert iam_rules.allows(policy, "s3:PutObject", backup, **creates, s3__if_none_match="*")
+    assert not iam_rules.allows(policy, "s3:PutObject", backup, **creates)
+    assert not iam_rules.allows(policy, "s3:DeleteObject", backup)
+    assert not iam_rules.allows(policy, "s3:DeleteObjectVersion", backup)
+    for statement in policy["Statement"]:
+        assert statement["Resource"] in (arn, f"{arn}/*", f"{arn}/backups/*")
+        assert "*" not in "".join(statement["Action"])
 
 
 def _check_key(aws: Aws) -> None:
