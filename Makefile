@@ -47,7 +47,7 @@ lint-imports:
 # script `fruits` would then clash with the package.
 lint-types:
 	.venv/bin/mypy
-	.venv/bin/mypy --scripts-are-modules images/jupyterhub/bin/bucket-object
+	.venv/bin/mypy --scripts-are-modules images/jupyterhub/bin/bucket-object images/jupyterhub/bin/sweep
 
 # Scripts are found by their first line. Ansible templates are not valid scripts, so they are left out.
 lint-shell:
@@ -67,7 +67,7 @@ bench: .venv/dev .venv/spark.jsa  ## compare with the approach of public noteboo
 
 bench-others: .venv/bench  ## install Daft and Ray Data, to include them in make bench
 
-images:  ## build the cluster's images from this checkout
+images:  ## build the cluster's images from this checkout (FRESH=1: with Debian's latest updates)
 	@compose/local.sh images
 
 engine:  ## install and start Docker if it is missing (Debian, as root)

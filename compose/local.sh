@@ -26,10 +26,18 @@ check_engine() {
     compose version >/dev/null 2>&1 || fail "Docker Compose v2 is not installed: install the plugin (Debian: docker-compose), or run \`make engine\`."
 }
 
-# Builds the images in dependency order.
+# Builds the images in dependency order. With FRESH=1, layers with packages of Debian are built anew, and so
+# are all on top of them. Later builds pass the same time to find these in the cache, not older ones.
 images() {
     check_engine
     check_room
+    local updated=../build/updated
+    if [ -n "${FRESH:-}" ]; then
+        docker pull -q "${DEBIAN:-debian:trixie-slim}" >/dev/null 2>&1 \
+            || echo "The base image can't be pulled, so the one on this machine is used, with Debian's updates."
+        mkdir -p ../build
+        printf '%(%Y-%m-%dT%H:%M:%S)T\n' -1 >"$updated"
+    fi
     docker buildx version >/dev/null 2>&1 || fail "Docker buildx is not installed: install the plugin (Debian: docker-buildx), or run \`make engine\`."
     local said tag version revision
     said=$(mktemp -d) tag=$(setting TAG)
@@ -45,7 +53,8 @@ images() {
         local text="[$1/7] fruits/$2:$tag"
         step_begins "$1" "$text"
         docker buildx build --builder default --load --progress plain -t "fruits/$2:$tag" -f "../images/$3/Dockerfile" \
-            --build-arg TAG="$tag" --build-arg DEBIAN="${DEBIAN:-debian:trixie-slim}" "${@:4}" \
+            --build-arg TAG="$tag" --build-arg DEBIAN="${DEBIAN:-debian:trixie-slim}" \
+            --build-arg UPDATED="$(cat "$updated" 2>/dev/null)" "${@:4}" \
             "${labels[@]}" .. >"$said/$2" 2>&1 || build_failed "$2"
         step_ends "$1" "$text"
     }

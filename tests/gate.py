@@ -62,14 +62,15 @@ class Gate:
         )
         self._wait_for("listening")
         form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        self._url = f"http://{_docker('inspect', '--format', form, self._id)}:{PORT}"
+        self.address = f"{_docker('inspect', '--format', form, self._id)}:{PORT}"
 
     @property
     def environ(self) -> list[str]:
         """Arguments of `env` that route a run and its workers through the gate."""
-        conf = f"spark.executorEnv.AWS_ENDPOINT_URL={self._url}"
+        url = f"http://{self.address}"
+        conf = f"spark.executorEnv.AWS_ENDPOINT_URL={url}"
         return [
-            f"AWS_ENDPOINT_URL={self._url}",
+            f"AWS_ENDPOINT_URL={url}",
             f"PYSPARK_SUBMIT_ARGS=--conf {conf} pyspark-shell",
         ]
 

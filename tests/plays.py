@@ -11,15 +11,28 @@ from places import ROOT
 
 
 def play(
-    folder: Path, hosts: dict[str, dict[str, Any]], *tasks: dict[str, Any], **variables: Any
+    folder: Path,
+    hosts: dict[str, dict[str, Any]],
+    *tasks: dict[str, Any],
+    environ: dict[str, str] | None = None,
+    **variables: Any,
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the tasks on all hosts (names and variables), with the project's roles."""
+    """Run the tasks on all hosts (names and variables), with the project's roles.
+
+    The first host is the master, the others are workers. Commands find the host's name in HOST.
+    """
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
-    inventory = {"all": {"hosts": hosts, "vars": local | variables}}
+    master, *workers = hosts
+    inventory = {
+        "spark_master": {"hosts": {master: hosts[master]}},
+        "spark_workers": {"hosts": {name: hosts[name] for name in workers}},
+        "all": {"vars": local | variables},
+    }
     (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
-    plays = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]
+    plays: list[dict[str, Any]] = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]
+    plays[0]["environment"] = {"HOST": "{{ inventory_hostname }}"}
     (folder / "play.yml").write_text(yaml.safe_dump(plays))
-    environ = {
+    settings = {
         "ANSIBLE_ANY_ERRORS_FATAL": "false",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_ROLES_PATH": str(ROOT / "ansible" / "roles"),
@@ -27,7 +40,7 @@ def play(
     return subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "play.yml"],
         cwd=folder,
-        env={**os.environ, **environ},
+        env={**os.environ, **settings, **(environ or {})},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -62,6 +62,8 @@ c.JupyterHub.services = [
     },
     # With this token, which only root can read, `hub-user erase` deletes users.
     {**forget_user.SERVICE, "api_token": forget_user.new_token()},
+    # Deletes what killed kernels have left; the Hub restarts it, as the page, should it end.
+    {"name": "sweep", "command": ["sweep", "/tmp", "/var/lib/spark"]},  # noqa: S108
 ]
 # A login, and what the services know of it, is valid for this long.
 c.JupyterHub.cookie_max_age_days = 14

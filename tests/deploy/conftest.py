@@ -1,14 +1,19 @@
-"""Hosts to deploy to, created once for all tests here and removed afterwards."""
+"""Hosts to deploy to, created once for all tests here and removed afterwards; and a mock AWS."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import leftovers
 import pytest
+from gate import Gate
 from places import ROOT
 
+from deploy.aws import AMI, Aws
+from deploy.bucket import MANY, photos
 from deploy.engines import TAG, docker, make_images
-from deploy.playbooks import make_site
-from deploy.rehearsal import Rehearsal, clean_up
+from deploy.playbooks import aws_server, make_site
+from deploy.rehearsal import BUCKET, Rehearsal, clean_up
 
 
 @pytest.fixture(scope="package")
@@ -35,3 +40,53 @@ def rehearsal(
         yield Rehearsal(site)
     finally:
         clean_up()
+
+
+@pytest.fixture(scope="package")
+def deployed(rehearsal: Rehearsal) -> Rehearsal:
+    """The cluster after the first deploy.yml, with photos in the bucket."""
+    rehearsal.playbook("deploy")
+    folder = photos()
+    for photo in folder.rglob("*"):
+        if photo.is_file():
+            key = f"photos/{photo.relative_to(folder).as_posix()}"
+            rehearsal.s3.upload_file(str(photo), BUCKET, key)
+    return rehearsal
+
+
+@pytest.fixture
+def whole(deployed: Rehearsal) -> Rehearsal:
+    """The cluster with all its hosts, whatever earlier tests have done to them."""
+    deployed.mend()
+    return deployed
+
+
+@pytest.fixture(scope="package")
+def many(deployed: Rehearsal) -> int:
+    """Upload photos to MANY, more than a closed gate lets through; returns their number."""
+    some = sorted(photos().rglob("*.jpg"))[:60]
+    for copy in range(3):
+        for photo in some:
+            deployed.s3.upload_file(str(photo), BUCKET, f"many/{copy}/{photo.name}")
+    return 3 * len(some)
+
+
+@pytest.fixture
+def gate(deployed: Rehearsal, many: int) -> Iterator[Gate]:
+    """A gate that stops a run in the middle of its photos."""
+    store = deployed.address("object-store")
+    with Gate(f"fruits/spark-worker:{TAG}", deployed.network, store, MANY) as gate:
+        yield gate
+
+
+@pytest.fixture
+def aws(tmp_path: Path) -> Iterator[Aws]:
+    """A mock AWS with Debian's image, and a site with valid settings; nothing is provisioned."""
+    amis = tmp_path / "amis.json"
+    amis.write_text(json.dumps([AMI]))
+    with aws_server(tmp_path, MOTO_AMIS_PATH=str(amis)) as url:
+        site = tmp_path / "site"
+        make_site(site)
+        server = Aws(site, url)
+        server.settings()
+        yield server

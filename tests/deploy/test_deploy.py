@@ -3,14 +3,11 @@
 Each test can run on its own: fixtures bring the cluster into the state it needs.
 """
 
-import csv
-import io
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.cookiejar import CookieJar
@@ -22,33 +19,11 @@ from urllib.request import HTTPCookieProcessor, build_opener, urlopen
 import numpy as np
 import pytest
 from gate import Gate
-from places import SAMPLES
 
+from deploy.bucket import MANY, photos, results_csv, rows
 from deploy.engines import TAG, docker
 from deploy.playbooks import changes
-from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, Rehearsal
-
-WORKERS = ("worker-1", "worker-2")
-MANY = f"s3://{BUCKET}/many"
-
-
-@pytest.fixture(scope="module")
-def deployed(rehearsal: Rehearsal) -> Rehearsal:
-    """The cluster after the first deploy.yml, with photos in the bucket."""
-    rehearsal.playbook("deploy")
-    photos = _photos()
-    for photo in photos.rglob("*"):
-        if photo.is_file():
-            key = f"photos/{photo.relative_to(photos).as_posix()}"
-            rehearsal.s3.upload_file(str(photo), BUCKET, key)
-    return rehearsal
-
-
-@pytest.fixture
-def whole(deployed: Rehearsal) -> Rehearsal:
-    """The cluster with all its hosts, whatever earlier tests have done to them."""
-    deployed.mend()
-    return deployed
+from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, WORKERS, Rehearsal
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +31,7 @@ def results(deployed: Rehearsal) -> bytes:
     """The CSV that run.yml writes to the bucket."""
     deployed.mend()
     assert f"s3://{BUCKET}/results/results.csv" in deployed.playbook("run")
-    return _results(deployed)
-
-
-def _photos() -> Path:
-    """Real photos if available, otherwise those rendered for the demo."""
-    real = os.environ.get("FRUITS_TEST_PHOTOS")
-    return Path(real) / "Apple" if real and Path(real, "Apple").is_dir() else SAMPLES
-
-
-def _rows(data: bytes | str) -> dict[str, list[str]]:
-    text = data.decode("utf-8") if isinstance(data, bytes) else data
-    return {row[0]: row[1:] for row in csv.reader(io.StringIO(text))}
-
-
-def _results(cluster: Rehearsal, prefix: str = "results") -> bytes:
-    data: bytes = cluster.s3.get_object(Bucket=BUCKET, Key=f"{prefix}/results.csv")["Body"].read()
-    return data
+    return results_csv(deployed)
 
 
 @pytest.mark.smoke
@@ -89,15 +48,15 @@ def test_a_run_leaves_what_one_process_makes(
     )
     subprocess.run(
         [
-            *(Path(sys.executable).with_name("fruits"), "run", _photos(), tmp_path),
+            *(Path(sys.executable).with_name("fruits"), "run", photos(), tmp_path),
             *("--weights", manifest["model"]["name"], "--master", "local[2]"),
         ],
         env={k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
         capture_output=True,
         check=True,
     )
-    local = _rows((tmp_path / "results.csv").read_text("utf-8"))
-    remote = _rows(results)
+    local = rows((tmp_path / "results.csv").read_text("utf-8"))
+    remote = rows(results)
     assert list(remote) == list(local)
     assert remote.pop("path") == local.pop("path")
     actual, expected = (
@@ -256,7 +215,7 @@ def test_an_update_that_fails_says_how_to_go_back_and_does(
 
     whole.playbook("deploy", "-e", f"version={back}")
     assert _version(whole) == before
-    assert _results(whole) == results
+    assert results_csv(whole) == results
     assert whole.as_scientist("cat", "mine.ipynb") == "mine\n"
 
 
@@ -264,24 +223,6 @@ def test_a_version_that_nobody_has_is_refused(whole: Rehearsal) -> None:
     output = whole.playbook("deploy", "-e", "version=0.0.0-none", check=False)
     assert "has version 0.0.0-none" in output
     assert _version(whole) in output
-
-
-@pytest.fixture(scope="module")
-def many(deployed: Rehearsal) -> int:
-    """Upload photos to MANY, more than a closed gate lets through; returns their number."""
-    photos = sorted(_photos().rglob("*.jpg"))[:60]
-    for copy in range(3):
-        for photo in photos:
-            deployed.s3.upload_file(str(photo), BUCKET, f"many/{copy}/{photo.name}")
-    return 3 * len(photos)
-
-
-@pytest.fixture
-def gate(deployed: Rehearsal, many: int) -> Iterator[Gate]:
-    """A gate that stops a run in the middle of its photos."""
-    store = deployed.address("object-store")
-    with Gate(f"fruits/spark-worker:{TAG}", deployed.network, store, MANY) as gate:
-        yield gate
 
 
 def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(
@@ -292,7 +233,7 @@ def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(
     gate.open()
     output, _ = run.communicate(timeout=300)
     assert run.returncode == 0, output
-    assert len(_rows(_results(whole, "of-many"))) - 1 == many
+    assert len(rows(results_csv(whole, "of-many"))) - 1 == many
     output = whole.playbook("status")
     assert re.search(r"worker-2 .*does not respond", output)
     assert "1 of 2 registered" in output
@@ -315,7 +256,7 @@ def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(
         whole.start_host(name)
     whole.playbook("deploy")
     whole.wait_for_workers(2)
-    assert _results(whole) == results
+    assert results_csv(whole) == results
     assert "mine.ipynb" not in whole.as_scientist("ls")
     assert "restore one first" in whole.playbook("backup", check=False)  # refused for an empty Hub
     whole.playbook("restore")
@@ -341,4 +282,4 @@ def test_a_worker_that_leaves_finishes_what_it_does(
         leaving.result()
     output, _ = run.communicate(timeout=300)
     assert run.returncode == 0, output
-    assert len(_rows(_results(whole, "drained"))) - 1 == many
+    assert len(rows(results_csv(whole, "drained"))) - 1 == many

@@ -4,97 +4,17 @@ import json
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import boto3
+import iam as iam_rules
 import pytest
 import yaml
 from botocore.exceptions import ClientError
 
-from deploy.playbooks import aws_environ, aws_server, changes, make_site, playbook
+from deploy.aws import AMI, REGION, SETTINGS, Aws
+from deploy.playbooks import changes
 from fruits.storage.s3 import EU_REGIONS
-
-REGION = "eu-west-3"
-Service = Literal["ec2", "ecr", "iam", "s3", "ssm"]
-AMI = {
-    "ami_id": "ami-0123456789abcdef0",
-    "name": "debian-13-amd64-20260901-2222",
-    "owner_id": "136693071363",
-    "creation_date": "2026-09-01T00:00:00.000Z",
-    "architecture": "x86_64",
-    "public": True,
-    "state": "available",
-    "virtualization_type": "hvm",
-    "hypervisor": "xen",
-    "root_device_name": "/dev/xvda",
-    "root_device_type": "ebs",
-    "image_type": "machine",
-    "image_location": "136693071363/debian-13-amd64-20260901-2222",
-    "description": "Debian 13",
-    "platform": None,
-    "sriov": "simple",
-}
-SETTINGS = {
-    "region": REGION,
-    "bucket": "rehearsal-of-fruits",
-    "ssh_from": ["203.0.113.7/32"],
-    "availability_zone": f"{REGION}b",
-    "drain_minutes": 0,  # the addresses from moto belong to others
-}
-
-
-@dataclass(frozen=True)
-class Aws:
-    """A mock AWS, and a folder with playbooks that use it."""
-
-    site: Path
-    url: str
-
-    def client(self, service: Service, region: str = REGION) -> Any:
-        return boto3.client(
-            service,
-            region,
-            endpoint_url=self.url,
-            aws_access_key_id="operator",
-            aws_secret_access_key="secret",  # noqa: S106
-        )
-
-    def settings(self, **settings: object) -> None:
-        file = self.site / "ansible" / "cluster.yml"
-        file.write_text(yaml.safe_dump({**SETTINGS, **settings}))
-
-    def playbook(self, name: str, *options: str, check: bool = True) -> str:
-        options = ("-e", "assume_yes=true", *options)
-        return playbook(self.site, name, *options, check=check, environ=self.environ)
-
-    @property
-    def environ(self) -> dict[str, str]:
-        return aws_environ(self.url)
-
-    def instances(self) -> dict[str, dict[str, Any]]:
-        """Running hosts by name."""
-        reservations = self.client("ec2").describe_instances()["Reservations"]
-        return {
-            next(tag["Value"] for tag in host["Tags"] if tag["Key"] == "Name"): host
-            for reservation in reservations
-            for host in reservation["Instances"]
-            if host["State"]["Name"] == "running"
-        }
-
-
-@pytest.fixture
-def aws(tmp_path: Path) -> Iterator[Aws]:
-    amis = tmp_path / "amis.json"
-    amis.write_text(json.dumps([AMI]))
-    with aws_server(tmp_path, MOTO_AMIS_PATH=str(amis)) as url:
-        site = tmp_path / "site"
-        make_site(site)
-        server = Aws(site, url)
-        server.settings()
-        yield server
 
 
 @pytest.mark.smoke
@@ -183,14 +103,16 @@ def _check_role(iam: Any) -> None:
     assert not iam.list_attached_role_policies(**role)["AttachedPolicies"]
     policy = iam.get_role_policy(**role, PolicyName=name)["PolicyDocument"]
     arn = f"arn:aws:s3:::{SETTINGS['bucket']}"
-    *allowed, denied = policy["Statement"]
-    assert denied["Effect"] == "Deny"
-    assert set(denied["Action"]) == {"s3:DeleteObject", "s3:DeleteObjectVersion"}
-    assert denied["Resource"] == f"{arn}/backups/*"
-    for statement in allowed:
-        assert statement["Effect"] == "Allow"
-        assert statement["Resource"] in (arn, f"{arn}/*")
-        assert all(action.startswith("s3:") and "*" not in action for action in statement["Action"])
+    assert iam_rules.allows(policy, "s3:PutObject", f"{arn}/photos/a.jpg")
+    backup = f"{arn}/backups/fruits/2026-11-26T030000Z.tar.gz.gpg"
+    creates = {"s3__ObjectCreationOperation": "true"}
+    assert iam_rules.allows(policy, "s3:PutObject", backup, **creates, s3__if_none_match="*")
+    assert not iam_rules.allows(policy, "s3:PutObject", backup, **creates)
+    assert not iam_rules.allows(policy, "s3:DeleteObject", backup)
+    assert not iam_rules.allows(policy, "s3:DeleteObjectVersion", backup)
+    for statement in policy["Statement"]:
+        assert statement["Resource"] in (arn, f"{arn}/*", f"{arn}/backups/*")
+        assert "*" not in "".join(statement["Action"])
 
 
 def _check_key(aws: Aws) -> None:

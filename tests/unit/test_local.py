@@ -4,20 +4,25 @@ A script stands in for Docker, so that it can fail in any way.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
+from time import sleep
 
 import pytest
 from places import ROOT
 
 SCRIPT = ROOT / "compose" / "local.sh"
 _TOOLS = (
-    "awk base64 bash chmod cut df dirname grep head id mkdir mktemp realpath rm sed sleep tail tr"
+    "awk base64 bash cat chmod cut df dirname grep head id mkdir mktemp realpath rm sed sleep tail "
+    "tr"
 )
 
 
-def _up(tmp_path: Path, docker: str | None) -> "subprocess.CompletedProcess[str]":
+def _up(
+    tmp_path: Path, docker: str | None, verb: str = "up", script: Path = SCRIPT, **environ: str
+) -> "subprocess.CompletedProcess[str]":
     tools = tmp_path / "bin"
     tools.mkdir()
     for name in _TOOLS.split():
@@ -26,8 +31,8 @@ def _up(tmp_path: Path, docker: str | None) -> "subprocess.CompletedProcess[str]
         (tools / "docker").write_text(f"#!/bin/bash\n{docker}\n")
         (tools / "docker").chmod(0o755)
     return subprocess.run(
-        [SCRIPT, "up"],
-        env={"PATH": str(tools), "SECRETS": str(tmp_path / "secrets"), "USER": "ada"},
+        [script, verb],
+        env={"PATH": str(tools), "SECRETS": str(tmp_path / "secrets"), "USER": "ada"} | environ,
         capture_output=True,
         text=True,
         check=False,
@@ -87,3 +92,39 @@ def test_secrets_are_created_once_in_a_private_folder(tmp_path: Path) -> None:
     _up(tmp_path, _HEALTHY % "exit 1")
     assert {path.name: path.read_text() for path in secrets.iterdir()} == first
     assert os.access(secrets / "spark", os.R_OK)
+
+
+_BUILDS = """
+echo "$*" >>"$LOG"
+case "$*" in *MemTotal*) echo 16000000000 ;; *DockerRootDir*) echo /nowhere ;; esac
+"""
+
+
+def test_fresh_images_have_their_packages_built_anew_and_keep_them(tmp_path: Path) -> None:
+    """The time of the last update is part of the cache's key of layers with packages."""
+    copied = tmp_path / "project"
+    for folder in ("compose", "images", "src/fruits"):
+        shutil.copytree(ROOT / folder, copied / folder)
+    times = []
+    for number, fresh in enumerate(("", "1", "", "1")):
+        log = tmp_path / f"log-{number}"
+        shutil.rmtree(tmp_path / "bin", ignore_errors=True)
+        done = _up(
+            *(tmp_path, _BUILDS, "images", copied / "compose" / "local.sh"),
+            LOG=str(log),
+            FRESH=fresh,
+        )
+        assert done.returncode == 0, done.stderr
+        assert ("pull -q debian:trixie-slim" in log.read_text()) == bool(fresh)
+        builds = re.findall(r"buildx build .* --build-arg UPDATED=(\S*) ", log.read_text())
+        assert len(builds) == 7
+        (time,) = set(builds)
+        times.append(time)
+        sleep(1)
+    assert times[0] == ""
+    assert "" < times[1] == times[2] < times[3]
+    for name in ("base", "object-store"):
+        for stage in re.split(
+            "^FROM ", (ROOT / "images" / name / "Dockerfile").read_text(), flags=re.M
+        ):
+            assert "apt-get upgrade" not in stage or "ARG UPDATED" in stage
