@@ -26,10 +26,13 @@ def test_homes_survive_the_master_and_all_is_encrypted_with_the_users_key(aws: A
     assert volume["Size"] == 7
     assert volume["Encrypted"]
     assert volume["AvailabilityZone"] == f"{REGION}b"
-    assert _attached_to(volume) == aws.instances()["fruits-master"]["InstanceId"]
+    master = aws.instances()["fruits-master"]
+    assert _attached_to(volume) == master["InstanceId"]
+    (disk,) = [d["Ebs"] for d in master["BlockDeviceMappings"] if d["DeviceName"] == "/dev/sdf"]
+    assert not disk["DeleteOnTermination"]
     assert changes(aws.playbook("provision")) == {"localhost": 0}
 
-    before = aws.instances()["fruits-master"]["InstanceId"]
+    before = master["InstanceId"]
     ec2.modify_instance_attribute(InstanceId=before, DisableApiTermination={"Value": False})
     ec2.terminate_instances(InstanceIds=[before])
     aws.settings(kms_key_arn=KEY, workers=1, homes_disk_gb=0)  # it is attached all the same
@@ -55,7 +58,6 @@ def _homes(ec2: Any) -> dict[str, Any]:
 def _attached_to(volume: dict[str, Any]) -> str:
     (attachment,) = volume["Attachments"]
     assert attachment["Device"] == "/dev/sdf"
-    assert not attachment["DeleteOnTermination"]
     return str(attachment["InstanceId"])
 
 
