@@ -1,6 +1,9 @@
 """What outlives hosts: the bucket with the users' KMS key, and the volume of the homes."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import iam as iam_rules
@@ -30,6 +33,7 @@ def test_homes_survive_the_master_and_all_is_encrypted_with_the_users_key(aws: A
     assert _attached_to(volume) == master["InstanceId"]
     (disk,) = [d["Ebs"] for d in master["BlockDeviceMappings"] if d["DeviceName"] == "/dev/sdf"]
     assert not disk["DeleteOnTermination"]
+    assert _volume_of_the_inventory(aws) == volume["VolumeId"]
     assert changes(aws.playbook("provision")) == {"localhost": 0}
 
     before = master["InstanceId"]
@@ -53,6 +57,20 @@ def _homes(ec2: Any) -> dict[str, Any]:
     filters = [{"Name": name, "Values": [value]} for name, value in tags.items()]
     (volume,) = ec2.describe_volumes(Filters=filters)["Volumes"]
     return dict(volume)
+
+
+def _volume_of_the_inventory(aws: Aws) -> str:
+    """The variable by which deploy.yml knows which of the master's disks has the homes."""
+    words = ("spark_master", "--playbook-dir", "ansible", "-m", "debug", "-a", "var=homes_volume")
+    output = subprocess.run(
+        [Path(sys.executable).with_name("ansible"), *words],
+        cwd=aws.site,
+        env=aws.environ,
+        capture_output=True,
+        check=True,
+        text=True,
+    ).stdout
+    return output.partition('"homes_volume": "')[2].partition('"')[0]
 
 
 def _attached_to(volume: dict[str, Any]) -> str:
