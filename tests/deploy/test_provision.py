@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from botocore.exceptions import ClientError
 
 from deploy.aws import AMI, REGION, SETTINGS, Aws
 from deploy.playbooks import changes
-from fruits.storage.s3 import EU_REGIONS
 
 
 @pytest.mark.smoke
@@ -179,11 +177,6 @@ def _check_teardown(aws: Aws) -> None:
     with pytest.raises(ClientError, match=r"404|NoSuchBucket"):
         s3.head_bucket(Bucket=SETTINGS["bucket"])
     assert set(changes(aws.playbook("teardown")).values()) == {0}
-
-
-def test_the_regions_are_those_of_the_package(aws: Aws) -> None:
-    defaults = (aws.site / "ansible/group_vars/all/defaults.yml").read_text()
-    assert set(yaml.safe_load(defaults)["eu_regions"]) == EU_REGIONS
 
 
 def test_check_mode_makes_nothing(aws: Aws) -> None:
