@@ -1,10 +1,10 @@
-"""What provision.yml guards: others' tags, the stored SSH key, and zones outside the region."""
+"""What provision.yml guards: others' tags and the stored SSH key."""
 
 from typing import Any
 
 import pytest
 
-from deploy.aws import REGION, Aws
+from deploy.aws import Aws
 from deploy.playbooks import changes
 
 TAGS = {"cost-center": "1234", "Team": "Données @ lab"}
@@ -42,19 +42,6 @@ def test_tags_and_the_stored_key(aws: Aws) -> None:
     assert "neither" in output
     assert "copy the file from another operator's machine" in " ".join(output.split())
     assert "censored" not in output
-
-
-def test_a_subnet_outside_the_region_itself_is_refused(aws: Aws) -> None:
-    ec2 = aws.client("ec2")
-    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    outpost = f"arn:aws:outposts:{REGION}:123456789012:outpost/op-0123456789abcdef0"
-    subnet = ec2.create_subnet(
-        VpcId=vpc, CidrBlock="10.9.1.0/24", AvailabilityZone=f"{REGION}a", OutpostArn=outpost
-    )["Subnet"]["SubnetId"]
-    aws.settings(subnet_id=subnet, availability_zone="")
-    output = aws.playbook("provision", check=False)
-    assert f"{subnet} is in {REGION}a on an Outpost" in " ".join(output.split())
-    assert not ec2.describe_key_pairs()["KeyPairs"]
 
 
 def _resources(aws: Aws) -> dict[str, str]:
