@@ -290,7 +290,7 @@ def test_no_endpoint_of_aws_turns_off_the_check(
         headers = {"x-amz-bucket-region": "us-east-1"}
         return response, {"ResponseMetadata": {"HTTPHeaders": headers}}
 
-    s3_client().meta.events.register("before-call.s3.HeadBucket", answer)
+    s3_client().meta.events.register("before-call.s3.HeadBucket", answer)  # type: ignore[arg-type]
     with pytest.raises(StorageError, match="fruit-abroad is in us-east-1, outside the European"):
         open_folder("s3://fruit-abroad/photos")
 
@@ -305,7 +305,7 @@ def test_aws_behind_a_proxy_is_recognised(monkeypatch: pytest.MonkeyPatch) -> No
         metadata = {"HTTPHeaders": headers}
         return SimpleNamespace(status_code=200), {"ResponseMetadata": metadata}
 
-    s3_client().meta.events.register("before-call.s3.HeadBucket", answer)
+    s3_client().meta.events.register("before-call.s3.HeadBucket", answer)  # type: ignore[arg-type]
     with pytest.raises(StorageError, match="outside the European"):
         open_folder("s3://fruit-abroad/photos")
 
