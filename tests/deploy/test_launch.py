@@ -150,7 +150,9 @@ def _create_cluster(ec2: Any) -> None:
     table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
     ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
     service = "com.amazonaws.eu-west-3.s3"
-    ec2.create_vpc_endpoint(VpcId=vpc, ServiceName=service, RouteTableIds=[table])
+    ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=service, RouteTableIds=[table], VpcEndpointType="Gateway"
+    )
     group = ec2.create_security_group(GroupName="fruits", Description="fruits", VpcId=vpc)
     ec2.create_tags(Resources=[vpc, subnet, gateway, table, group["GroupId"]], Tags=tags)
     hosts = {}
