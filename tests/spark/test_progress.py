@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from classified import with_views
 from copies import copy_results
 
 from fruits import classify, pipeline
@@ -82,5 +83,5 @@ def test_steps_of_a_run_and_of_training_count(
 def test_views_count_photos(spark: "SparkSession", small: Path, tmp_path: Path) -> None:
     copy_results(small, tmp_path)
     progress = Recorded()
-    classify.train(spark, str(tmp_path / "results"), SETTINGS, 6, progress)
+    with_views(spark, str(tmp_path / "results"), progress)
     assert progress.counted("views") == [("photos", 12)]

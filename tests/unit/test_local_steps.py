@@ -18,7 +18,7 @@ case "$*" in
     *MemTotal*) echo 16000000000 ;;
     *DockerRootDir*) echo /nowhere ;;
     *"build "*"fruits/$BROKEN:"*) echo "no such package"; exit 1 ;;
-    *"build "*) sleep 1.3 ;;
+    *"build "*) sleep "$BUILD_S" ;;
     *"compose up"*)
         say Created object-store-1 spark-worker-1 spark-worker-2
         say Healthy object-store-1 spark-worker-1
@@ -40,6 +40,7 @@ def _environ(tmp_path: Path, **more: str) -> dict[str, str]:
         "TERM": "xterm",
         "BROKEN": "none",
         "SICK": "",
+        "BUILD_S": "0.1",
         **more,
     }
 
@@ -76,7 +77,7 @@ def _screen(tmp_path: Path, verb: str, **more: str) -> str:
 
 
 def test_each_image_is_a_numbered_step_with_its_time(tmp_path: Path) -> None:
-    lines, _ = _lines(tmp_path, "images")
+    lines, _ = _lines(tmp_path, "images", BUILD_S="1.1")
     images = "object-store build-uv build-keras base spark-master spark-worker jupyterhub"
     for number, image in enumerate(images.split(), 1):
         begins = lines.index(f"[{number}/7] fruits/{image}:test …")
@@ -90,7 +91,7 @@ def test_each_image_is_a_numbered_step_with_its_time(tmp_path: Path) -> None:
 
 
 def test_a_terminal_shows_all_that_is_running_and_for_how_long(tmp_path: Path) -> None:
-    screen = _screen(tmp_path, "images")
+    screen = _screen(tmp_path, "images", BUILD_S="1.3")
     assert re.search(r"\r\x1b\[K\[1/7\] fruits/object-store:test … 1 s, \[2/7\] fruits/bu", screen)
     assert re.search(r"\r\x1b\[K\[7/7\] fruits/jupyterhub:test [1-9] s\r\n", screen)
 

@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 def test_spark_computes_the_same_sums_and_predictions(
     spark: "SparkSession", tmp_path: Path, width: int
 ) -> None:
-    examples = blobs(3, 25, spread=2.0, width=width)
+    examples = blobs(3, 8, spread=2.0, width=width)
     classifier, _ = trained(examples)
     labels = list(classifier.labels)
     columns = [examples.paths, examples.labels, examples.features.tolist()]
     table = pa.table(columns, names=["path", "label", "features"])
     folder = LocalFolder(str(tmp_path))
     for i in range(3):
-        tables.write(folder, f"{i}.parquet", table.slice(25 * i, 25))
+        tables.write(folder, f"{i}.parquet", table.slice(8 * i, 8))
     sums = sums_of(spark, folder, ["0.parquet", "1.parquet", "2.parquet"], labels)
     position = np.searchsorted(labels, examples.labels)
     expected = Sums.of(examples.features, position, 3)
-    assert sums.counts.tolist() == [25, 25, 25]
+    assert sums.counts.tolist() == [8, 8, 8]
     for found, wanted in zip(
         [*sums.sums, *sums.products], [*expected.sums, *expected.products], strict=True
     ):

@@ -21,15 +21,16 @@ from pathlib import Path
 from fruits.session import class_archive
 class_archive.path = lambda: Path(sys.argv[1])
 from fruits.session import start_session
-print(start_session().range(3).count(), "rows")
+from fruits.settings import Settings
+print(start_session(Settings(master="local[1]"), wake=False).range(3).count(), "rows")
 """
-# The installed archive, which `make` would have removed, is neither used nor recorded.
-RECORDED_SESSION = """
-from pathlib import Path
-from fruits.session import class_archive
-class_archive.path = lambda: Path("/nonexistent")
-from fruits.session import start_session
-spark = start_session(wake=False)
+# Without a session there are fewer classes to archive. The installed archive, which `make` would
+# have removed, isn't used.
+RECORDED_JVM = """
+from types import SimpleNamespace
+from pyspark.java_gateway import launch_gateway
+context = SimpleNamespace(_gateway=launch_gateway())
+spark = SimpleNamespace(sparkContext=context, stop=context._gateway.close)
 """
 
 
@@ -56,7 +57,7 @@ def test_the_archive_is_complete_when_it_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(class_archive, "path", lambda: tmp_path / "spark.jsa")
-    monkeypatch.setattr(class_archive, "_SESSION", RECORDED_SESSION)
+    monkeypatch.setattr(class_archive, "_SESSION", RECORDED_JVM)
 
     class_archive.make()
 

@@ -59,65 +59,51 @@ def foreign(tmp_path: Path) -> Path:
     return tmp_path / "venv" / "bin" / "python"
 
 
-@pytest.mark.parametrize(
-    "variables",
-    [
-        {"PYSPARK_PYTHON": "/no/such/python", "PYSPARK_DRIVER_PYTHON": "jupyter"},
-        {"SPARK_HOME": "/no/such/spark"},
-        {"SPARK_LOCAL_IP": "no-such-host.invalid", "SPARK_LOCAL_HOSTNAME": "no-such-host.invalid"},
-        {"PYSPARK_SUBMIT_ARGS": "--driver-memory 600m --master yarn"},
-        {"PYSPARK_GATEWAY_PORT": "1", "PYSPARK_GATEWAY_SECRET": "stale"},
-        {"JAVA_TOOL_OPTIONS": "-Dfruit=apple"},
-    ],
-    ids=lambda variables: next(iter(variables)),
-)
-def test_session_starts_in_spite_of(tmp_path: Path, variables: dict[str, str]) -> None:
-    done = session(tmp_path / "rows", **variables)
+def test_session_starts_in_spite_of_variables_for_others(tmp_path: Path, foreign: Path) -> None:
+    """Each of them alone would keep it from starting, its workers from running, or be printed."""
+    done = session(
+        tmp_path / "rows",
+        PYSPARK_PYTHON=str(foreign),
+        PYSPARK_DRIVER_PYTHON="jupyter",
+        SPARK_HOME="/no/such/spark",
+        SPARK_LOCAL_IP="no-such-host.invalid",
+        SPARK_LOCAL_HOSTNAME="no-such-host.invalid",
+        PYSPARK_SUBMIT_ARGS="--driver-memory 600m --master yarn",
+        PYSPARK_GATEWAY_PORT="1",
+        PYSPARK_GATEWAY_SECRET="stale",  # noqa: S106
+        JAVA_TOOL_OPTIONS="-Dfruit=apple",
+    )
     assert "3 rows" in done.stdout, done.stderr
     assert done.stderr == ""
 
 
-def test_workers_use_this_interpreter_not_that_of_another_environment(
-    tmp_path: Path, foreign: Path
-) -> None:
-    done = session(tmp_path / "rows", PYSPARK_PYTHON=str(foreign))
-    assert "3 rows" in done.stdout, done.stderr
-
-
-def test_workers_import_nothing_from_the_working_folder(tmp_path: Path) -> None:
+def test_modules_in_the_working_folder_and_accents_in_the_c_locale(tmp_path: Path) -> None:
+    """Workers import nothing from the working folder, and Java writes any name."""
     here = tmp_path / "here"
     (here / "fruits").mkdir(parents=True)
     for name in ("calendar", "random", "numpy", "fruits/__init__"):
         (here / f"{name}.py").write_text("raise RuntimeError('mine')")
-    done = session(tmp_path / "rows", cwd=str(here))
+    done = session(tmp_path / "résultats 苹果", cwd=str(here), LC_ALL="C")
     assert "3 rows" in done.stdout, done.stderr
     assert str(here) not in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"cache", "here", "résultats 苹果"}
 
 
-def test_java_writes_names_with_accents_in_the_c_locale(tmp_path: Path) -> None:
-    done = session(tmp_path / "résultats 苹果", LC_ALL="C")
-    assert "3 rows" in done.stdout, done.stderr
-    assert {path.name for path in tmp_path.iterdir()} == {"cache", "résultats 苹果"}
-
-
-def test_host_name_need_not_resolve(tmp_path: Path) -> None:
-    words = namespaced("--uts", command="hostname no-such-host")
+def test_host_name_need_not_resolve_and_temporary_files_may_be_mounted_noexec(
+    tmp_path: Path,
+) -> None:
+    mount = "mount --bind /tmp /tmp && mount -o remount,bind,noexec /tmp"
+    words = namespaced("--uts", "--mount", command=f"hostname no-such-host && {mount}")
     # With keys, Spark looks up the name where nothing can be set instead.
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
-    done = session(tmp_path / "rows", *words, **keys)
-    assert "3 rows" in done.stdout, done.stderr
-    assert done.stdout.splitlines()[0].endswith(" key")
-
-
-def test_temporary_files_may_be_mounted_noexec(tmp_path: Path) -> None:
-    mount = "mount --bind /tmp /tmp && mount -o remount,bind,noexec /tmp"
-    words = namespaced("--mount", command=mount)
     cache = Path.home() / ".cache" / "fruits-tests"
     try:
-        done = session(tmp_path / "rows", *words, settings=f"dict(cache='{cache}')", TMPDIR="")
+        settings = f"dict(cache='{cache}')"
+        done = session(tmp_path / "rows", *words, settings=settings, TMPDIR="", **keys)
     finally:
         shutil.rmtree(cache, ignore_errors=True)
     assert "3 rows" in done.stdout, done.stderr
+    assert done.stdout.splitlines()[0].endswith(" key")
 
 
 def test_uid_needs_no_passwd_entry() -> None:

@@ -1,5 +1,6 @@
 """The classifier: what it computes, and how it handles unusual data."""
 
+import functools
 import io
 import itertools
 from dataclasses import replace
@@ -14,6 +15,12 @@ from fruits.classifier.fit import Examples, fit
 from fruits.classifier.sums import Sums
 from fruits.errors import ClassifyError, ResultsError
 from fruits.model.load import DEPTHS, FEATURES
+
+
+@functools.cache
+def trained_on_three_labels(width: int = FEATURES) -> tuple[Examples, Classifier]:
+    examples = blobs(3, 10, width=width)
+    return examples, trained(examples)[0]
 
 
 def test_scores_are_cosines_under_the_shrunk_within_label_covariance() -> None:
@@ -50,16 +57,14 @@ def test_scores_of_three_depths_are_the_mean_of_their_cosines() -> None:
 
 @pytest.mark.parametrize("width", [FEATURES, sum(DEPTHS)])
 def test_a_stored_classifier_predicts_the_same(width: int) -> None:
-    examples = blobs(3, 10, width=width)
-    classifier, _ = trained(examples)
+    examples, classifier = trained_on_three_labels(width)
     again = Classifier.from_bytes(classifier.to_bytes())
     assert again.labels == classifier.labels
     assert (again.cosines(examples.features) == classifier.cosines(examples.features)).all()
 
 
 def test_a_classifier_of_version_0_1_0_predicts_the_same() -> None:
-    examples = blobs(3, 10)
-    classifier, _ = trained(examples)
+    examples, classifier = trained_on_three_labels()
     with np.load(io.BytesIO(classifier.to_bytes())) as file:
         former = {name.removesuffix("_0"): file[name] for name in file.files}
     out = io.BytesIO()
@@ -102,7 +107,7 @@ def test_label_with_one_photo_is_learnt_but_not_validated() -> None:
 
 
 def test_a_thousand_labels() -> None:
-    classifier, validation = trained(blobs(1000, 4))
+    classifier, validation = trained(blobs(1000, 2))
     assert len(classifier.labels) == 1000
     assert (validation.cosines.argmax(axis=1) == validation.truth).mean() > 0.99
 
@@ -121,8 +126,8 @@ def test_probabilities_are_calibrated_on_held_out_photos() -> None:
 
 
 def test_a_damaged_classifier_is_refused() -> None:
-    data = trained(blobs(2, 8))[0].to_bytes()
-    assert Classifier.from_bytes(data).labels == ("kind-0000", "kind-0001")
+    data = trained_on_three_labels()[1].to_bytes()
+    assert Classifier.from_bytes(data).labels == ("kind-0000", "kind-0001", "kind-0002")
     for bad in (b"", b"junk", data[: len(data) // 2]):
         with pytest.raises(ResultsError, match="damaged"):
             Classifier.from_bytes(bad)

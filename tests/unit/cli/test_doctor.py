@@ -77,17 +77,15 @@ def test_without_java_home_or_passwd_the_rest_is_checked(tmp_path: Path) -> None
     assert photo.exists()
 
 
-def test_addresses_of_other_kinds_are_rows(tmp_path: Path) -> None:
-    done = fruits("doctor", "ftp://x", f"{tmp_path}/file/x", JAVA_HOME="/no/such/java")
-    marks = rows(done.stdout)
-    assert marks["photos"] == marks["photos: list"] == "✗"
-    assert "unsupported address ftp://x" in done.stdout
-
-
-def test_marks_are_ascii_where_the_output_is(tmp_path: Path) -> None:
-    done = fruits("doctor", JAVA_HOME="/no/such/java", PYTHONIOENCODING="ascii")
-    assert " FAILED  Java " in done.stdout
+def test_addresses_of_other_kinds_are_rows_and_marks_are_ascii_where_the_output_is(
+    tmp_path: Path,
+) -> None:
+    ascii_only = {"JAVA_HOME": "/no/such/java", "PYTHONIOENCODING": "ascii"}
+    done = fruits("doctor", "ftp://x", f"{tmp_path}/file/x", **ascii_only)
+    for name in ("Java", "photos", "photos: list"):
+        assert f" FAILED  {name} " in done.stdout
     assert " ok      Python " in done.stdout
+    assert "unsupported address ftp://x" in done.stdout
 
 
 # S3 ------------------------------------------------------------------------------------------

