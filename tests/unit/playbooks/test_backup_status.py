@@ -4,6 +4,7 @@ import datetime
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from plays import play
 
@@ -19,7 +20,7 @@ def _host(
     deployed: float = 500,
     record: bool = True,
     error: str = "",
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """A master with backups of these ages, deployed so many hours ago."""
     now = datetime.datetime.now(datetime.UTC)
     home = folder / name

@@ -17,19 +17,15 @@ def settings(**changed: str) -> dict[str, Any]:
         "bucket": "fruit",
         "registry": "",
         "kms_key_arn": "",
-        "eu_regions": ["eu-west-3", "eusc-de-east-1"],
         "aws_partition": "aws",
         **changed,
     }
 
 
 def encrypt(**by_default: str) -> None:
-    boto3.client("s3").put_bucket_encryption(
-        Bucket="fruit",
-        ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]  # type: ignore[list-item]
-        },
-    )
+    rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]}
+    s3: Any = boto3.client("s3")
+    s3.put_bucket_encryption(Bucket="fruit", ServerSideEncryptionConfiguration=rules)
 
 
 def test_a_bucket_with_another_key_is_refused(tmp_path: Path, s3: str) -> None:
