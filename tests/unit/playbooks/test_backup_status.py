@@ -4,6 +4,7 @@ import datetime
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from plays import play
 
@@ -19,7 +20,7 @@ def _host(
     deployed: float = 500,
     record: bool = True,
     error: str = "",
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """A master with backups of these ages, deployed so many hours ago."""
     now = datetime.datetime.now(datetime.UTC)
     home = folder / name
@@ -41,7 +42,7 @@ def _host(
 
 
 def test_the_age_of_the_last_backup_is_told(tmp_path: Path) -> None:
-    hosts = {
+    hosts: dict[str, dict[str, Any]] = {
         "fresh": _host(tmp_path, "fresh", 300, 47.5),
         "old": _host(tmp_path, "old", 300, 75.2),
         "never": _host(tmp_path, "never", deployed=49, record=False),

@@ -23,12 +23,10 @@ def settings(**changed: str) -> dict[str, Any]:
     }
 
 
-def encrypt(**by_default: str) -> None:
+def encrypt(**by_default: Any) -> None:
+    rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]}
     boto3.client("s3").put_bucket_encryption(
-        Bucket="fruit",
-        ServerSideEncryptionConfiguration={
-            "Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]  # type: ignore[list-item]
-        },
+        Bucket="fruit", ServerSideEncryptionConfiguration=rules
     )
 
 
