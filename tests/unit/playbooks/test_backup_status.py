@@ -42,7 +42,7 @@ def _host(
 
 
 def test_the_age_of_the_last_backup_is_told(tmp_path: Path) -> None:
-    hosts = {
+    hosts: dict[str, dict[str, Any]] = {
         "fresh": _host(tmp_path, "fresh", 300, 47.5),
         "old": _host(tmp_path, "old", 300, 75.2),
         "never": _host(tmp_path, "never", deployed=49, record=False),
