@@ -22,18 +22,11 @@ def settings(**changed: str) -> dict[str, Any]:
     }
 
 
-<<<<<<< HEAD
-def encrypt(**by_default: str) -> None:
-    rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]}
-    s3: Any = boto3.client("s3")
-    s3.put_bucket_encryption(Bucket="fruit", ServerSideEncryptionConfiguration=rules)
-=======
 def encrypt(**by_default: Any) -> None:
     rules: Any = {"Rules": [{"ApplyServerSideEncryptionByDefault": by_default}]}
     boto3.client("s3").put_bucket_encryption(
         Bucket="fruit", ServerSideEncryptionConfiguration=rules
     )
->>>>>>> 6a2e26938ee33467d4836dd5a8baa8a4515c5b5c
 
 
 def test_a_bucket_with_another_key_is_refused(tmp_path: Path, s3: str) -> None:
