@@ -80,7 +80,7 @@ def aws_server(folder: Path, **environ: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.terminate()
-        server.wait(10)
+        server.wait(60)
 
 
 def aws_environ(url: str) -> dict[str, str]:
