@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from gate import Gate
 
 from deploy.bucket import MANY, results_csv, rows
@@ -21,7 +20,6 @@ PLACES = ("-e", f"photos={MANY}", "-e", f"results={RESULTS}")
 NOTICE = json.dumps({"action": "terminate", "time": "2026-11-27T08:22:00Z"})
 
 
-@pytest.mark.smoke
 def test_a_run_ends_well_whatever_happens_meanwhile(
     whole: Rehearsal, gate: Gate, many: int
 ) -> None:
