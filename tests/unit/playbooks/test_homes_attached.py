@@ -46,7 +46,7 @@ def test_the_volume_follows_the_master(tmp_path: Path) -> None:
 
     def volumes() -> list[Any]:
         found = ec2.describe_volumes(Filters=[{"Name": "tag:fruits:cluster", "Values": ["lab"]}])
-        return found["Volumes"]
+        return list(found["Volumes"])
 
     master = launch()
     output = run("main", aws_hosts_states={"instances": [master]})
