@@ -29,7 +29,8 @@ def test_the_volume_follows_the_master(tmp_path: Path) -> None:
     def run(tasks: str, **changed: Any) -> str:
         variables = {
             "region": "eu-west-3", "cluster_name": "lab", "homes_disk_gb": 7, "kms_key_arn": "",
-            "aws_tags": {"fruits:cluster": "lab"}, "aws_homes_wait_seconds": 0, "aws_homes_wait_times": 1,
+            "aws_tags": {"fruits:cluster": "lab"}, "aws_homes_wait_seconds": 0,
+            "aws_homes_wait_times": 1,
         }  # fmt: skip
         known = {"name": "aws_homes", "tasks_from": "known"}
         done = play(
