@@ -68,7 +68,7 @@ def _volume_of_the_inventory(aws: Aws) -> str:
         check=True,
         text=True,
     ).stdout
-    return output.partition('"homes_volume": "')[2].partition('"')[0]
+    return output.partition("homes_volume: ")[2].strip()
 
 
 def _attached_to(volume: dict[str, Any]) -> str:

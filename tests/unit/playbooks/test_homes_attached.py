@@ -29,7 +29,8 @@ def test_the_volume_follows_the_master(tmp_path: Path) -> None:
     def run(tasks: str, **changed: Any) -> str:
         variables = {
             "region": "eu-west-3", "cluster_name": "lab", "homes_disk_gb": 7, "kms_key_arn": "",
-            "aws_tags": {"fruits:cluster": "lab"}, "aws_homes_wait_seconds": 0, "aws_homes_wait_times": 1,
+            "aws_tags": {"fruits:cluster": "lab"}, "aws_homes_wait_seconds": 0,
+            "aws_homes_wait_times": 1,
         }  # fmt: skip
         known = {"name": "aws_homes", "tasks_from": "known"}
         done = play(
@@ -46,7 +47,7 @@ def test_the_volume_follows_the_master(tmp_path: Path) -> None:
 
     def volumes() -> list[Any]:
         found = ec2.describe_volumes(Filters=[{"Name": "tag:fruits:cluster", "Values": ["lab"]}])
-        return found["Volumes"]
+        return list(found["Volumes"])
 
     master = launch()
     output = run("main", aws_hosts_states={"instances": [master]})
