@@ -10,7 +10,10 @@ from command import fruits
 from photos import save
 
 
-def test_run_prints_a_summary_and_the_paths(tmp_path: Path) -> None:
+def test_run_prints_a_summary_and_the_paths_and_leaves_no_temporary_files(tmp_path: Path) -> None:
+    temporary, scratch = tmp_path / "temporary", tmp_path / "scratch"
+    temporary.mkdir()
+    scratch.mkdir()
     for i, colour in enumerate(("red", "green", "blue", "white")):
         save(tmp_path / "photos" / "Kind", f"{i}.png", colour)
     (tmp_path / "photos" / "bad.jpg").touch()
@@ -18,6 +21,8 @@ def test_run_prints_a_summary_and_the_paths(tmp_path: Path) -> None:
     done = fruits(
         *("run", str(tmp_path / "photos"), f"{tmp_path}/results/"),
         *("--config", str(tmp_path / "fruits.toml"), "--master", "local[1]"),
+        TMPDIR=str(temporary),
+        SPARK_LOCAL_DIRS=str(scratch),
     )
     assert done.returncode == 0, done.stderr
     rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines() if line.strip()}
@@ -27,6 +32,7 @@ def test_run_prints_a_summary_and_the_paths(tmp_path: Path) -> None:
     assert rows["CSV"] == [f"{tmp_path}/results/results.csv"]
     assert rows["Report"] == [f"{tmp_path}/results/report.html"]
     assert json.loads((tmp_path / "results" / "manifest.json").read_text())["counts"]["listed"] == 5
+    assert not [*temporary.iterdir(), *scratch.iterdir()]
 
 
 def test_spark_submit_sets_master_and_memory(tmp_path: Path) -> None:

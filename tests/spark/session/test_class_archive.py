@@ -34,10 +34,11 @@ spark = SimpleNamespace(sparkContext=context, stop=context._gateway.close)
 """
 
 
-def session(archive: Path, **env: str) -> "subprocess.CompletedProcess[str]":
+def session(archive: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    options = (os.environ["SPARK_SUBMIT_OPTS"], *options)
     return subprocess.run(
         [sys.executable, "-c", SESSION, archive],
-        env={**os.environ, **env},
+        env={**os.environ, "SPARK_SUBMIT_OPTS": " ".join(options)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -48,7 +49,7 @@ def session(archive: Path, **env: str) -> "subprocess.CompletedProcess[str]":
 
 @pytest.mark.skipif(not class_archive.path().exists(), reason="make .venv/spark.jsa makes it")
 def test_sessions_use_the_archive() -> None:
-    done = session(class_archive.path(), SPARK_SUBMIT_OPTS="-Xshare:on")  # fails without it
+    done = session(class_archive.path(), "-Xshare:on")  # fails without it
 
     assert "3 rows" in done.stdout, done.stdout
 
@@ -67,7 +68,7 @@ def test_the_archive_is_complete_when_it_is_made(
 def test_invalid_archive_is_silently_ignored(tmp_path: Path) -> None:
     (tmp_path / "spark.jsa").write_bytes(os.urandom(2**20))
 
-    refused = session(tmp_path / "spark.jsa", SPARK_SUBMIT_OPTS="-Xshare:on")
+    refused = session(tmp_path / "spark.jsa", "-Xshare:on")
     done = session(tmp_path / "spark.jsa")
 
     assert "3 rows" not in refused.stdout
