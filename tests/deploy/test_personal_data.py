@@ -32,15 +32,15 @@ for root in ("/", "/var/lib/docker/volumes", *layers):
 
 
 @pytest.fixture(scope="module")
-def used(rehearsal: Rehearsal) -> Rehearsal:
+def used(deployed: Rehearsal) -> Rehearsal:
     """A cluster on which run.yml has read photos from the bucket, and trained."""
-    rehearsal.playbook("deploy")
+    deployed.mend()
     for path in _photos():
         key = f"seen/{path.parent.name}/{path.name}"
-        rehearsal.s3.upload_file(str(path), BUCKET, key)
+        deployed.s3.upload_file(str(path), BUCKET, key)
     places = (f"photos=s3://{BUCKET}/seen", f"results=s3://{BUCKET}/results-of-seen")
-    rehearsal.playbook("run", *(word for place in places for word in ("-e", place)))
-    return rehearsal
+    deployed.playbook("run", *(word for place in places for word in ("-e", place)))
+    return deployed
 
 
 def _photos() -> list[Path]:

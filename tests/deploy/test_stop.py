@@ -10,18 +10,6 @@ from deploy.playbooks import changes
 from deploy.rehearsal import ADDRESSES, Rehearsal
 
 
-@pytest.fixture(scope="module")
-def deployed(rehearsal: Rehearsal) -> Rehearsal:
-    rehearsal.playbook("deploy")
-    return rehearsal
-
-
-@pytest.fixture
-def whole(deployed: Rehearsal) -> Rehearsal:
-    deployed.mend()
-    return deployed
-
-
 def _running(name: str) -> bool:
     state = docker("inspect", "--format", "{{.State.Running}}", f"{NAME}-{name}")
     return state.strip() == "true"
