@@ -174,9 +174,18 @@ class Rehearsal:
 
     def workers(self) -> int:
         """Number of workers registered with the master."""
-        ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/json/').read())"
-        state = self.on("master", "python3", "-c", ask, check=False)
-        return max(0, state.count('"ALIVE"') - 1)  # the master's own status is ALIVE too
+        return sum(worker["state"] == "ALIVE" for worker in self.master_state("workers"))
+
+    def master_state(self, key: str) -> list[dict[str, Any]]:
+        """What the Spark master tells of its workers or applications; nothing while it is down."""
+        url = "http://127.0.0.1:8080/json/"
+        ask = f"import urllib.request as u; print(u.urlopen('{url}').read().decode())"
+        try:
+            state: dict[str, Any] = json.loads(self.on("master", "python3", "-c", ask, check=False))
+        except ValueError:
+            return []
+        found: list[dict[str, Any]] = state[key]
+        return found
 
     def wait_for_workers(self, count: int, timeout_s: float = 120) -> None:
         """Wait until the master has `count` workers."""

@@ -54,9 +54,7 @@ def test_stop_asks_before_it_interrupts_what_runs(whole: Rehearsal) -> None:
              "/opt/fruits/compose", "exec", "-T", "jupyterhub", "as-user", "scientist",
              "python", "-c", program)  # fmt: skip
     end = time.monotonic() + 60
-    while "fruits" not in whole.on(
-        "master", "curl", "-s", "http://127.0.0.1:8080/json/", check=False
-    ):
+    while not whole.master_state("activeapps"):
         assert time.monotonic() < end
         time.sleep(1)
 
