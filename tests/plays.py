@@ -36,6 +36,8 @@ def play(
         "ANSIBLE_ANY_ERRORS_FATAL": "false",
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_ROLES_PATH": str(ROOT / "ansible" / "roles"),
+        "ANSIBLE_FILTER_PLUGINS": str(ROOT / "ansible" / "filter_plugins"),
+        "ANSIBLE_LIBRARY": str(ROOT / "ansible" / "library"),
     }
     return subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), "-i", "hosts.yml", "play.yml"],

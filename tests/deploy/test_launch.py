@@ -10,7 +10,6 @@ import pytest
 from faulty_ec2 import Faults, Refusal, Request, faulty_ec2
 
 from deploy.aws import Aws
-from deploy.playbooks import changes
 
 
 @contextmanager
@@ -124,9 +123,8 @@ class SlowDeletions(Faults):
 
 
 def test_teardown_finds_and_waits_for_everything(aws: Aws) -> None:
-    aws.playbook("provision")
     ec2, ecr = aws.client("ec2"), aws.client("ecr")
-    ec2.stop_instances(InstanceIds=[aws.instances()["fruits-worker-1"]["InstanceId"]])
+    _create_cluster(ec2)
     for name in ("fruits/jupyterhub", "fruits/of-an-earlier-version", "fruits-2/jupyterhub"):
         ecr.create_repository(repositoryName=name)
     aws.settings(network_cidr="10.77.0.0/24", subnet_id="", workers=1, availability_zone="")
@@ -140,7 +138,38 @@ def test_teardown_finds_and_waits_for_everything(aws: Aws) -> None:
     assert kept["repositoryName"] == "fruits-2/jupyterhub"
     assert len(faults.sent("DeleteSubnet")) == 3
     assert faults.listed == 3
-    assert changes(aws.playbook("teardown")) == {"localhost": 0}
+
+
+def _create_cluster(ec2: Any) -> None:
+    """What provision.yml creates in EC2, with a worker that is stopped."""
+    tags = [{"Key": "fruits:cluster", "Value": "fruits"}]
+    vpc = ec2.create_vpc(CidrBlock="10.42.0.0/24")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.42.0.0/24")["Subnet"]["SubnetId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=table, SubnetId=subnet)
+    service = "com.amazonaws.eu-west-3.s3"
+    ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName=service, RouteTableIds=[table], VpcEndpointType="Gateway"
+    )
+    group = ec2.create_security_group(GroupName="fruits", Description="fruits", VpcId=vpc)
+    ec2.create_tags(Resources=[vpc, subnet, gateway, table, group["GroupId"]], Tags=tags)
+    hosts = {}
+    for role in ("master", "worker"):
+        its = [*tags, {"Key": "Name", "Value": role}, {"Key": "fruits:role", "Value": role}]
+        (host,) = ec2.run_instances(
+            ImageId="ami-0123456789abcdef0",
+            MinCount=1,
+            MaxCount=1,
+            SubnetId=subnet,
+            SecurityGroupIds=[group["GroupId"]],
+            TagSpecifications=[{"ResourceType": "instance", "Tags": its}],
+        )["Instances"]
+        hosts[role] = host["InstanceId"]
+    protection = {"DisableApiTermination": {"Value": True}}
+    ec2.modify_instance_attribute(InstanceId=hosts["master"], **protection)
+    ec2.stop_instances(InstanceIds=[hosts["worker"]])
 
 
 def _tagged(ec2: Any) -> dict[str, list[Any]]:

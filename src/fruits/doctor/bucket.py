@@ -17,7 +17,7 @@ from fruits.errors import StorageError
 from fruits.photos.extensions import is_photo
 from fruits.photos.system_files import kind_of
 from fruits.storage.folder import parse
-from fruits.storage.s3 import EU_REGIONS, S3Folder, is_aws
+from fruits.storage.s3 import EU_REGIONS, S3Folder, aws_region, is_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -102,11 +102,9 @@ def exists(place: Place) -> str:
     with place.asking("s3:ListBucket"):
         answer = place.client.head_bucket(Bucket=place.bucket)
     place.note(answer)
-    host = urlsplit(place.client.meta.endpoint_url).hostname or ""
-    headers = answer["ResponseMetadata"]["HTTPHeaders"]
-    region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "unknown")
-    if not is_aws(host):
-        return f"{place.bucket} at {host}"
+    region = aws_region(place.client, answer)
+    if region is None:
+        return f"{place.bucket} at {urlsplit(place.client.meta.endpoint_url).hostname}"
     if region not in EU_REGIONS:
         raise Problem(
             f"{place.bucket} is in {region}, outside the European Union",
@@ -215,7 +213,7 @@ def region() -> str:
     name = os.environ.get("AWS_REGION") or boto3.Session().region_name
     if name is None:
         return "not set"
-    if (endpoint := _endpoint()) and not is_aws(urlsplit(endpoint).hostname or ""):
+    if (endpoint := _endpoint()) and not is_aws(endpoint):
         return f"{name}, in the store at {endpoint}"
     if name not in EU_REGIONS:
         raise Problem(

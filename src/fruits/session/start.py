@@ -18,6 +18,7 @@ from fruits.session.failures import quieten_pyspark
 from fruits.session.launch import starting
 from fruits.session.workers import check_workers
 from fruits.settings import Settings, cache_folder, load
+from fruits.storage.s3 import other_endpoint
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext
@@ -214,7 +215,8 @@ def _s3a(cache: str) -> dict[str, str]:
     }
     if region := os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION"):
         conf["spark.hadoop.fs.s3a.endpoint.region"] = region
-    if url := os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"):
+    # The same as boto3's, which checked the bucket: a file may name it, too.
+    if url := other_endpoint():
         conf["spark.hadoop.fs.s3a.endpoint"] = url
         conf["spark.hadoop.fs.s3a.path.style.access"] = "true"
         conf["spark.hadoop.fs.s3a.connection.ssl.enabled"] = str(url.startswith("https")).lower()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from _typeshed import WriteableBuffer
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
+    from mypy_boto3_s3.type_defs import HeadBucketOutputTypeDef, ObjectIdentifierTypeDef
 
 EU_REGIONS = frozenset(
     {
@@ -319,21 +319,36 @@ def check_bucket(bucket: str) -> None:
     with s3_errors(S3Folder(bucket, "")):
         client = s3_client()
         answer = client.head_bucket(Bucket=bucket)
-        host = urlsplit(client.meta.endpoint_url).hostname or ""
-        if not is_aws(host):
-            return
-        headers = answer["ResponseMetadata"]["HTTPHeaders"]
-        region = answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "unknown")
-    if region not in EU_REGIONS:
+        region = aws_region(client, answer)
+    if region is not None and region not in EU_REGIONS:
         raise StorageError(
             f"bucket {bucket} is in {region}, outside the European Union: "
             f"data stays in the EU, use a bucket in one of {', '.join(sorted(EU_REGIONS))}"
         )
 
 
-def is_aws(host: str) -> bool:
-    """Whether a host belongs to AWS, not to another store with S3's protocol."""
+def aws_region(client: "S3Client", answer: "HeadBucketOutputTypeDef") -> str | None:
+    """The region of a bucket of AWS, from the answer to HeadBucket; None if another store has it.
+
+    An endpoint of another name, such as a proxy's, may lead to AWS too, which gives its name.
+    """
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    if not is_aws(client.meta.endpoint_url) and headers.get("server") != "AmazonS3":
+        return None
+    return answer.get("BucketRegion") or headers.get("x-amz-bucket-region", "unknown")
+
+
+def is_aws(url: str) -> bool:
+    """Whether an endpoint belongs to AWS, not to another store with S3's protocol."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
     return host.endswith((".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu", ".api.aws"))
+
+
+def other_endpoint() -> str | None:
+    """The endpoint of requests, if it is not AWS's own for the region; from variables or files."""
+    named = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    url = s3_client().meta.endpoint_url
+    return url if named or not is_aws(url) else None
 
 
 def forget_connections() -> None:

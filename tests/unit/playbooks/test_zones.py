@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -54,7 +55,7 @@ class Choose:
     def __init__(self, moto: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.moto, self.folder, self.monkeypatch = moto, folder, monkeypatch
 
-    def __call__(self, lacking: dict[str, list[str]], zone: str = "", **settings: object) -> str:
+    def __call__(self, lacking: dict[str, list[str]], zone: str = "", **settings: Any) -> str:
         with faulty_ec2(self.moto, Offers(lacking)) as url:
             for name, value in aws_environ(url).items():
                 self.monkeypatch.setenv(name, value)
@@ -104,7 +105,7 @@ def test_types_that_no_zone_has(choose: Choose) -> None:
     ],
 )
 def test_types_that_cannot_run_the_images(
-    choose: Choose, settings: dict[str, object], message: str
+    choose: Choose, settings: dict[str, Any], message: str
 ) -> None:
     output = choose({}, **settings)
     assert message in output

@@ -14,7 +14,13 @@ from moto import mock_aws
 from fruits.errors import PhotoError, StorageError
 from fruits.photos.listing import list_photos
 from fruits.storage import open_folder
-from fruits.storage.s3 import EU_REGIONS, S3Folder, forget_connections, s3_client
+from fruits.storage.s3 import (
+    EU_REGIONS,
+    S3Folder,
+    forget_connections,
+    other_endpoint,
+    s3_client,
+)
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.literals import BucketLocationConstraintType
@@ -257,6 +263,71 @@ def test_other_stores_may_be_in_any_region() -> None:
         open_folder("s3://fruit-anywhere").check_writable()
     finally:
         boto3.client("s3").delete_bucket(Bucket="fruit-anywhere")
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "https://s3.us-east-1.amazonaws.com",
+        "https://s3.us-east-1.amazonaws.com.",
+        "https://S3.EU-WEST-3.AmazonAWS.com",
+        "https://bucket.vpce-1a2b-3c4d.s3.us-east-1.vpce.amazonaws.com",
+    ],
+)
+@pytest.mark.parametrize("region", ["us-east-1", "eu-west-3"])
+def test_no_endpoint_of_aws_turns_off_the_check(
+    endpoint: str, region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", region)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+    for name in ("FRUITS_REGION", "FRUITS_EU_REGIONS"):
+        monkeypatch.setenv(name, "us-east-1")
+    forget_connections()
+
+    def answer(**_: object) -> tuple[SimpleNamespace, dict[str, object]]:
+        response = SimpleNamespace(status_code=200)
+        headers = {"x-amz-bucket-region": "us-east-1"}
+        return response, {"ResponseMetadata": {"HTTPHeaders": headers}}
+
+    s3_client().meta.events.register("before-call.s3.HeadBucket", answer)  # type: ignore[arg-type]
+    with pytest.raises(StorageError, match="fruit-abroad is in us-east-1, outside the European"):
+        open_folder("s3://fruit-abroad/photos")
+
+
+@pytest.mark.usefixtures("aws")
+def test_aws_behind_a_proxy_is_recognised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    forget_connections()
+
+    def answer(**_: object) -> tuple[SimpleNamespace, dict[str, object]]:
+        headers = {"x-amz-bucket-region": "us-east-1", "server": "AmazonS3"}
+        metadata = {"HTTPHeaders": headers}
+        return SimpleNamespace(status_code=200), {"ResponseMetadata": metadata}
+
+    s3_client().meta.events.register("before-call.s3.HeadBucket", answer)  # type: ignore[arg-type]
+    with pytest.raises(StorageError, match="outside the European"):
+        open_folder("s3://fruit-abroad/photos")
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_endpoint_is_the_same_for_spark(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Otherwise Spark would use AWS where the check has asked another store."""
+    config = tmp_path / "config"
+    config.write_text("[default]\nendpoint_url = http://store.example.org:9000\n")
+    assert other_endpoint() is None
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    boto3.DEFAULT_SESSION = None
+    forget_connections()
+    assert other_endpoint() == "http://store.example.org:9000"
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "https://vpce.s3.eu-west-3.vpce.amazonaws.com")
+    forget_connections()
+    assert other_endpoint() == "https://vpce.s3.eu-west-3.vpce.amazonaws.com"
+    monkeypatch.undo()
+    boto3.DEFAULT_SESSION = None
+    forget_connections()
 
 
 def test_european_regions_exist_in_aws() -> None:
