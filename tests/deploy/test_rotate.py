@@ -16,16 +16,11 @@ from deploy.rehearsal import ADDRESSES, Rehearsal
 def test_old_secrets_open_nothing_and_old_backups_can_be_read(
     whole: Rehearsal, tmp_path: Path
 ) -> None:
-    secrets = whole.site / "ansible" / "secrets"
+    secrets, pem = whole.site / "ansible" / "secrets", _as_on_aws(whole)
     whole.as_scientist("sh", "-c", "echo mine >mine.ipynb")
     whole.playbook("backup")
     before = {name: _secrets(whole, name) for name in ADDRESSES}
     password = (secrets / "scientist").read_text().strip()
-    pem = secrets / "fruits-eu-west-3.pem"
-    pem.write_text((whole.site / "key").read_text())
-    pem.chmod(0o600)
-    hosts = {name: {"instance_id": f"i-{name}"} for name in ADDRESSES}
-    (whole.site / "aws.yml").write_text(yaml.safe_dump({"aws_ec2": {"hosts": hosts}}))
     others = f"ssh-ed25519 {'A' * 68} of-a-colleague"
     authorized = "/home/admin/.ssh/authorized_keys"
     whole.on("worker-1", "sh", "-c", f"echo {others} >>{authorized}")
@@ -77,6 +72,16 @@ def test_old_secrets_open_nothing_and_old_backups_can_be_read(
         assert re.search("the key of hosts outside AWS is your own", output)
     with whole.tunnel() as ports:
         assert not may_log_in(ports[8000], password)
+
+
+def _as_on_aws(cluster: Rehearsal) -> Path:
+    """Write an inventory, aws.yml, that says the hosts are on AWS; returns the file of their key."""
+    pem = cluster.site / "ansible" / "secrets" / "fruits-eu-west-3.pem"
+    pem.write_text((cluster.site / "key").read_text())
+    pem.chmod(0o600)
+    hosts = {name: {"instance_id": f"i-{name}"} for name in ADDRESSES}
+    (cluster.site / "aws.yml").write_text(yaml.safe_dump({"aws_ec2": {"hosts": hosts}}))
+    return pem
 
 
 def _secrets(cluster: Rehearsal, name: str) -> dict[str, str]:
