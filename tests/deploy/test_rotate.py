@@ -75,7 +75,7 @@ def test_old_secrets_open_nothing_and_old_backups_can_be_read(
 
 
 def _as_on_aws(cluster: Rehearsal) -> Path:
-    """Write an inventory, aws.yml, that says the hosts are on AWS; returns the file of their key."""
+    """Write an inventory, aws.yml, that says the hosts are on AWS; returns their key."""
     pem = cluster.site / "ansible" / "secrets" / "fruits-eu-west-3.pem"
     pem.write_text((cluster.site / "key").read_text())
     pem.chmod(0o600)
