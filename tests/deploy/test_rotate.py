@@ -97,5 +97,14 @@ def _accepts(cluster: Rehearsal, name: str, key: Path) -> bool:
         *("-o", "IdentitiesOnly=yes", "-o", "IdentityAgent=none", "-o", "BatchMode=yes"),
         *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
     )
-    command = ["ssh", "-F", "none", "-i", key, *options, f"admin@{cluster.address(name)}", "true"]
+    command = [
+        "ssh",
+        "-F",
+        "none",
+        "-i",
+        str(key),
+        *options,
+        f"admin@{cluster.address(name)}",
+        "true",
+    ]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0

@@ -12,7 +12,7 @@ _DOCKER = """#!/bin/bash
 case "$*" in
 *"bucket-object list"*) cd "$HOST" && find backups -type f ;;
 *"bucket-object get "*) cat "$HOST/${@: -1}" ;;
-*"bucket-object put "*) mkdir -p "$HOST/$(dirname "$6")"; sed "s/$7$//" >"$HOST/$6" ;;
+*"bucket-object put "*) mkdir -p "$HOST/${7%/*}"; sed "s/$8$//" >"$HOST/$7" ;;
 esac
 """
 
