@@ -9,12 +9,8 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from http.cookiejar import CookieJar
 from pathlib import Path
-from urllib.error import HTTPError
-from urllib.parse import urlencode
-from urllib.request import HTTPCookieProcessor, build_opener, urlopen
+from urllib.request import urlopen
 
 import numpy as np
 import pytest
@@ -22,6 +18,7 @@ from gate import Gate
 
 from deploy.bucket import MANY, photos, results_csv, rows
 from deploy.engines import TAG, docker
+from deploy.hub import may_log_in
 from deploy.playbooks import changes
 from deploy.rehearsal import ADDRESSES, BUCKET, KEYS, WORKERS, Rehearsal
 
@@ -130,20 +127,6 @@ def test_the_hub_is_reached_through_the_tunnel(whole: Rehearsal) -> None:
             (ports[18080], "/", "History Server"),
         ):
             assert expected in _get(f"http://127.0.0.1:{port}{path}")
-
-
-def _may_log_in(port: int, password: str) -> bool:
-    jar = CookieJar()
-    browser = build_opener(HTTPCookieProcessor(jar))
-    address = f"http://127.0.0.1:{port}/hub/login"
-    browser.open(address, timeout=20).close()
-    xsrf = next(cookie.value for cookie in jar if cookie.name == "_xsrf")
-    form = {"username": "scientist", "password": password, "_xsrf": xsrf}
-    with suppress(HTTPError):
-        browser.open(address, urlencode(form).encode(), timeout=120).close()
-    return any(cookie.name.startswith("jupyterhub-session-id") for cookie in jar) and any(
-        cookie.name == "jupyterhub-hub-login" for cookie in jar
-    )
 
 
 def _get(url: str) -> str:
@@ -263,8 +246,8 @@ def test_lost_hosts_are_replaced_and_the_hub_comes_from_its_backup(
     assert "mine.ipynb" in whole.as_scientist("ls")
     password = (whole.site / "ansible" / "secrets" / "scientist").read_text().strip()
     with whole.tunnel() as ports:
-        assert _may_log_in(ports[8000], password)
-        assert not _may_log_in(ports[8000], "not the password")
+        assert may_log_in(ports[8000], password)
+        assert not may_log_in(ports[8000], "not the password")
 
 
 def test_a_worker_that_leaves_finishes_what_it_does(

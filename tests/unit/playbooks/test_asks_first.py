@@ -78,6 +78,8 @@ def _deploy(tmp_path: Path, **settings: object) -> str | None:
     [
         ({"driver_memory_mb": 2048}, True),
         ({}, False),
+        ({"running_work_certain": ["jupyterhub"], "running_work_command": "rotation"}, True),
+        ({"running_work_certain": [], "running_work_command": "rotation"}, False),
     ],
 )
 def test_a_deploy_asks_if_it_would_interrupt_something(
@@ -85,7 +87,8 @@ def test_a_deploy_asks_if_it_would_interrupt_something(
 ) -> None:
     said = _deploy(tmp_path, **settings)
     if asks:
-        assert "this deploy would interrupt a run of the pipeline" in str(said)
+        command = settings.get("running_work_command", "deploy")
+        assert f"this {command} would interrupt a run of the pipeline" in str(said)
         assert "without a terminal, pass -e assume_yes=true" in str(said)
     else:
         assert said is None

@@ -17,7 +17,8 @@ GNUPGHOME=$(mktemp -d)
 export GNUPGHOME
 trap 'rm -rf "$GNUPGHOME"' EXIT
 object() { docker compose exec -T jupyterhub bucket-object "$@"; }
-crypt() { gpg --batch --quiet --pinentry-mode loopback --passphrase-file {{ home }}/secrets/backup "$@"; }
+passphrase={{ home }}/secrets/backup
+crypt() { gpg --batch --quiet --pinentry-mode loopback --passphrase-file "$passphrase" "$@"; }
 fail() { echo "$*" >&2; exit 1; }
 refuse() { echo "$*" >&2; exit 2; }
 
@@ -50,6 +51,19 @@ archive() {
 
 contents() { object get "$1" </dev/null | crypt --decrypt; }
 
+# Chooses the key that reads a backup: the present one, or one that ansible/rotate.yml has replaced, newest first.
+find_key() {
+    if contents "$1" 2>"$GNUPGHOME/error" | tar -tz >/dev/null 2>>"$GNUPGHOME/error"; then return; fi
+    [ ! -e "$passphrase.old" ] || tac "$passphrase.old" >"$GNUPGHOME/old"
+    passphrase=$GNUPGHOME/passphrase
+    while read -r old; do
+        printf '%s\n' "$old" >"$passphrase"
+        if contents "$1" 2>/dev/null | tar -tz >/dev/null 2>&1; then return; fi
+    done < <(cat "$GNUPGHOME/old" 2>/dev/null)
+    cat "$GNUPGHOME/error" >&2
+    return 1
+}
+
 case "${1:-}" in
 save)
     wait_for_hub
@@ -73,7 +87,7 @@ restore)
     [ -n "$key" ] || refuse "the bucket has no backup: make one with \`backup save\`"
     # Downloaded twice instead of kept on the disk, which may lack the space: nothing is replaced before
     # all of it has been verified.
-    contents "$key" | tar -tz >/dev/null \
+    find_key "$key" \
         || fail "can't read $key: if it can't be decrypted, it belongs to another cluster, or its key was lost: restore ansible/secrets/backup-key"
     docker compose stop jupyterhub </dev/null
     trap 'docker compose up --detach --no-deps --wait jupyterhub </dev/null; rm -rf "$GNUPGHOME"' EXIT
