@@ -1,8 +1,8 @@
 #!/usr/bin/python
 """The EBS volumes with some tags that are not being deleted.
 
-Options: `tags`. Returns `volumes`, each with `id`, `zone` and `instance`, to which it is attached, or
-an empty string. (amazon.aws.ec2_vol_info fails for volumes whose description has no snapshot.)
+Options: `tags`. Returns `volumes`, each with `id`, `zone` and `instance`, to which it is attached
+(or an empty string). (amazon.aws.ec2_vol_info fails for volumes whose description has no snapshot.)
 """
 
 from ansible_collections.amazon.aws.plugins.module_utils.modules import AnsibleAWSModule

@@ -199,7 +199,10 @@ class Rehearsal:
         running = docker("ps", "--format", "{{.Names}}").split()
         lost = [name for name in ADDRESSES if f"{NAME}-{name}" not in running]
         for name in lost:
-            self.start_host(name)
+            if docker("ps", "--all", "--quiet", "--filter", f"name=^{NAME}-{name}$"):  # is off
+                docker("start", f"{NAME}-{name}")
+            else:
+                self.start_host(name)
         if lost or self.workers() != len(ADDRESSES) - 1:
             self.playbook("deploy", "-e", "assume_yes=true")
             self.wait_for_workers(len(ADDRESSES) - 1)

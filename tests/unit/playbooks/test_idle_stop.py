@@ -24,6 +24,7 @@ DRIVER = "java -Xmx1g org.apache.spark.deploy.SparkSubmit pyspark-shell"
 @pytest.fixture(autouse=True)
 def _own_files_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_stop, "LAST_USED", tmp_path / "last-used")
+    monkeypatch.setattr(idle_stop, "IN_USE", tmp_path / "in-use")
     for name, port in zip(("PORT", "SSH_PORT"), free_ports(2), strict=True):
         monkeypatch.setattr(idle_stop, name, port)
 
@@ -101,6 +102,18 @@ def test_applications_with_cores_are_use(
     applications.append({"name": "fruits", "user": "ada", **application})
 
     assert bool(idle_stop.in_use()) == used
+
+
+def test_a_deploy_is_use_for_two_hours(
+    applications: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "runs_and_kernels", set)
+    monkeypatch.setattr(idle_stop, "processes", dict)
+    for hours, used in ((1.9, True), (-0.1, False)):
+        idle_stop.IN_USE.touch()
+        then = time.time() + 3600 * hours
+        os.utime(idle_stop.IN_USE, (then, then))
+        assert bool(idle_stop.in_use()) == used
 
 
 def test_time_counts_from_the_last_use(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@
 
 In use means: a Spark application that has cores or waits for some, or that runs outside a
 notebook; a run of run.yml; a busy kernel; a program or a shell started through SSH (a tunnel alone
-is none). After MINUTES without, the master host tells the workers to power off when they ask, waits
+is none); or deploy.yml, which may be busy elsewhere. After MINUTES without, the master host tells the workers to power off when they ask, waits
 until they have, and powers off itself. They ask at a port below 1024, where no user of the Hub can
 listen.
 """
@@ -28,6 +28,7 @@ SSH_PORT = 22
 MASTER = "http://127.0.0.1:8080"
 LAST_USED = Path("/run/fruits-last-used")  # in seconds since boot
 WORKERS_STOP_S = 600
+IN_USE = Path("/run/fruits-in-use")  # until the time of this file: deploy.yml is running
 
 
 def main(role: str, cluster: str, *words: str) -> None:
@@ -59,7 +60,10 @@ def last_used() -> float:
 
 def in_use() -> set[str]:
     """What uses the cluster."""
-    return running.applications(MASTER, idle=False) | running.runs_and_kernels() | programs()
+    found = running.applications(MASTER, idle=False) | running.runs_and_kernels() | programs()
+    if IN_USE.exists() and IN_USE.stat().st_mtime > time.time():
+        found.add("deploy.yml")
+    return found
 
 
 def programs() -> set[str]:
