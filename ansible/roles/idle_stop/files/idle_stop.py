@@ -6,9 +6,9 @@
 
 In use means: a Spark application that has cores or waits for some, or that runs outside a
 notebook; a run of run.yml; a busy kernel; a program or a shell started through SSH (a tunnel alone
-is none); or deploy.yml, which may be busy elsewhere. After MINUTES without, the master host tells the workers to power off when they ask, waits
-until they have, and powers off itself. They ask at a port below 1024, where no user of the Hub can
-listen.
+is none); or deploy.yml, which may be busy elsewhere. After MINUTES without, the master host tells
+the workers to power off when they ask, waits until they have, and powers off itself. They ask at a
+port below 1024, where no user of the Hub can listen.
 """
 
 import re
