@@ -26,9 +26,13 @@ _STOPPING_S = 30
 
 
 def new_token() -> str:
-    """Creates the token of this start of the Hub."""
+    """The token of this start of the container, which is created if there is none.
+
+    Every command of JupyterHub in the container reads the configuration, and so calls this.
+    """
+    if TOKEN.exists():
+        return TOKEN.read_text()
     token = secrets.token_hex(32)
-    TOKEN.unlink(missing_ok=True)
     descriptor = os.open(TOKEN, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(token)

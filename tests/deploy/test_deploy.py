@@ -217,7 +217,7 @@ def test_a_worker_lost_in_the_middle_of_a_run_only_slows_it(
     output, _ = run.communicate(timeout=300)
     assert run.returncode == 0, output
     assert len(rows(results_csv(whole, "of-many"))) - 1 == many
-    output = whole.playbook("status")
+    output = whole.playbook("status", check=False)  # something needs attention
     assert re.search(r"worker-2 .*does not respond", output)
     assert "1 of 2 registered" in output
 

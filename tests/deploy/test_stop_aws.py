@@ -34,6 +34,7 @@ def test_hosts_are_stopped_and_started(aws: Aws) -> None:
     _playbook(aws, "stop")
 
     assert _states(aws) == dict.fromkeys(before, "stopped")
+    assert set(changes(_playbook(aws, "stop")).values()) == {0}
     assert "run `ansible-playbook ansible/start.yml` first" in aws.playbook("run", check=False)
 
     _playbook(aws, "start")

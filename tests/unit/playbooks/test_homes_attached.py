@@ -24,6 +24,7 @@ def test_the_volume_follows_the_master(tmp_path: Path) -> None:
             "instance_id": host["InstanceId"],
             "tags": {"fruits:role": "master"},
             "placement": {"availability_zone": ZONE},
+            "state": {"name": "running"},
         }
 
     def run(tasks: str, **changed: Any) -> str:

@@ -1,5 +1,6 @@
 """When a cluster that nobody uses powers itself off, and in which order."""
 
+import fcntl
 import json
 import os
 import socket
@@ -25,6 +26,8 @@ DRIVER = "java -Xmx1g org.apache.spark.deploy.SparkSubmit pyspark-shell"
 def _own_files_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_stop, "LAST_USED", tmp_path / "last-used")
     monkeypatch.setattr(idle_stop, "IN_USE", tmp_path / "in-use")
+    monkeypatch.setattr(idle_stop, "HOME", tmp_path)
+    monkeypatch.setattr(idle_stop, "WORKERS_STOP_S", (1, 600))
     for name, port in zip(("PORT", "SSH_PORT"), free_ports(2), strict=True):
         monkeypatch.setattr(idle_stop, name, port)
 
@@ -116,6 +119,18 @@ def test_a_deploy_is_use_for_two_hours(
         assert bool(idle_stop.in_use()) == used
 
 
+def test_a_backup_is_use(
+    applications: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "runs_and_kernels", set)
+    monkeypatch.setattr(idle_stop, "processes", dict)
+    assert not idle_stop.in_use()
+    with (idle_stop.HOME / "backed-up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert idle_stop.in_use() == {"a backup"}
+    assert not idle_stop.in_use()
+
+
 def test_time_counts_from_the_last_use(monkeypatch: pytest.MonkeyPatch) -> None:
     used: set[str] = set()
     told: list[str] = []
@@ -164,7 +179,7 @@ def test_workers_are_asked_first() -> None:
 def test_a_worker_that_does_not_stop_is_not_waited_for_for_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(idle_stop, "WORKERS_STOP_S", 1)
+    monkeypatch.setattr(idle_stop, "WORKERS_STOP_S", (0, 1))
     with closing(socket.create_server(("127.0.0.1", idle_stop.SSH_PORT))):
         began = time.monotonic()
         idle_stop.stop_workers("fruits", ("127.0.0.1",))

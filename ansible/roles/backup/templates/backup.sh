@@ -91,6 +91,7 @@ restore)
         || fail "can't read $key: if it can't be decrypted, it belongs to another cluster, or its key was lost: restore ansible/secrets/backup-key"
     docker compose stop jupyterhub </dev/null
     trap 'docker compose up --detach --no-deps --wait jupyterhub </dev/null; rm -rf "$GNUPGHOME"' EXIT
+    rm -f "$(realpath "$known")" # homes that are restored half-way must not be backed up
     contents "$key" | tar -C "$volumes" --numeric-owner --acls -xzf - \
         || fail "only a part of $key was restored: run the same command again"
     echo "$key" >"$known"

@@ -5,18 +5,20 @@
     idle_stop.py worker CLUSTER MASTER               on each worker host, once a minute
 
 In use means: a Spark application that has cores or waits for some, or that runs outside a
-notebook; a run of run.yml; a busy kernel; a program or a shell started through SSH (a tunnel alone
-is none); or deploy.yml, which may be busy elsewhere. After MINUTES without, the master host tells
-the workers to power off when they ask, waits until they have, and powers off itself. They ask at a
-port below 1024, where no user of the Hub can listen.
+notebook; a run of run.yml; a busy kernel; a program or a shell started through SSH on the master
+host (a tunnel alone is none); a backup; or deploy.yml, which may be busy elsewhere. After MINUTES
+without, the master host tells the workers to power off when they ask, waits until they have, and
+powers off itself. They ask at a port below 1024, where no user of the Hub can listen.
 """
 
+import fcntl
 import re
 import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.request import urlopen
@@ -27,7 +29,8 @@ PORT = 977
 SSH_PORT = 22
 MASTER = "http://127.0.0.1:8080"
 LAST_USED = Path("/run/fruits-last-used")  # in seconds since boot
-WORKERS_STOP_S = 600
+HOME = Path(__file__).parent  # the deployment directory
+WORKERS_STOP_S = (90, 600)  # at least, so that all workers have asked, and at most
 IN_USE = Path("/run/fruits-in-use")  # until the time of this file: deploy.yml is running
 
 
@@ -63,7 +66,21 @@ def in_use() -> set[str]:
     found = running.applications(MASTER, idle=False) | running.runs_and_kernels() | programs()
     if IN_USE.exists() and IN_USE.stat().st_mtime > time.time():
         found.add("deploy.yml")
+    if backup_runs():
+        found.add("a backup")
     return found
+
+
+def backup_runs() -> bool:
+    """Whether a backup or a restore holds its lock."""
+    try:
+        with (HOME / "backed-up.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 def programs() -> set[str]:
@@ -98,13 +115,14 @@ def tell_the_hub(text: str) -> None:
 
     The latter in seconds since 1970; 0: it is in use.
     """
-    command = ["docker", "compose", "--project-directory", "/opt/fruits/compose", "exec", "-T"]
+    command = ["docker", "compose", "--project-directory", str(HOME / "compose"), "exec", "-T"]
     command += ["jupyterhub", "sh", "-c", "cat >/run/fruits/stops-at"]
-    subprocess.run(command, input=text, text=True, check=False, timeout=60)
+    with suppress(subprocess.TimeoutExpired):
+        subprocess.run(command, input=text, text=True, check=False, timeout=60)
 
 
 def stop_workers(cluster: str, workers: tuple[str, ...]) -> None:
-    """Tell those that ask to power off, until none can be reached or time is up."""
+    """Tell the hosts that ask to power off, until no worker can be reached or time is up."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -114,9 +132,11 @@ def stop_workers(cluster: str, workers: tuple[str, ...]) -> None:
 
     server = HTTPServer(("", PORT), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    end = time.monotonic() + WORKERS_STOP_S
-    while any(reachable(worker) for worker in workers) and time.monotonic() < end:
-        time.sleep(5)
+    least, most = (time.monotonic() + seconds for seconds in WORKERS_STOP_S)
+    while time.monotonic() < most and (
+        time.monotonic() < least or any(reachable(worker) for worker in workers)
+    ):
+        time.sleep(1)
     server.shutdown()
     server.server_close()
 
