@@ -138,6 +138,7 @@ def test_time_counts_from_the_last_use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(idle_stop, "in_use", lambda: used)
     monkeypatch.setattr(idle_stop, "tell_the_hub", told.append)
     monkeypatch.setattr(idle_stop, "power_off", done.append)
+    monkeypatch.setattr(idle_stop, "WORKERS_STOP_S", (0, 0))  # the clock stands still
     clock = [1000.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock[0])
 
