@@ -25,9 +25,13 @@ for root in ("/", "/var/lib/docker/volumes", *layers):
         for name in names:
             path = os.path.join(folder, name)
             if os.path.isfile(path) and not os.path.islink(path):
-                with open(path, "rb") as file:
-                    if strings.search(file.read()):
-                        print(path)
+                try:
+                    with open(path, "rb") as file:
+                        found = strings.search(file.read())
+                except OSError:  # a file of the kernel in /run
+                    continue
+                if found:
+                    print(path)
 """
 
 
