@@ -7,8 +7,8 @@ from pathlib import Path
 FILE = Path("/run/fruits/stops-at")  # written by the host (ansible/roles/idle_stop)
 
 
-def told() -> str:
-    """A sentence for the page; empty if the cluster does not stop itself."""
+def told(_user: object) -> str:
+    """A sentence for the page, as JupyterHub calls it; empty if the cluster does not stop itself."""
     try:
         seconds, at = map(int, FILE.read_text().split())
     except (OSError, ValueError):
