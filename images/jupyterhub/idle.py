@@ -8,7 +8,7 @@ FILE = Path("/run/fruits/stops-at")  # written by the host (ansible/roles/idle_s
 
 
 def told(_user: object) -> str:
-    """A sentence for the page, as JupyterHub calls it; empty if the cluster does not stop itself."""
+    """A sentence for the page that JupyterHub shows a user; empty if the cluster never stops."""
     try:
         seconds, at = map(int, FILE.read_text().split())
     except (OSError, ValueError):

@@ -46,8 +46,10 @@ class Browser:
         said = re.search(r'class="login_error"[^>]*>\s*(.*?)\s*<', text, re.DOTALL)
         return Answer(status, said[1] if said else "", time.monotonic() - began)
 
-    def open(self, path: str) -> None:
-        self._opener.open(f"{self._hub}{path}", timeout=60).close()
+    def open(self, path: str) -> str:
+        with self._opener.open(f"{self._hub}{path}", timeout=60) as page:
+            text: str = page.read().decode("utf-8")
+        return text
 
     def log_out(self) -> None:
         self._opener.open(f"{self._hub}/hub/logout").read()
