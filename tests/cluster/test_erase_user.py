@@ -1,5 +1,7 @@
 """A user of the Hub who is erased: nothing of them is left but a number."""
 
+import pytest
+
 from cluster.local import Cluster, wait_until
 from cluster.logins import Browser
 
@@ -7,6 +9,7 @@ NAME = "grace"
 SESSION = "from fruits.session import start_session; start_session().range(3).count()"
 
 
+@pytest.mark.smoke
 def test_a_user_who_was_erased_has_left_nothing(cluster: Cluster) -> None:
     password = cluster.add_user(NAME)
     number = cluster.run("id", "-u", NAME).strip()
