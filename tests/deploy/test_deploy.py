@@ -180,6 +180,8 @@ def test_a_host_that_was_started_again_works(whole: Rehearsal) -> None:
     for name in WORKERS:
         docker("restart", f"{whole.network}-{name}")
     whole.wait_for_workers(2)
+    for name in WORKERS:
+        assert "policy drop" in whole.on(name, "nft", "list", "table", "inet", "fruits")
 
 
 def test_an_update_that_fails_says_how_to_go_back_and_does(
