@@ -22,9 +22,14 @@ SIZE, HALF_SIZE = 20_000_000, 18_000_000  # of two parts; more than one
 _DOCKER = f"""#!/bin/bash
 case "$*" in
 "compose exec -T jupyterhub true") [ -e "$HOST/up" ] ;;
+"compose run --rm --no-deps -T jupyterhub bucket-object "*)
+    exec {sys.executable} {BUCKET_OBJECT} "${{@:8}}" ;;
 "compose exec -T jupyterhub bucket-object "*)
+    [ ! -e "$HOST/stopped" ] || {{ echo 'service "jupyterhub" is not running' >&2; exit 1; }}
     [ ! -e "$HOST/docker-fault" ] || . "$HOST/docker-fault"
     exec {sys.executable} {BUCKET_OBJECT} "${{@:6}}" ;;
+"compose stop "*) touch "$HOST/stopped"; echo "$*" >>"$HOST/calls" ;;
+"compose up "*) rm "$HOST/stopped"; echo "$*" >>"$HOST/calls" ;;
 *) echo "$*" >>"$HOST/calls" ;;
 esac
 """

@@ -90,6 +90,7 @@ restore)
     find_key "$key" \
         || fail "can't read $key: if it can't be decrypted, it belongs to another cluster, or its key was lost: restore ansible/secrets/backup-key"
     docker compose stop jupyterhub </dev/null
+    object() { docker compose run --rm --no-deps -T jupyterhub bucket-object "$@"; } # `exec` needs the Hub
     trap 'docker compose up --detach --no-deps --wait jupyterhub </dev/null; rm -rf "$GNUPGHOME"' EXIT
     rm -f "$(realpath "$known")" # homes that are restored half-way must not be backed up
     contents "$key" | tar -C "$volumes" --numeric-owner --acls -xzf - \
