@@ -34,7 +34,9 @@ def _own_files_and_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 @pytest.fixture
 def applications(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """The applications that a stand-in for Spark's master shows."""
+    """The applications that a stand-in for Spark's master shows; nothing else is in use."""
+    monkeypatch.setattr(running, "runs_and_kernels", set)
+    monkeypatch.setattr(idle_stop, "processes", dict)
     active: list[dict[str, Any]] = []
 
     class Master(BaseHTTPRequestHandler):
@@ -96,10 +98,7 @@ def test_applications_with_cores_are_use(
     applications: list[dict[str, Any]],
     application: dict[str, Any],
     used: bool,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(running, "runs_and_kernels", set)
-    monkeypatch.setattr(idle_stop, "processes", dict)
     assert not idle_stop.in_use()
 
     applications.append({"name": "fruits", "user": "ada", **application})
@@ -107,11 +106,7 @@ def test_applications_with_cores_are_use(
     assert bool(idle_stop.in_use()) == used
 
 
-def test_a_deploy_is_use_for_two_hours(
-    applications: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(running, "runs_and_kernels", set)
-    monkeypatch.setattr(idle_stop, "processes", dict)
+def test_a_deploy_is_use_for_two_hours(applications: list[dict[str, Any]]) -> None:
     for hours, used in ((1.9, True), (-0.1, False)):
         idle_stop.IN_USE.touch()
         then = time.time() + 3600 * hours
@@ -119,11 +114,7 @@ def test_a_deploy_is_use_for_two_hours(
         assert bool(idle_stop.in_use()) == used
 
 
-def test_a_backup_is_use(
-    applications: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(running, "runs_and_kernels", set)
-    monkeypatch.setattr(idle_stop, "processes", dict)
+def test_a_backup_is_use(applications: list[dict[str, Any]]) -> None:
     assert not idle_stop.in_use()
     with (idle_stop.HOME / "backed-up.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
