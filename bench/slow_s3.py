@@ -21,7 +21,8 @@ from typing import Any
 from job import Figures, Job, Photos, timed
 from pipeline_way import featurized
 
-from fruits.storage.s3 import S3Folder, s3_client
+from fruits.storage.s3 import S3Folder
+from fruits.storage.s3_client import s3_client
 
 _DELAY_S = 0.04
 _ROUNDS = 2

@@ -73,7 +73,7 @@ def s3(s3_endpoint: str) -> Iterator[str]:
     """The name of an empty bucket on the moto server."""
     import boto3
 
-    from fruits.storage.s3 import forget_connections
+    from fruits.storage.s3_client import forget_connections
 
     forget_connections()
     bucket = boto3.resource("s3").Bucket("fruit")

@@ -17,7 +17,7 @@ EU_REGIONS = (
     "eu-west-3",  # Paris
     "eusc-de-east-1",  # AWS European Sovereign Cloud, Brandenburg
 )
-"""AWS regions inside the European Union (not London, Zurich), as in src/fruits/storage/s3.py."""
+"""AWS regions in the European Union (not London, Zurich), as in src/fruits/storage/s3_client.py."""
 
 
 def in_the_eu(region: object) -> str:

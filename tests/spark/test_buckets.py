@@ -19,7 +19,7 @@ from fruits.progress import Silent
 from fruits.results import open_results, tables
 from fruits.results.csv import make_csv
 from fruits.settings import Settings
-from fruits.storage.s3 import s3_client
+from fruits.storage.s3_client import s3_client
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -205,7 +205,7 @@ def test_names_in_the_csv_and_the_report_are_only_text(
 
 
 def test_in_s3(spark: "SparkSession", checked: Path, s3: str) -> None:
-    from fruits.storage.s3 import s3_client
+    from fruits.storage.s3_client import s3_client
 
     address = f"s3a://{s3}/results"
     pipeline.run(spark, str(checked / "photos"), address, TWO, Silent())

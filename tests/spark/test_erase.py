@@ -199,7 +199,7 @@ def test_erased_photo_does_not_return_after_its_file_is_deleted(
 def test_erasure_removes_all_versions_in_a_versioned_bucket(
     spark: "SparkSession", erasable: Path, s3: str
 ) -> None:
-    from fruits.storage.s3 import s3_client
+    from fruits.storage.s3_client import s3_client
 
     client = s3_client()
     client.put_bucket_versioning(Bucket=s3, VersioningConfiguration={"Status": "Enabled"})

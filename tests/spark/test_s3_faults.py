@@ -17,7 +17,7 @@ from copies import copy_results
 from faulty_s3 import FaultyS3, Matches, faulty_s3
 from places import SAMPLES
 
-from fruits.storage.s3 import forget_connections, s3_client
+from fruits.storage.s3_client import forget_connections, s3_client
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

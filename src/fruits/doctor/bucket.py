@@ -17,7 +17,8 @@ from fruits.errors import StorageError
 from fruits.photos.extensions import is_photo
 from fruits.photos.system_files import kind_of
 from fruits.storage.folder import parse
-from fruits.storage.s3 import EU_REGIONS, S3Folder, aws_region, is_aws
+from fruits.storage.s3 import S3Folder
+from fruits.storage.s3_client import EU_REGIONS, aws_region, is_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -24,7 +24,8 @@ from fruits.photos.system_files import kind_of
 from fruits.progress import Count
 from fruits.storage import Folder
 from fruits.storage.local import LocalFolder
-from fruits.storage.s3 import S3Folder, s3_client, s3_errors
+from fruits.storage.s3 import S3Folder
+from fruits.storage.s3_client import s3_client, s3_errors
 
 SCHEMA = pa.schema(
     [
@@ -302,7 +303,7 @@ def _list_prefix(folder: S3Folder, collected: _Collected, delimiter: str, prefix
                 return "/".join(names[: i + 1]), kind
         return None
 
-    with s3_errors(folder):
+    with s3_errors(folder.bucket, folder.prefix):
         pages = s3_client().get_paginator("list_objects_v2")
         for page in pages.paginate(Bucket=folder.bucket, Prefix=prefix, Delimiter=delimiter):
             found, ignored = _Found(), 0

