@@ -1,11 +1,12 @@
 """A proxy in front of moto's EC2 that answers as AWS does where moto always succeeds."""
 
 import http.client
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qsl, urlsplit
+
+from ports import http_server
 
 Request = dict[str, str]
 Refusal = tuple[int, str, str]
@@ -78,10 +79,5 @@ def faulty_ec2(url: str, faults: Faults) -> Iterator[str]:
         def log_message(self, *_: object) -> None:
             """Nothing: moto has a log."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
+    with http_server(Handler) as own_url:
+        yield own_url

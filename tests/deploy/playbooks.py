@@ -37,11 +37,15 @@ def operators_environ() -> dict[str, str]:
     return {**kept, "ANSIBLE_NOCOLOR": "1", "PATH": path}
 
 
-def playbook(
-    site: Path, name: str, *options: str, check: bool = True, environ: dict[str, str] | None = None
-) -> str:
-    """Run ansible/NAME.yml and return its output; without `check`, it must fail."""
-    done = subprocess.run(
+def run_playbook(
+    site: Path,
+    name: str,
+    *options: str,
+    environ: dict[str, str] | None = None,
+    timeout_s: float = 1500,
+) -> "subprocess.CompletedProcess[str]":
+    """Run ansible/NAME.yml; errors are part of its output."""
+    return subprocess.run(
         [Path(sys.executable).with_name("ansible-playbook"), f"ansible/{name}.yml", *options],
         cwd=site,
         env=environ or operators_environ(),
@@ -49,9 +53,16 @@ def playbook(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        timeout=1500,
+        timeout=timeout_s,
         check=False,
     )
+
+
+def playbook(
+    site: Path, name: str, *options: str, check: bool = True, environ: dict[str, str] | None = None
+) -> str:
+    """Run ansible/NAME.yml and return its output; without `check`, it must fail."""
+    done = run_playbook(site, name, *options, environ=environ)
     (site / "playbooks.log").open("a").write(f"\n### {name} {' '.join(options)}\n{done.stdout}")
     assert (done.returncode == 0) == check, (
         f"{name}.yml ended with {done.returncode}:\n{done.stdout}"

@@ -5,15 +5,14 @@ import shutil
 import socket
 import subprocess
 import tarfile
-import threading
 from collections.abc import Iterator
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from places import ROOT
-from ports import free_ports
+from ports import free_ports, http_server
 
 FETCH = ROOT / "images" / "object-store" / "fetch"
 MEMBER = "gateway_v1/gateway"
@@ -26,10 +25,8 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder = tmp_path / "served"
     folder.mkdir()
     handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with http_server(handler) as url:
+        yield folder, url
 
 
 def _release(folder: Path, program: str) -> str:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,6 +15,7 @@ import boto3
 import pytest
 from command import fruits
 from photos import save
+from ports import http_server
 
 from fruits.doctor import bucket, disk, machine
 from fruits.doctor.check import Named, Problem, Row, run
@@ -151,14 +152,12 @@ def refusing(
     monkeypatch: pytest.MonkeyPatch, *refused: str, hours_off: float = 0
 ) -> Iterator[None]:
     handler = type("Handler", (_Refusing,), {"refused": set(refused), "hours_off": hours_off})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+    with http_server(handler) as url:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", url)
         for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
             monkeypatch.setenv(name, "test")
         monkeypatch.setenv("AWS_REGION", "eu-west-3")
         yield
-        server.shutdown()
 
 
 def test_list_read_and_write_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:

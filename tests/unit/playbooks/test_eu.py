@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from deploy.playbooks import make_site, operators_environ
+from deploy.playbooks import make_site, operators_environ, run_playbook
 from places import ROOT
 
 from fruits.storage.s3_client import EU_REGIONS
@@ -38,18 +38,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(site: Path, name: str, *options: str) -> "subprocess.CompletedProcess[str]":
-    tool = Path(sys.executable).with_name("ansible-playbook")
-    return subprocess.run(
-        [tool, "-i", "hosts.yml", f"ansible/{name}.yml", *options],
-        cwd=site,
-        env={**operators_environ(), **ENVIRON},
-        text=True,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        timeout=120,
-        check=False,
-    )
+    environ = {**operators_environ(), **ENVIRON}
+    return run_playbook(site, name, "-i", "hosts.yml", *options, environ=environ, timeout_s=120)
 
 
 @pytest.mark.parametrize("file", PLAYBOOKS, ids=lambda file: file.stem)

@@ -8,15 +8,14 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import idle_stop
 import pytest
 import running
-from ports import free_ports
+from ports import free_ports, http_server
 
 LISTENER = (1, "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups")
 DRIVER = "java -Xmx1g org.apache.spark.deploy.SparkSubmit pyspark-shell"
@@ -45,11 +44,9 @@ def applications(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any
             self.end_headers()
             self.wfile.write(json.dumps({"activeapps": active}).encode())
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Master) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(idle_stop, "MASTER", f"http://127.0.0.1:{server.server_port}")
+    with http_server(Master) as url:
+        monkeypatch.setattr(idle_stop, "MASTER", url)
         yield active
-        server.shutdown()
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from places import ROOT
-from ports import free_ports
+from ports import free_ports, http_server
 
 SCRIPT = ROOT / "ansible" / "roles" / "running_work" / "files" / "running.py"
 TOKEN = "of-the-server"  # noqa: S105
@@ -35,10 +34,8 @@ def answers() -> Iterator[tuple[str, dict[str, object]]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", pages
-        server.shutdown()
+    with http_server(Server) as url:
+        yield url, pages
 
 
 @pytest.fixture

@@ -5,12 +5,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 
 from places import ROOT
-from ports import free_ports
+from ports import free_ports, http_server
 
 FILES = ROOT / "ansible" / "roles" / "spot" / "files"
 NOTICE = '{"action": "terminate", "time": "2026-11-27T08:22:00Z"}'
@@ -42,10 +41,8 @@ def _metadata(answer: Callable[[], tuple[int, str]]) -> Iterator[tuple[str, list
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
+    with http_server(Service) as url:
+        yield url, asked
 
 
 def _wait(url: str, *command: str | Path) -> "subprocess.Popen[str]":
