@@ -2,7 +2,6 @@
 
 import time
 
-import pytest
 import yaml
 
 from deploy.engines import NAME, docker
@@ -66,7 +65,6 @@ def test_stop_asks_before_it_interrupts_what_runs(whole: Rehearsal) -> None:
     assert all(map(_running, ADDRESSES))
 
 
-@pytest.mark.smoke
 def test_a_cluster_that_nobody_uses_stops_itself_workers_first(whole: Rehearsal) -> None:
     settings = whole.site / "ansible" / "cluster.yml"
     before = settings.read_text()
