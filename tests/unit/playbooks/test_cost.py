@@ -120,7 +120,7 @@ def test_hosts_come_from_the_inventory(s3_endpoint: str, tmp_path: Path) -> None
     ansible = tmp_path / "ansible"
     own = {"bucket": "a-bucket", "cluster_name": "cost", "region": REGION}
     (ansible / "cluster.yml").write_text(yaml.safe_dump(own))
-    show = {"ansible.builtin.debug": {"var": "aws_cost"}}
+    show = {"ansible.builtin.debug": {"var": "aws_cost_estimate"}}
     local = {"hosts": "localhost", "gather_facts": False, "roles": ["aws_cost"], "tasks": [show]}
     (ansible / "cost.yml").write_text(yaml.safe_dump([local]))
     ec2 = boto3.client("ec2", region_name=REGION)
