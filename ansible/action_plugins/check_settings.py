@@ -208,6 +208,20 @@ def _extra_tags(tags: dict[Any, Any], _: Mapping[str, Any]) -> str | None:
     return None
 
 
+def _alert_email(address: str, used: Mapping[str, Any]) -> str | None:
+    amount = str(used.get("monthly_budget") or 0).strip()
+    budget = amount != "0"
+    if not amount.isdigit() or (not budget and not address):
+        return None
+    if not address:
+        return "set alert_email, which gets the alarms of monthly_budget, or remove monthly_budget"
+    if not budget:
+        return "set monthly_budget, of which alert_email gets the alarms, or remove alert_email"
+    if re.fullmatch(r"[^@\s,;<>]+@[^@\s,;<>]+[.][^@\s,;<>.]+", address):
+        return None
+    return f"alert_email is {address!r}: it must be one address, such as team@example.org"
+
+
 _TAG = re.compile(r"[\w \t+\-=.:/@]*")
 
 RULES: dict[str, Callable[[Any, Mapping[str, Any]], str | None]] = {
@@ -218,6 +232,7 @@ RULES: dict[str, Callable[[Any, Mapping[str, Any]], str | None]] = {
     "network_cidr": _range,
     "ssh_from": _ssh_from,
     "extra_tags": _extra_tags,
+    "alert_email": _alert_email,
 }
 
 

@@ -7,7 +7,13 @@ import pytest
 from cluster.local import Cluster, address
 
 PAGES = {
-    "MASTER_PORT": ("/", "/json/", "/environment/", "/metrics/master/json/", "/static/webui.js"),
+    "MASTER_PORT": (
+        "/",
+        "/json/",
+        "/environment/",
+        "/metrics/master/prometheus/",
+        "/static/webui.js",
+    ),
     "HISTORY_PORT": ("/", "/api/v1/applications", "/static/webui.js"),
 }
 FOREIGN = [
@@ -60,8 +66,9 @@ for host in ("attacker.example", "localhost"):
 
 def test_so_do_the_pages_of_workers(cluster: Cluster) -> None:
     for worker in cluster.containers("spark-worker"):
-        out = worker.exec_run(["python3", "-c", _STATUS, "8081", "/json/"]).output.decode()
-        assert out.split() == ["403", "200"], out
+        for path in ("/json/", "/metrics/prometheus/"):
+            out = worker.exec_run(["python3", "-c", _STATUS, "8081", path]).output.decode()
+            assert out.split() == ["403", "200"], (path, out)
 
 
 _WITH_PAGE = f"""

@@ -118,6 +118,7 @@ class Rehearsal:
             "local_tag": TAG,
             "s3_endpoint_url": self.s3_url,
             "system_memory_mb": 4000,
+            "metrics": True,
             "status_disk_percent": 100,  # this machine's disks may be fuller than allowed
         }
         (self.site / "ansible" / "cluster.yml").write_text(yaml.safe_dump(settings))

@@ -62,14 +62,23 @@ def test_a_run_leaves_what_one_process_makes(
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4)
 
 
+_METRICS = """
+import urllib.request
+print(urllib.request.urlopen("http://127.0.0.1:9100/metrics", timeout=20).read().decode())
+"""
+
+
 def test_status_tells_hosts_services_runs_and_backups(whole: Rehearsal) -> None:
     output = whole.playbook("status")
     for name in ADDRESSES:
-        assert re.search(rf"{name} +{re.escape(whole.address(name))} +[0-9]+%", output)
+        host = rf"{name} +{re.escape(whole.address(name))}"
+        assert re.search(rf"{host} +[0-9]+% +[0-9.]+ of [0-9]+ +[0-9]+ of [0-9]+ MB", output)
+        assert "node_load5 " in whole.on(name, "python3", "-c", _METRICS)
     assert output.count(f"version {_version(whole)}") == len(ADDRESSES)
     for service, count in (("spark-worker", 2), ("jupyterhub", 1), ("history", 1)):
         assert len(re.findall(rf"{service}: Up .*healthy", output)) == count
     assert "2 of 2 registered" in output
+    assert "no estimate: the hosts are not on AWS" in output
     assert re.search(r"last runs .*, scientist", output)
 
 

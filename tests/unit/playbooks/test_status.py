@@ -18,6 +18,7 @@ _LAYERS = """2026-11-26T10:00:00Z COPY src src
 {day}T03:04:05Z RUN /bin/sh -c apt-get update && apt-get install -y tini
 """
 _COMMANDS = {
+    "nproc": "echo 4",
     "df": 'cat "$FOLDER/$HOST/df"',
     "docker": 'case "$*" in *history*) cat "$FOLDER/$HOST/layers" ;; *) echo "x: Up" ;; esac',
 }
@@ -67,7 +68,7 @@ def test_disks_old_packages_and_a_run_in_progress_are_told(tmp_path: Path) -> No
     assert re.search(r"full .* 86% .*\n.*\n.*31 days old: run `make images FRESH=1`", output), (
         output
     )
-    assert re.search(r"well .* 84% ", output)
+    assert re.search(r"well .* 84% +[0-9.]+ of 4 +\d+ of \d+ MB", output)
     assert output.count("Debian's packages of") == 2
     assert output.count("FRESH") == 1
     assert "in progress: s3://b/photos to s3://b/results" in output
