@@ -188,7 +188,11 @@ def _hub_domain(domain: str, used: Mapping[str, Any]) -> str | None:
     if not domain:
         return None
     label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-    if not re.fullmatch(rf"({label}\.)+{label}", domain) or len(domain) > 253 or domain[-1].isdigit():
+    if (
+        not re.fullmatch(rf"({label}\.)+{label}", domain)
+        or len(domain) > 253
+        or domain[-1].isdigit()
+    ):
         return f"hub_domain is {domain!r}: it must be a name in DNS, such as fruits.example.org"
     if not used.get("hub_from"):
         return "set hub_from to the addresses that may open the Hub, [0.0.0.0/0] for all"

@@ -1,8 +1,8 @@
 """The Hub's logins by an OAuth provider, if one is configured (`oauth_settings`).
 
-The classes are oauthenticator's, which asks the provider who it is and whether the lists allow it. What
-is added here: who is allowed gets an account of `hub-user`, which stays with that account of the
-provider, and must log in again after twelve hours, a restart of the Hub, or when the account is removed.
+The classes are oauthenticator's, which asks the provider who it is and whether the lists allow it.
+What is added here: who is allowed gets an account of `hub-user`, which stays with that account of
+the provider. A login ends after twelve hours, with the Hub, or when the account is removed.
 """
 
 import asyncio
@@ -111,7 +111,7 @@ def configure(c: Any, text: str, domain: str) -> None:
         sys.exit(f"HUB_OAUTH: {wrong}")
     secret = SECRET.read_text().strip() if SECRET.exists() else ""
     if not secret:
-        sys.exit("HUB_OAUTH is set, but the provider's client secret is not: write it to secrets/oauth")
+        sys.exit("HUB_OAUTH is set, but no client secret: write it to the file secrets/oauth")
     chosen = _CLASSES.get(settings["provider"], OpenIDLogin)
     c.JupyterHub.authenticator_class = chosen
     callback = f"https://{domain}/hub/oauth_callback" if domain else ""

@@ -1,12 +1,12 @@
-"""The settings of a login by an OAuth 2.0 provider: the environment variable HUB_OAUTH, `hub_oauth` in ansible/.
+"""The settings of logins by an OAuth 2.0 provider: the variable HUB_OAUTH, `hub_oauth` in ansible/.
 
-    {"provider": "github", "client_id": "…", "allowed_users": ["alice"], "allowed_groups": ["org:team"]}
+    {"provider": "github", "client_id": "…", "allowed_users": ["alice"], "allowed_groups": ["org"]}
 
 `client_secret_file` is for ansible/, which installs that file as the secret `oauth`.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -28,36 +28,41 @@ PROVIDERS = {
         ),
     ),
 }
-"""Each provider's own address, and its settings besides `provider`, `client_id` and the secret's."""
+"""Each provider's own address, and its settings besides `provider` and those of the client."""
 
 _LISTS = ("allowed_users", "allowed_groups", "scope")
 
 
 def problem(settings: Mapping[str, Any]) -> str | None:
     """What is wrong, in one line; None if nothing is."""
+    return next(_problems(settings), None)
+
+
+def _problems(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Each line only makes sense if those before it were none."""
     provider = settings.get("provider")
     if provider not in PROVIDERS:
-        return f"provider is {provider!r}: use one of {', '.join(PROVIDERS)}"
+        yield f"provider is {provider!r}: use one of {', '.join(PROVIDERS)}"
+        return
     known = {"provider", "client_id", "client_secret_file", *PROVIDERS[provider][1]}
     if unknown := sorted(map(str, settings.keys() - known)):
-        return f"{unknown[0]!r} is no setting of {provider}: use {', '.join(sorted(known))}"
+        yield f"{unknown[0]!r} is no setting of {provider}: use {', '.join(sorted(known))}"
     for name, value in settings.items():
         if name in _LISTS:
             if not isinstance(value, list) or not all(_is_text(item) for item in value):
-                return f"{name} is {value!r}: it must be a list of names, such as [alice, bob]"
+                yield f"{name} is {value!r}: it must be a list of names, such as [alice, bob]"
         elif not _is_text(value):
-            return f"{name} is {value!r}: it must be text"
+            yield f"{name} is {value!r}: it must be text"
         elif name.endswith("url") and not _is_address(value):
-            return f"{name} is {value!r}: it must be an address that begins with https://"
+            yield f"{name} is {value!r}: it must be an address that begins with https://"
     for name in ("client_id", *_addresses(provider)):
         if not settings.get(name):
-            return f"{name} is missing"
+            yield f"{name} is missing"
     if not settings.get("allowed_users") and not settings.get("allowed_groups"):
-        return "set allowed_users or allowed_groups: everybody with an account there could log in"
+        yield "set allowed_users or allowed_groups: everybody with an account there could log in"
     for user in settings.get("allowed_users", []):
         if not login_name(user, provider):
-            return f"allowed_users has {user!r}: the Hub accepts {RULE}"
-    return None
+            yield f"allowed_users has {user!r}: the Hub accepts {RULE}"
 
 
 RULE = (
@@ -105,7 +110,9 @@ def traits(settings: Mapping[str, Any], secret: str, callback_url: str) -> dict[
         "client_id": settings["client_id"],
         "client_secret": secret,
         "allowed_users": {
-            name for user in settings.get("allowed_users", []) if (name := login_name(user, provider))
+            name
+            for user in settings.get("allowed_users", [])
+            if (name := login_name(user, provider))
         },
     }
     if callback_url:

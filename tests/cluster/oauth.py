@@ -73,7 +73,7 @@ def new_hub(secrets: Path) -> Hub:
 
 
 class Visitor:
-    """A browser whose user logs in to the provider as `who`: {"as": NAME, "sub": …, "groups": …}."""
+    """A browser whose user logs in to the provider as `who`: as_=NAME, sub=…, groups=…"""
 
     def __init__(self, hub: Hub, **who: str) -> None:
         self._hub = hub

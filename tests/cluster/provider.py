@@ -1,8 +1,8 @@
-"""A small OAuth 2.0 provider with the addresses of OpenID Connect and of GitHub Enterprise: provider.py PORT
+"""A small OAuth 2.0 provider, with addresses of OpenID and GitHub Enterprise: provider.py PORT
 
-It runs in a container, on Python alone. Who logs in is what the browser adds to the address of /authorize, in
-place of a login page: as=NAME, and if needed sub=NUMBER and groups=a,b. It verifies the client, its secret,
-the address to return to, and PKCE (RFC 7636).
+It runs in a container, on Python alone. Who logs in is what the browser adds to the address of
+/authorize, in place of a login page: as=NAME, and if needed sub=NUMBER and groups=a,b. It verifies
+the client, its secret, the address to return to, and PKCE (RFC 7636).
 """
 
 import base64
@@ -10,10 +10,11 @@ import hashlib
 import json
 import secrets
 import sys
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 
-CLIENT, SECRET = "fruits", "a-client-secret-of-the-test"  # noqa: S105
+CLIENT, SECRET = "fruits", "a-client-secret-of-the-test"
 
 _codes: dict[str, dict[str, str]] = {}
 _tokens: dict[str, dict[str, str]] = {}
@@ -30,7 +31,11 @@ class Provider(BaseHTTPRequestHandler):
             self._answer(401, {"message": "Bad credentials"})
         elif address.path == "/userinfo":
             groups = [group for group in who.get("groups", "").split(",") if group]
-            said = {"sub": who["sub"], "preferred_username": who["as"], "groups": groups}
+            said: dict[str, object] = {
+                "sub": who["sub"],
+                "preferred_username": who["as"],
+                "groups": groups,
+            }
             self._answer(200, said | {"email": f"{who['as']}@example.org"})
         elif address.path == "/api/v3/user":
             self._answer(200, {"id": int(who["sub"]), "login": who["as"], "email": None})
@@ -72,7 +77,7 @@ class Provider(BaseHTTPRequestHandler):
         self.send_header("Location", f"{asked['redirect_uri']}?{back}")
         self.end_headers()
 
-    def _answer(self, status: int, said: dict[str, object]) -> None:
+    def _answer(self, status: int, said: Mapping[str, object]) -> None:
         body = json.dumps(said).encode() if status != 204 else b""
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

@@ -14,7 +14,6 @@ from typing import Any
 from places import ROOT
 from ports import free_ports
 
-
 # Of the image, the playbooks check the Hub's settings with its own rules.
 _FILES = ("ansible*", "compose", "images/jupyterhub/*.py")
 

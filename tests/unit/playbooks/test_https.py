@@ -1,4 +1,4 @@
-"""The proxy for HTTPS with its real program, Debian's caddy, in front of a server that stands for the Hub."""
+"""The proxy for HTTPS: its real program, Debian's caddy, before a stand-in for the Hub."""
 
 import base64
 import datetime
@@ -40,8 +40,9 @@ def caddy() -> str:
         return installed
     folder.mkdir(parents=True, exist_ok=True)
     script = "apt-get -q download caddy && dpkg -x caddy_*.deb . && rm caddy_*.deb"
+    command = ["/bin/sh", "-c", script]
     done = subprocess.run(
-        ["sh", "-c", script], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, capture_output=True, text=True, timeout=60, check=False
     )
     if done.returncode:
         pytest.skip(f"no caddy: {done.stderr.strip()[-200:]}")
@@ -210,7 +211,7 @@ def test_no_other_name_is_served_and_no_address_is_logged(served: Served) -> Non
 
 
 def test_deploy_waits_until_it_answers(served: Served) -> None:
-    command = [sys.executable, ANSWERS, NAME]
+    command = [sys.executable, str(ANSWERS), NAME]
     assert subprocess.run([*command, str(served.port)], check=False).returncode == 0
     (nothing,) = free_ports(1)
     done = subprocess.run([*command, str(nothing)], stderr=subprocess.DEVNULL, check=False)

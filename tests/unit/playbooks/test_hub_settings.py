@@ -1,4 +1,4 @@
-"""The settings of HTTPS and of logins by an OAuth provider: what is refused, and what they become."""
+"""The settings of HTTPS and of logins by OAuth: what is refused, and what they become."""
 
 import importlib.util
 import json
@@ -43,7 +43,10 @@ def _problems(plugin: ModuleType, **own: Any) -> list[str]:
     [
         {},
         {"hub_from": ["203.0.113.7/32", "0.0.0.0/0"]},
-        {"hub_from": ["203.0.113.7/32"], "hub_certificate": {"certificate": __file__, "key": __file__}},
+        {
+            "hub_from": ["203.0.113.7/32"],
+            "hub_certificate": {"certificate": __file__, "key": __file__},
+        },
         {"acme_server": "https://ca.example.org/acme/directory"},
         {"hub_oauth": OAUTH},
         {"hub_domain": "", "hub_from": []},
@@ -62,7 +65,10 @@ def test_good_settings_are_accepted(plugin: ModuleType, own: dict[str, Any]) -> 
         ({"hub_domain": "https://a.org"}, "hub_domain is 'https://a.org'"),
         ({"hub_domain": "a.org {\n"}, "hub_domain is 'a.org {\\n'"),
         ({"hub_from": []}, "set hub_from to the addresses that may open the Hub"),
-        ({"hub_from": ["my-laptop", "0.0.0.0/0"]}, "set hub_from to IPv4 addresses in CIDR notation"),
+        (
+            {"hub_from": ["my-laptop", "0.0.0.0/0"]},
+            "set hub_from to IPv4 addresses in CIDR notation",
+        ),
         ({"hub_from": ["203.0.113.7/32"]}, "a certificate authority must reach the Hub"),
         ({"hub_from": ["10.0.0.0/10"]}, "a certificate authority must reach the Hub"),
         ({"hub_certificate": {"certificate": __file__}}, "hub_certificate must be {certificate:"),
@@ -118,8 +124,8 @@ def test_the_security_group_lets_in_the_same() -> None:
 def test_the_hub_gets_the_settings_without_the_file_of_the_secret() -> None:
     """In single quotes, Compose takes all but a quote as it is."""
     known = {
-        **{"services": ["jupyterhub"], "cluster_hub_memory_mb": 4096, "private_address": "10.0.0.1"},
-        **{"hostvars": {"localhost": {"images_version": "1"}, "m": {"private_address": "10.0.0.1"}}},
+        **{"services": ["jupyterhub"], "cluster_hub_memory_mb": 4096, "private_address": "a"},
+        **{"hostvars": {"localhost": {"images_version": "1"}, "m": {"private_address": "a"}}},
         **{"cluster_master": "m", "cluster_all_cores": 4, "ansible_facts": {"processor_vcpus": 2}},
     }
 

@@ -1,4 +1,4 @@
-"""Succeeds if the Hub answers by HTTPS on this host, with any certificate: answers.py NAME [PORT]"""
+"""Succeeds if the Hub answers by HTTPS here, with any certificate: answers.py NAME [PORT]"""
 
 import http.client
 import socket
