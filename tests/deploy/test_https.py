@@ -95,7 +95,7 @@ def _check_login(cluster: Rehearsal, folder: Path) -> None:
 
 
 def _check_doors(cluster: Rehearsal) -> None:
-    """Others of the network, and port 80, are shut out; the proxy has the number of the firewall."""
+    """Others of the network, and port 80, are shut out; the proxy has the firewall's number."""
     assert not _is_open_to_others(cluster)
     listening = cluster.on("master", "ss", "-Hltn")
     assert re.search(r":443\b", listening)
