@@ -99,6 +99,7 @@ make_secrets() {
     [ -s "$secrets/spark" ] || (umask 022 && random 48 >"$secrets/spark")
     [ -s "$secrets/s3" ] || (umask 022 && printf '[default]\naws_access_key_id = %s\naws_secret_access_key = %s\n' \
         "fruits$(random 12)" "$(random 36)" >"$secrets/s3")
+    [ -e "$secrets/oauth" ] || (umask 022 && : >"$secrets/oauth")
 }
 
 explain() { # LOG: turns the output of a failed compose into a message
@@ -234,7 +235,7 @@ clean() {
         [ "$answer" = y ] || fail "Cancelled, nothing was deleted."
     fi
     compose down --volumes --remove-orphans
-    rm -f "$secrets"/{spark,s3,hub-password}
+    rm -f "$secrets"/{spark,s3,oauth,hub-password}
 }
 
 case "${1:-}" in

@@ -4,6 +4,7 @@ Names, kinds and defaults are those of group_vars/all/defaults.yml; RULES and LE
 can't express. Files are found from here, not by a variable that the command line could replace.
 """
 
+import importlib.util
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
@@ -168,16 +169,73 @@ def _range(addresses: str, _: Mapping[str, Any]) -> str | None:
     )
 
 
-def _ssh_from(sources: list[str], _: Mapping[str, Any]) -> str | None:
-    for source in sources:
-        try:
-            ipaddress.IPv4Network(source, strict=False)
-        except ValueError:
-            return (
-                "set ssh_from to IPv4 addresses in CIDR notation, such as [203.0.113.7/32]: "
-                f"{source!r} is none"
-            )
+def _sources(name: str) -> Callable[[list[str], Mapping[str, Any]], str | None]:
+    def rule(sources: list[str], _: Mapping[str, Any]) -> str | None:
+        for source in sources:
+            try:
+                ipaddress.IPv4Network(source, strict=False)
+            except ValueError:
+                return (
+                    f"set {name} to IPv4 addresses in CIDR notation, such as [203.0.113.7/32]: "
+                    f"{source!r} is none"
+                )
+        return None
+
+    return rule
+
+
+def _hub_domain(domain: str, used: Mapping[str, Any]) -> str | None:
+    if not domain:
+        return None
+    label = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+    if (
+        not re.fullmatch(rf"({label}\.)+{label}", domain)
+        or len(domain) > 253
+        or domain[-1].isdigit()
+    ):
+        return f"hub_domain is {domain!r}: it must be a name in DNS, such as fruits.example.org"
+    if not used.get("hub_from"):
+        return "set hub_from to the addresses that may open the Hub, [0.0.0.0/0] for all"
+    everybody = any(re.fullmatch("[0-9.]+/0", str(source)) for source in used["hub_from"])
+    if not everybody and not used.get("hub_certificate"):
+        return (
+            "a certificate authority must reach the Hub to verify its name, but hub_from does not "
+            "let it: set hub_certificate to files of your own, or hub_from to [0.0.0.0/0]"
+        )
     return None
+
+
+def _hub_certificate(files: dict[Any, Any], _: Mapping[str, Any]) -> str | None:
+    if not files:
+        return None
+    if set(files) != {"certificate", "key"} or not all(isinstance(f, str) for f in files.values()):
+        return "hub_certificate must be {certificate: FILE, key: FILE}, files on this machine"
+    for file in files.values():
+        if not Path(file).is_absolute() or not Path(file).is_file():
+            return f"hub_certificate: there is no file {file!r} here (write its whole path)"
+    return None
+
+
+def _acme_server(address: str, _: Mapping[str, Any]) -> str | None:
+    if not address or re.fullmatch(r"https://[^\s{}\"]+", address):
+        return None
+    return f"acme_server is {address!r}: it must be an address that begins with https://"
+
+
+def _hub_oauth(oauth: dict[Any, Any], used: Mapping[str, Any]) -> str | None:
+    """The rules are in the Hub's image, which has the same settings."""
+    if not oauth:
+        return None
+    if not used.get("hub_domain"):
+        return "hub_oauth needs hub_domain: the provider sends browsers back to that name"
+    file = FOLDER.parent / "images" / "jupyterhub" / "oauth_settings.py"
+    spec = importlib.util.spec_from_file_location("oauth_settings", file)
+    assert spec
+    assert spec.loader
+    settings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(settings)
+    wrong = settings.problem(oauth)
+    return f"hub_oauth: {wrong}" if wrong else None
 
 
 def _extra_tags(tags: dict[Any, Any], _: Mapping[str, Any]) -> str | None:
@@ -230,7 +288,12 @@ RULES: dict[str, Callable[[Any, Mapping[str, Any]], str | None]] = {
     "availability_zone": _zone,
     "subnet_id": _subnet,
     "network_cidr": _range,
-    "ssh_from": _ssh_from,
+    "ssh_from": _sources("ssh_from"),
+    "hub_domain": _hub_domain,
+    "hub_from": _sources("hub_from"),
+    "hub_certificate": _hub_certificate,
+    "acme_server": _acme_server,
+    "hub_oauth": _hub_oauth,
     "extra_tags": _extra_tags,
     "alert_email": _alert_email,
 }

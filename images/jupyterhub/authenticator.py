@@ -2,15 +2,15 @@
 
 import asyncio
 import math
-import pwd
-import re
 import secrets
 import time
 from hashlib import blake2b
 from typing import Any
 
+from accounts import is_account
 from attempts import Attempts
 from jupyterhub.auth import PAMAuthenticator
+from jupyterhub.utils import get_browser_protocol
 from tornado.web import HTTPError
 
 _WRONG_TAKES_S = 1.0
@@ -35,7 +35,7 @@ class LimitedPAMAuthenticator(PAMAuthenticator):  # type: ignore[misc]
         if left != 0:
             raise HTTPError(429, _refusal(left), reason="Too many wrong passwords")
         found = None
-        if _is_account(name):
+        if is_account(name):  # other names never reach PAM
             found = await super().authenticate(handler, {"username": name, "password": password})
         if found is None:
             await asyncio.sleep(max(0, _WRONG_TAKES_S - (time.monotonic() - began)))
@@ -53,16 +53,6 @@ def _refusal(left_s: float | None) -> str:
         )
     s = math.ceil(left_s)
     return f"Too many wrong passwords: try again in {s} s."
-
-
-def _is_account(name: str) -> bool:
-    """Whether `hub-user` can have created this account. Other names never reach PAM."""
-    if not re.fullmatch(r"[a-z][a-z0-9_-]{0,30}", name):
-        return False
-    try:
-        return pwd.getpwnam(name).pw_uid >= 20000
-    except KeyError:
-        return False
 
 
 def _cookie(name: str) -> str:
@@ -86,6 +76,6 @@ def _remember_browser(handler: Any, name: str, browser: str) -> None:
         expires_days=_BROWSER_DAYS,
         path=handler.hub.base_url,
         httponly=True,
-        secure=handler.request.protocol == "https",
+        secure=get_browser_protocol(handler.request) == "https",
         samesite="Strict",
     )

@@ -21,10 +21,21 @@ c.ConfigurableHTTPProxy.command = [
     "configurable-http-proxy",
 ]
 
-# Everyone with a password may log in. There is no sign-up, and no access to other users' servers.
-c.JupyterHub.authenticator_class = LimitedPAMAuthenticator
-c.PAMAuthenticator.service = "jupyterhub"
-c.Authenticator.allow_all = True
+# The name under which browsers reach the Hub by HTTPS; without it, they use the tunnel.
+domain = os.environ.get("HUB_DOMAIN", "")
+if domain:
+    c.JupyterHub.public_url = f"https://{domain}/"
+
+# There is no sign-up, and no access to other users' servers.
+if oauth := os.environ.get("HUB_OAUTH", ""):
+    import oauth_login
+
+    oauth_login.configure(c, oauth, domain)
+else:
+    # Everyone with a password may log in.
+    c.JupyterHub.authenticator_class = LimitedPAMAuthenticator
+    c.PAMAuthenticator.service = "jupyterhub"
+    c.Authenticator.allow_all = True
 
 c.JupyterHub.spawner_class = "localprocess"
 c.Spawner.cmd = ["start-notebook"]

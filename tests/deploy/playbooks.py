@@ -14,11 +14,14 @@ from typing import Any
 from places import ROOT
 from ports import free_ports
 
+# Of the image, the playbooks check the Hub's settings with its own rules.
+_FILES = ("ansible*", "compose", "images/jupyterhub/*.py")
+
 
 def make_site(site: Path) -> None:
     """Copy the files that a user has, for playbooks to write secrets and archives there."""
     files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "ansible*", "compose"],  # noqa: S607
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", *_FILES],  # noqa: S607
         cwd=ROOT,
         text=True,
         capture_output=True,

@@ -174,6 +174,7 @@ def test_the_role_gives_no_keys_to_who_needs_none(whole: Rehearsal) -> None:
     for name, account, open_ in (
         ("master", "10003", False),  # the Hub's proxy
         ("master", "10001", False),  # Spark's master and history
+        ("master", "10005", False),  # the proxy for HTTPS
         ("master", "65534", False),
         ("master", "10004", True),  # the page
         ("master", "20000", True),  # a user of the Hub

@@ -4,7 +4,9 @@ import json
 import stat
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import iam as iam_rules
@@ -31,8 +33,10 @@ def test_the_life_of_a_cluster(aws: Aws) -> None:
     private_half = key.read_text()
     key.unlink()  # as on another operator's machine
     aws.client("ec2").terminate_instances(InstanceIds=[before["fruits-worker-2"]["InstanceId"]])
-    aws.settings(workers=3, worker_type="c7i.large")
+    https = {"hub_domain": "fruits.example.org", "hub_from": ["0.0.0.0/0"]}
+    aws.settings(workers=3, worker_type="c7i.large", **https)
     aws.playbook("provision")
+    _check_network(aws, {("tcp", 443, 443): {"0.0.0.0/0"}})
     after = aws.instances()
     assert key.read_text().strip() == private_half.strip()
     assert set(after) == {*before, "fruits-worker-3"}
@@ -45,6 +49,7 @@ def test_the_life_of_a_cluster(aws: Aws) -> None:
     aws.playbook("provision")
     left = aws.instances()
     assert set(left) == {"fruits-master", "fruits-worker-1"}
+    _check_network(aws)
     _check_teardown(aws)
 
 
@@ -64,7 +69,9 @@ def _check_hosts(aws: Aws) -> None:
         assert all(volume["Encrypted"] for volume in volumes)
 
 
-def _check_network(aws: Aws) -> None:
+def _check_network(
+    aws: Aws, https: Mapping[tuple[str, int, int], set[str]] = MappingProxyType({})
+) -> None:
     (group,) = {g["GroupId"] for h in aws.instances().values() for g in h["SecurityGroups"]}
     (details,) = aws.client("ec2").describe_security_groups(GroupIds=[group])["SecurityGroups"]
     rules = {}
@@ -75,7 +82,7 @@ def _check_network(aws: Aws) -> None:
         rules[rule["IpProtocol"], rule.get("FromPort"), rule.get("ToPort")] = sources
     among = rules.pop(("-1", None, None), None) or rules.pop(("-1", -1, -1))
     assert among == {group}
-    assert rules == {("tcp", 22, 22): {"203.0.113.7/32"}}
+    assert rules == {("tcp", 22, 22): {"203.0.113.7/32"}} | dict(https)
 
 
 def _check_bucket(s3: Any) -> None:

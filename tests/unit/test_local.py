@@ -85,7 +85,8 @@ def test_secrets_are_created_once_in_a_private_folder(tmp_path: Path) -> None:
     _up(tmp_path, _HEALTHY % "exit 1")
     secrets = tmp_path / "secrets"
     first = {path.name: path.read_text() for path in secrets.iterdir()}
-    assert set(first) == {"spark", "s3"}
+    assert set(first) == {"spark", "s3", "oauth"}
+    assert first["oauth"] == ""  # for a secret that the user writes
     assert len(first["spark"]) > 40
     assert secrets.stat().st_mode & 0o777 == 0o700
     shutil.rmtree(tmp_path / "bin")
