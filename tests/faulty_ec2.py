@@ -1,4 +1,4 @@
-"""A proxy in front of moto that answers as AWS does where moto's EC2 always succeeds, or lacks a call."""
+"""A proxy in front of moto that answers as AWS does where moto always succeeds, or lacks a call."""
 
 import http.client
 import json

@@ -16,8 +16,8 @@ from ansible.plugins.action import ActionBase
 
 FOLDER = Path(__file__).resolve().parents[1]
 PINNED = ("region", "cluster_name", "bucket", "subnet_id", "network_cidr", "connect")
-"""They decide which resources are meant, and how hosts are reached: all commands must agree, and the
-inventory reads no -e."""
+"""They decide which resources are meant, and how hosts are reached: all commands must agree, and
+the inventory reads no -e."""
 
 LEAST = {
     "workers": 1,

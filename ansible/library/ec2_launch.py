@@ -8,10 +8,11 @@ beside what was launched.
 
 Options: `cluster` (the tag fruits:cluster); `hosts` (see HOST; without the first one, none is
 launched); `tags` of hosts, volumes, interfaces and Spot requests; `user_data`, a script for the
-first boot; the others as in amazon.aws.ec2_instance, `root_volume` being an item of its `volumes`. Returns `launched` (name,
-instance_id and type of each new host), `missing` (name, code and message of AWS for each host that
-could not be launched) and `ended` (new hosts that were terminated because another run has launched
-one of the same name). Hosts that exist are left alone, also if they are stopped.
+first boot; the others as in amazon.aws.ec2_instance, `root_volume` being an item of its `volumes`.
+Returns `launched` (name, instance_id and type of each new host), `missing` (name, code and message
+of AWS for each host that could not be launched) and `ended` (new hosts that were terminated because
+another run has launched one of the same name). Hosts that exist are left alone, also if they are
+stopped.
 """
 
 import hashlib

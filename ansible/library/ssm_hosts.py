@@ -1,8 +1,8 @@
 #!/usr/bin/python
 """Which hosts AWS's Session Manager reaches: those whose agent has registered and answers.
 
-Options: `wait_for`, IDs of hosts for which it waits, up to `timeout_s`. Returns `online`, the IDs of
-all such hosts of the account in the region; it does not fail if one of `wait_for` is not among them.
+Options: `wait_for`, IDs of hosts for which it waits, up to `timeout_s`. Returns `online`, the IDs
+of all such hosts of the account in the region, even if one of `wait_for` is not among them.
 """
 
 import time

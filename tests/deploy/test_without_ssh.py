@@ -96,4 +96,3 @@ def test_a_cluster_changes_to_session_manager(
         assert "The hosts are running" in output
         assert changes(output) == {"localhost": 0}
         assert {name: aws.instances()[name]["InstanceId"] for name in before} == before
-

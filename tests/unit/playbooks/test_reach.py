@@ -3,14 +3,12 @@
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from deploy.playbooks import make_site, operators_environ, playbook
+from deploy.operators import Site
 from plays import play
 
 HOSTS = {
@@ -25,63 +23,15 @@ HOSTS = {
         "private_ip_address": "10.42.0.21",
     },
 }
-AWS = """#!/bin/sh
-printf '%s\\n' "$@" >>"$SITE/words"
-"""
-SESSION = (
-    "ssm start-session --region eu-west-3 --target i-0bbbbbbbbbbbbbbb1 "
-    "--document-name AWS-StartSSHSession --parameters portNumber=22"
-).split()
-
-
-class Site:
-    """An operator's checkout with a recorded inventory; `aws` only notes its words."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        make_site(folder)
-        self.bin = folder / "bin"
-        self.bin.mkdir()
-        for name in ("aws", "session-manager-plugin"):
-            (self.bin / name).write_text(AWS)
-            (self.bin / name).chmod(0o755)
-        self.environ = {**operators_environ(), "SITE": str(folder)}
-        self.environ["PATH"] = f"{self.bin}:{self.environ['PATH']}"
-        master, worker = HOSTS
-        groups = {"spark_master": master, "spark_workers": worker}
-        inventory = {name: {"hosts": {host: HOSTS[host]}} for name, host in groups.items()}
-        inventory["aws_ec2"] = {"hosts": {host: {} for host in HOSTS}}
-        (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
-
-    def settings(self, **settings: Any) -> None:
-        own = {"bucket": "my-fruits", "workers": 1, **settings}
-        (self.folder / "ansible" / "cluster.yml").write_text(yaml.safe_dump(own))
-
-    def playbook(self, name: str, *options: str, check: bool = True) -> str:
-        return playbook(
-            self.folder, name, "-i", "hosts.yml", *options, check=check, environ=self.environ
-        )
-
-    def run(self, *command: str | Path) -> str:
-        done = subprocess.run(
-            command, cwd=self.folder, env=self.environ, text=True, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False,
-        )  # fmt: skip
-        return done.stdout
-
-    def ssh_options(self, host: str) -> dict[str, str]:
-        """What ssh makes of the configuration that tunnel.yml has written."""
-        said = self.run("ssh", "-G", "-F", "ansible/secrets/ssh_config", host)
-        return dict(line.partition(" ")[::2] for line in said.splitlines())
-
-    def words(self) -> list[str]:
-        """What `aws` was called with."""
-        return (self.folder / "words").read_text().split()
+SESSION = [
+    *("ssm", "start-session", "--region", "eu-west-3", "--target", "i-0bbbbbbbbbbbbbbb1"),
+    *("--document-name", "AWS-StartSSHSession", "--parameters", "portNumber=22"),
+]
 
 
 @pytest.fixture
 def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+    return Site(tmp_path, HOSTS)
 
 
 def test_hosts_are_reached_at_their_public_address_if_they_have_one(site: Site) -> None:
@@ -116,8 +66,8 @@ def test_session_manager_leads_to_instances_by_id(site: Site) -> None:
 
     (site.folder / "words").unlink()
     ansible = Path(sys.executable).with_name("ansible")
-    options = ("-i", "hosts.yml", "--playbook-dir", "ansible", "-m", "raw", "-a", "true")
-    assert "UNREACHABLE" in site.run(ansible, "fruits-worker-1", *options)
+    raw = ("-i", "hosts.yml", "--playbook-dir", "ansible", "-m", "raw", "-a", "true")
+    assert "UNREACHABLE" in site.run(ansible, "fruits-worker-1", *raw)
     assert site.words() == SESSION
 
 

@@ -1,4 +1,4 @@
-"""AWS's agent is installed from the region's own bucket; scripts stand in for the host's commands."""
+"""AWS's agent comes from the region's own bucket; scripts stand in for the host's commands."""
 
 import functools
 import os

@@ -48,13 +48,19 @@ def newest() -> str:
 
 def installed() -> str:
     """Its version, without Debian's revision; empty if it is not there."""
-    show = ["dpkg-query", "--show", "--showformat=${db:Status-Abbrev}${Version}", "amazon-ssm-agent"]
+    show = [
+        "dpkg-query",
+        "--show",
+        "--showformat=${db:Status-Abbrev}${Version}",
+        "amazon-ssm-agent",
+    ]
     state = subprocess.run(show, text=True, capture_output=True, check=False).stdout
     return state.removeprefix("ii ").partition("-")[0] if state.startswith("ii ") else ""
 
 
 def install() -> None:
-    architecture = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+    ask = ["dpkg", "--print-architecture"]
+    architecture = subprocess.check_output(ask, text=True).strip()
     with tempfile.TemporaryDirectory() as folder:
         package = Path(folder) / "amazon-ssm-agent.deb"
         package.write_bytes(fetch(f"debian_{architecture}/amazon-ssm-agent.deb"))
