@@ -25,8 +25,10 @@ def test_the_rule_for_ssh_comes_and_goes(tmp_path: Path) -> None:
 
     def rules(**changed: Any) -> set[tuple[str, int | None]]:
         environ = {"AWS_DEFAULT_REGION": "eu-west-3"}
-        done = play(tmp_path, {"localhost": settings | changed}, network, environ=environ)
+        done = play(tmp_path, {"localhost": settings | changed}, network, network, environ=environ)
         assert done.returncode == 0, done.stdout
+        assert "changed=1" in done.stdout
+        assert done.stdout.count("changed: [localhost]") == 1  # not by the second call
         named = [{"Name": "group-name", "Values": ["rules"]}]
         (group,) = ec2.describe_security_groups(Filters=named)["SecurityGroups"]
         return {(r["IpProtocol"], r.get("FromPort")) for r in group["IpPermissions"]}
