@@ -154,7 +154,7 @@ def _check_ssh(aws: Aws) -> None:
     for name, instance in aws.instances().items():
         block = config.partition(f"Host {name}")[2].partition("\nHost ")[0]
         assert f"HostName {instance['PublicIpAddress']}\n" in block
-        assert f"HostKeyAlias {instance['InstanceId']}\n" in block
+        assert f"HostKeyAlias {instance['InstanceId']}" in block
 
 
 def _check_teardown(aws: Aws) -> None:
