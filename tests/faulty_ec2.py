@@ -1,6 +1,7 @@
-"""A proxy in front of moto's EC2 that answers as AWS does where moto always succeeds."""
+"""A proxy in front of moto that answers as AWS does where moto always succeeds, or lacks a call."""
 
 import http.client
+import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -29,6 +30,10 @@ class Faults:
         """The answer to send instead of moto's."""
         return answer
 
+    def reached(self) -> list[str]:
+        """IDs of the hosts that Session Manager reaches; moto does not know this call."""
+        return []
+
     def sent(self, action: str) -> list[Request]:
         return [request for request in self.requests if request["Action"] == action]
 
@@ -42,6 +47,11 @@ def faulty_ec2(url: str, faults: Faults) -> Iterator[str]:
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if self.headers.get("X-Amz-Target") == "AmazonSSM.DescribeInstanceInformation":
+                hosts = [{"InstanceId": i, "PingStatus": "Online"} for i in faults.reached()]
+                kind = {"Content-Type": "application/x-amz-json-1.1"}
+                self.send(200, kind, json.dumps({"InstanceInformationList": hosts}).encode())
+                return
             form = "x-www-form-urlencoded" in self.headers.get("Content-Type", "")
             request = dict(parse_qsl(body.decode())) if form else {}
             to_ec2 = "/ec2/" in self.headers.get("Authorization", "") and "Action" in request

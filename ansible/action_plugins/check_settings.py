@@ -16,8 +16,9 @@ from ansible.parsing.vault import EncryptedString
 from ansible.plugins.action import ActionBase
 
 FOLDER = Path(__file__).resolve().parents[1]
-PINNED = ("region", "cluster_name", "bucket", "subnet_id", "network_cidr")
-"""They decide which resources are meant: all commands must agree, and the inventory reads no -e."""
+PINNED = ("region", "cluster_name", "bucket", "subnet_id", "network_cidr", "connect")
+"""They decide which resources are meant, and how hosts are reached: all commands must agree, and
+the inventory reads no -e."""
 
 LEAST = {
     "workers": 1,
@@ -238,6 +239,21 @@ def _hub_oauth(oauth: dict[Any, Any], used: Mapping[str, Any]) -> str | None:
     return f"hub_oauth: {wrong}" if wrong else None
 
 
+def _connect(way: str, _: Mapping[str, Any]) -> str | None:
+    if way in ("ssh", "ssm"):
+        return None
+    return f"connect is {way!r}: it must be ssh, or ssm for AWS's Session Manager"
+
+
+def _ssh_jump(jump: str, _: Mapping[str, Any]) -> str | None:
+    if not jump or re.fullmatch(r"([\w.-]+@)?\w[\w.-]*(:[0-9]{1,5})?", jump, re.ASCII):
+        return None
+    return (
+        f"ssh_jump is {jump!r}: it must be empty or one host, such as alice@bastion.example.org "
+        "or bastion.example.org:2222"
+    )
+
+
 def _extra_tags(tags: dict[Any, Any], _: Mapping[str, Any]) -> str | None:
     seen = {"name": "Name", "fruits:cluster": "fruits:cluster", "fruits:role": "fruits:role"}
     if len(tags) > 40:
@@ -288,7 +304,9 @@ RULES: dict[str, Callable[[Any, Mapping[str, Any]], str | None]] = {
     "availability_zone": _zone,
     "subnet_id": _subnet,
     "network_cidr": _range,
+    "connect": _connect,
     "ssh_from": _sources("ssh_from"),
+    "ssh_jump": _ssh_jump,
     "hub_domain": _hub_domain,
     "hub_from": _sources("hub_from"),
     "hub_certificate": _hub_certificate,

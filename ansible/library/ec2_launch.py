@@ -7,11 +7,12 @@ host, not two. An error of AWS at a launch does not fail the module: it is retur
 beside what was launched.
 
 Options: `cluster` (the tag fruits:cluster); `hosts` (see HOST; without the first one, none is
-launched); `tags` of hosts, volumes, interfaces and Spot requests; the others as in
-amazon.aws.ec2_instance, `root_volume` being an item of its `volumes`. Returns `launched` (name,
-instance_id and type of each new host), `missing` (name, code and message of AWS for each host that
-could not be launched) and `ended` (new hosts that were terminated because another run has launched
-one of the same name). Hosts that exist are left alone, also if they are stopped.
+launched); `tags` of hosts, volumes, interfaces and Spot requests; `user_data`, a script for the
+first boot; the others as in amazon.aws.ec2_instance, `root_volume` being an item of its `volumes`.
+Returns `launched` (name, instance_id and type of each new host), `missing` (name, code and message
+of AWS for each host that could not be launched) and `ended` (new hosts that were terminated because
+another run has launched one of the same name). Hosts that exist are left alone, also if they are
+stopped.
 """
 
 import hashlib
@@ -56,6 +57,7 @@ def main() -> None:
             "tags": {"type": "dict", "required": True},
             "root_volume": {"type": "dict", "required": True},
             "metadata_options": {"type": "dict", "required": True},
+            "user_data": {"type": "str"},
         },
         supports_check_mode=True,
     )
@@ -161,6 +163,8 @@ def _request(params: dict[str, Any], host: Any, kind: str, former: list[Any]) ->
             params["metadata_options"], capitalize_first=True
         ),
     }
+    if params["user_data"]:
+        request["UserData"] = params["user_data"]
     if host["spot"]:
         tagged.append("spot-instances-request")
         # A host that powers itself off would otherwise be stopped, which Spot hosts can't be.

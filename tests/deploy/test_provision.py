@@ -26,6 +26,7 @@ def test_the_life_of_a_cluster(aws: Aws) -> None:
     _check_role(aws.client("iam"))
     _check_key(aws)
     _check_inventory(aws)
+    _check_ssh(aws)
     assert changes(aws.playbook("provision")) == {"localhost": 0}
 
     before = aws.instances()
@@ -151,8 +152,16 @@ def _check_inventory(aws: Aws) -> None:
     assert sorted(inventory["spark_workers"]["hosts"]) == ["fruits-worker-1", "fruits-worker-2"]
     for name, host in inventory["_meta"]["hostvars"].items():
         instance = aws.instances()[name]
-        assert host["ansible_host"] == {"__ansible_unsafe": instance["PublicIpAddress"]}
         assert host["private_address"] == {"__ansible_unsafe": instance["PrivateIpAddress"]}
+
+
+def _check_ssh(aws: Aws) -> None:
+    aws.playbook("tunnel")
+    config = (aws.site / "ansible" / "secrets" / "ssh_config").read_text()
+    for name, instance in aws.instances().items():
+        block = config.partition(f"Host {name}")[2].partition("\nHost ")[0]
+        assert f"HostName {instance['PublicIpAddress']}\n" in block
+        assert f"HostKeyAlias {instance['InstanceId']}" in block
 
 
 def _check_teardown(aws: Aws) -> None:

@@ -108,3 +108,34 @@ def test_a_key_of_the_users_is_used_through_s3_only(
         assert not allowed(action, key, kms__ViaService=service)
     arn = f"arn:{partition}:s3:::fruit/photos/a.jpg"
     assert allowed("s3:GetObject", arn)
+
+
+SESSIONS = {
+    "ssm:UpdateInstanceInformation",
+    "ssmmessages:CreateControlChannel", "ssmmessages:CreateDataChannel",
+    "ssmmessages:OpenControlChannel", "ssmmessages:OpenDataChannel",
+}  # fmt: skip
+NO_SESSIONS = [
+    "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath", "ssm:GetParameterHistory",
+    "ssm:PutParameter", "ssm:StartSession", "ssm:ResumeSession", "ssm:SendCommand",
+    "ssm:DescribeInstanceInformation", "ssm:CreateActivation", "ssm:GetDocument",
+    "ec2messages:GetMessages", "kms:Decrypt",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("connect", "expected"), [("ssh", set()), ("ssm", SESSIONS)])
+def test_session_manager_reaches_hosts_that_can_not_read_the_ssh_key(
+    connect: str, expected: set[str]
+) -> None:
+    resources = [
+        "arn:aws:ssm:eu-west-3:123456789012:parameter/fruits/ssh-key",
+        "arn:aws:ec2:eu-west-3:123456789012:instance/i-0123456789abcdef0",
+        KEY,
+        "*",
+    ]
+    allowed = {
+        action
+        for action in [*SESSIONS, *NO_SESSIONS]
+        if any(iam.allows(policy(connect=connect), action, resource) for resource in resources)
+    }
+    assert allowed == expected

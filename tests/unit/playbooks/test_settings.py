@@ -45,6 +45,9 @@ def problems(plugin: ModuleType, own: dict[str, Any], **command_line: object) ->
         {"ansible_user": "debian", "a_knob": 3},
         {"private_address": "{{ ansible_facts.all_ipv4_addresses[1] }}"},
         {"monthly_budget": 50, "alert_email": "fruit+alarms@sub.example.org"},
+        {"connect": "ssm"},
+        {"ssh_jump": "ada@bastion.example.org:2222"},
+        {"ssh_jump": "203.0.113.9", "ssh_from": ["203.0.113.9/32"]},
         {"extra_tags": {"cost-center": "1234", "Équipe": "Données @ lab", "empty": ""}},
     ],
     ids=str,
@@ -133,6 +136,12 @@ def test_zones_that_may_be_outside_the_region(plugin: ModuleType, zone: str) -> 
         ("worker_spot: maybe", "worker_spot is 'maybe': it must be true or false"),
         ("ssh_from: 203.0.113.7/32", "ssh_from is '203.0.113.7/32': it must be a list"),
         ("ssh_from: [my-laptop]", "set ssh_from to IPv4 addresses"),
+        ("connect: sms", "connect is 'sms': it must be ssh, or ssm"),
+        ("connect: [ssm]", "connect is ['ssm']: it must be text"),
+        ("ssh_jump: a b", "ssh_jump is 'a b': it must be empty or one host"),
+        ("ssh_jump: -oProxyCommand=id", "ssh_jump is '-oProxyCommand=id'"),
+        ("ssh_jump: ada@-oProxyCommand=id", "ssh_jump is 'ada@-oProxyCommand=id'"),
+        ("ssh_jump: a.example,b.example", "ssh_jump is 'a.example,b.example'"),
         ("subnet_id: vpc-1", "subnet_id is 'vpc-1'"),
         ("network_cidr: 10.0.0.0/8", "network_cidr is '10.0.0.0/8'"),
         ("network_cidr: 10.42.0.1/24", "network_cidr is '10.42.0.1/24'"),
@@ -169,7 +178,9 @@ def test_one_line_says_what_is_wrong(plugin: ModuleType, text: str, problem: str
     assert "\n" not in found
 
 
-@pytest.mark.parametrize("name", ["region", "cluster_name", "bucket", "subnet_id", "network_cidr"])
+@pytest.mark.parametrize(
+    "name", ["region", "cluster_name", "bucket", "subnet_id", "network_cidr", "connect"]
+)
 def test_what_the_inventory_reads_can_not_be_overridden(plugin: ModuleType, name: str) -> None:
     (found,) = problems(plugin, {}, **{name: "other"})
     assert found.startswith(f"{name} is 'other' on the command line, but ")
