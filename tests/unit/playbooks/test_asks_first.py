@@ -24,6 +24,8 @@ _SETTINGS = {
     "driver_memory_mb": 1024,
     "executor_mb": 1000,
     "executor_memory_mb": 512,
+    "hub_domain": "",
+    "hub_oauth": {},
     "hub_user": "ada",
     "private_address": "10.0.0.1",
     "region": "eu-west-3",
@@ -47,12 +49,13 @@ def _deploy(tmp_path: Path, **settings: object) -> str | None:
     for folder in (home / "compose", home / "secrets", site / "ansible", tmp_path / "bin"):
         folder.mkdir(parents=True)
     shutil.copytree(ROOT / "compose", site / "compose")
-    for name, text, group in (
-        ("spark", "secret", 10001),
-        ("s3", "# The role of this host gives access to S3: there is no key.", 0),
+    for name, text, group, mode in (
+        ("spark", "secret", 10001, 0o440),
+        ("s3", "# The role of this host gives access to S3: there is no key.", 0, 0o440),
+        ("oauth", "", 0, 0o400),
     ):
         (home / "secrets" / name).write_text(text)
-        (home / "secrets" / name).chmod(0o440)
+        (home / "secrets" / name).chmod(mode)
         os.chown(home / "secrets" / name, 0, group)
     for name, text in _COMMANDS.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
