@@ -12,6 +12,13 @@ from cluster.oauth import PROJECT, Hub, Visitor, new_hub
 from cluster.provider import SECRET
 
 
+_ENVIRON_OF_SERVER = """
+for process in /proc/[0-9]*; do
+    if grep -qas singleuse[r] $process/cmdline; then tr '\\0' '\\n' <$process/environ; fi
+done
+"""
+
+
 @pytest.fixture(scope="module")
 def started(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
@@ -54,10 +61,10 @@ def test_who_is_allowed_gets_an_account_and_a_server(hub: Hub) -> None:
     assert alice.open("/services/recognise/")[0] == 200
 
     alice.open("/hub/spawn/alice")
-    running = f"cat $(grep -lx 'Uid:.{number}.*' /proc/[0-9]*/status | sed 's/status/environ/')"
-    wait_until(lambda: "JUPYTERHUB_USER=alice" in hub.run("sh", "-c", running), 60, "server")
-    environ = hub.run("sh", "-c", running)
-    assert "OAUTH" not in environ.replace("JUPYTERHUB_OAUTH", "")
+    environ_of_server = ("as-user", "alice", "sh", "-c", _ENVIRON_OF_SERVER)
+    wait_until(lambda: "JUPYTERHUB_USER=alice" in hub.run(*environ_of_server), 60, "server")
+    environ = hub.run(*environ_of_server)
+    assert "HUB_OAUTH=" not in environ
     secret = hub.run("as-user", "alice", "sh", "-c", "cat /run/secrets/oauth; env", check=False)
     assert "Permission denied" in secret
     assert SECRET not in secret + environ
