@@ -2,12 +2,10 @@
 
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from deploy.engines import NAME, docker
 from deploy.operators import Site
 from deploy.rehearsal import Rehearsal
 
@@ -74,31 +72,27 @@ def test_session_manager_leads_to_a_real_host(site: Site, rehearsal: Rehearsal) 
     assert "CHANGED" in said, said
 
 
-@pytest.fixture
-def operator(site: Site, rehearsal: Rehearsal) -> Iterator[str]:
-    """worker-2 as the operator's machine, where the jump host is known."""
-    host, folder = f"{NAME}-worker-2", site.folder / "ansible/secrets"
-    yield host
-    rehearsal.on("worker-2", "rm", "-rf", "/root/.ssh", str(folder))
-
-
-def test_a_jump_host_leads_to_a_real_host(site: Site, rehearsal: Rehearsal, operator: str) -> None:
+def test_a_jump_host_leads_to_a_real_host(site: Site, rehearsal: Rehearsal) -> None:
+    """From worker-2, as the operator's machine, where the jump host is known."""
     bastion = rehearsal.address("master")
     site.settings(ssh_jump=f"admin@{bastion}", ssh_from=[f"{bastion}/32"])
     configure(site, rehearsal)
     secrets = site.folder / "ansible" / "secrets"
-    rehearsal.on("worker-2", "mkdir", "-p", str(secrets.parent), "/root/.ssh")
-    docker("cp", str(secrets), f"{operator}:{secrets.parent}")
-    rehearsal.on("worker-2", "chown", "-R", "root:", str(secrets))
+    rehearsal.on("worker-2", "mkdir", "-p", str(secrets), "/root/.ssh")
+    for name in ("ssh_config", "fruits-eu-west-3.pem"):
+        rehearsal.write("worker-2", str(secrets / name), (secrets / name).read_text())
     mine = f"Host {bastion}\n  IdentityFile {secrets}/fruits-eu-west-3.pem\n"
     rehearsal.write("worker-2", "/root/.ssh/config", mine)
     known = rehearsal.on("worker-2", "ssh-keyscan", bastion)
     rehearsal.write("worker-2", "/root/.ssh/known_hosts", known)
 
     options = ("-F", str(secrets / "ssh_config"), "-o", "BatchMode=yes")
-    said = rehearsal.on(
-        "worker-2", "ssh", *options, "fruits-worker-1", "hostname; echo $SSH_CLIENT"
-    )
+    command = "hostname; echo $SSH_CLIENT"
+    try:
+        said = rehearsal.on("worker-2", "ssh", *options, "fruits-worker-1", command)
+    finally:
+        rehearsal.on("worker-2", "rm", "-rf", "/root/.ssh/config", "/root/.ssh/known_hosts")
+        rehearsal.on("worker-2", "rm", "-rf", str(secrets))
     name, client = said.splitlines()[-2:]
     assert name == "worker-1"
     assert client.split()[0] == bastion
