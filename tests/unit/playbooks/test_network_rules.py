@@ -24,7 +24,7 @@ def test_the_rule_for_ssh_goes(tmp_path: Path) -> None:
         "region": "eu-west-3", "cluster_name": "rules", "network_cidr": "10.42.0.0/24",
         "subnet_id": subnet["Subnet"]["SubnetId"], "availability_zone": "",
         "aws_hosts_zone": "eu-west-3a", "aws_tags": {"fruits:cluster": "rules"},
-        "connect": "ssm", "ssh_from": ["203.0.113.7/32"],
+        "connect": "ssm", "ssh_from": ["203.0.113.7/32"], "hub_domain": "", "hub_from": [],
     }  # fmt: skip
     network = {"ansible.builtin.include_role": {"name": "aws_network"}}
     environ = {"AWS_DEFAULT_REGION": "eu-west-3"}

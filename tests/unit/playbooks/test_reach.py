@@ -113,7 +113,8 @@ def test_the_port_of_ssh_may_be_open_for_ssh_only(
             {"localhost": {"ansible_port": port, "instance_id": "i-0"}},
             {"ansible.builtin.include_role": {"name": "verify", "tasks_from": "ports"}},
             environ={"PATH": f"{tmp_path}:{os.environ['PATH']}", "PORT": str(port)},
-            **{"connect": connect, "open_address": address, "public_ports": [port]},
+            **{"connect": connect, "open_address": address},
+            **{"public_ports": [port], "hub_ports": []},
         )
     assert (done.returncode == 0) == closed, done.stdout
     assert (f"port {port} of localhost is open to this machine" in done.stdout) != closed
