@@ -1,0 +1,155 @@
+"""Images that the master builds, and gives to the workers; this machine's Docker is not used.
+
+The Dockerfiles are trimmed: they add a layer to images that the hosts have, because building all
+takes a quarter of an hour. Script, archive, and the way to the workers are the real ones.
+"""
+
+import shutil
+import time
+from collections.abc import Iterator
+
+import pytest
+import yaml
+from places import ROOT
+
+from deploy.engines import docker
+from deploy.playbooks import changes, operators_environ
+from deploy.rehearsal import ADDRESSES, BUCKET, WORKERS, Rehearsal
+
+_BASE = """
+FROM fruits/spark-master:{version} AS uv
+FROM fruits/jupyterhub:{version} AS keras
+USER root
+RUN id >/opt/built
+FROM uv AS base
+USER root
+RUN id >/opt/built
+COPY src/fruits/errors.py /opt/source.py
+USER 10001
+"""
+_HUB = """
+ARG TAG=latest
+FROM fruits/build-keras:${TAG}
+COPY src/fruits/errors.py /opt/source.py
+USER root
+"""
+
+
+class Operator:
+    """Somebody with a checkout and without Docker."""
+
+    def __init__(self, cluster: Rehearsal) -> None:
+        self.cluster, self.site = cluster, cluster.site
+        self.environ = {**operators_environ(), "DOCKER_HOST": "unix:///nowhere"}
+
+    def deploy(self, *options: str, check: bool = True) -> str:
+        options = ("-e", "assume_yes=true", *options)
+        return self.cluster.playbook("deploy", *options, check=check, environ=self.environ)
+
+    def edit(self, text: str) -> None:
+        (self.site / "src" / "fruits" / "errors.py").write_text(text)
+
+    def version(self) -> str:
+        """The deployed version, which is the same everywhere."""
+        (version,) = {self.cluster.on(name, "cat", "/opt/fruits/version") for name in ADDRESSES}
+        return version
+
+
+@pytest.fixture
+def operator(whole: Rehearsal) -> Iterator[Operator]:
+    version = whole.on("master", "cat", "/opt/fruits/version").strip()
+    for folder in ("data/photos", "images", "notebooks", "src"):
+        shutil.copytree(ROOT / folder, whole.site / folder, dirs_exist_ok=True)
+    for file in (".dockerignore", "LICENSE", "README.md", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / file, whole.site / file)
+    images = whole.site / "images"
+    (images / "base" / "Dockerfile").write_text(_BASE.format(version=version))
+    (images / "jupyterhub" / "Dockerfile").write_text(_HUB)
+    settings = whole.site / "ansible" / "cluster.yml"
+    before = settings.read_text()
+    settings.write_text(yaml.safe_dump({**yaml.safe_load(before), "images": "built_on_master"}))
+    try:
+        yield Operator(whole)
+    finally:
+        settings.write_text(before)
+        for name in ("data", "images", "notebooks", "src"):
+            shutil.rmtree(whole.site / name)
+        whole.mend()
+        whole.playbook("deploy", "-e", "assume_yes=true")
+
+
+def _image(cluster: Rehearsal, host: str, name: str, version: str, field: str = ".Id") -> str:
+    words = (
+        "docker",
+        "image",
+        "inspect",
+        "--format",
+        f"{{{{{field}}}}}",
+        f"fruits/{name}:{version}",
+    )
+    return cluster.on(host, *words).strip()
+
+
+def _received_mb(cluster: Rehearsal, host: str) -> float:
+    return int(cluster.on(host, "cat", "/sys/class/net/eth0/statistics/rx_bytes")) / 1e6
+
+
+def test_the_master_builds_and_the_workers_get_what_they_lack(operator: Operator) -> None:
+    cluster, before = operator.cluster, operator.version()
+    received = {name: _received_mb(cluster, name) for name in WORKERS}
+
+    operator.deploy()
+
+    version = operator.version()
+    assert version != before
+    assert version.startswith("0.1.0-")
+    built = _image(cluster, "master", "spark-worker", version)
+    for name in WORKERS:
+        assert _image(cluster, name, "spark-worker", version) == built
+        assert (
+            _received_mb(cluster, name) - received[name] < 300
+        )  # of 1,400: one layer, and the job
+    source = cluster.compose("worker-1", "exec", "-T", "spark-worker", "cat", "/opt/source.py")
+    assert source == (operator.site / "src" / "fruits" / "errors.py").read_text()
+    found = cluster.s3.list_objects_v2(Bucket=BUCKET, Prefix=f"samples/results-{version}/")
+    assert found["KeyCount"] > 0  # the samples have gone through
+    assert "inactive" in cluster.on(
+        "master", "systemctl", "is-active", "fruits-images", check=False
+    )
+    assert "none" in cluster.on("master", "sh", "-c", "ls /var/lib/fruits-images || echo none")
+    assert version in cluster.playbook("status", environ=operator.environ)
+
+    assert set(changes(operator.deploy()).values()) == {0}
+
+    cluster.remove_host("worker-2")
+    docker("volume", "rm", f"{cluster.network}-worker-2")
+    cluster.start_host("worker-2")  # has no image at all
+    operator.deploy()
+    cluster.wait_for_workers(2)
+    assert _image(cluster, "worker-2", "spark-worker", version) == built
+
+    operator.edit("# other source\n")
+    dockerfile = operator.site / "images" / "jupyterhub" / "Dockerfile"
+    good = dockerfile.read_text()
+    dockerfile.write_text(f"{good}RUN echo no such package; false\n")
+    output = operator.deploy(check=False)
+    assert "no such package" in output
+    assert "The image fruits/jupyterhub could not be built" in output
+    assert operator.version() == version
+
+    dockerfile.write_text(good)
+    operator.deploy("-e", "fresh=true")
+    newest = operator.version()
+    assert newest not in (before, version)
+    assert cluster.on("master", "cat", "/opt/fruits/build/updated").startswith(time.strftime("20"))
+    assert set(changes(operator.deploy()).values()) == {0}
+
+    operator.deploy("-e", f"version={version}")
+    assert operator.version() == version
+    for name in ADDRESSES:  # older ones are gone, on the master all that it has built
+        tags = cluster.on(name, "docker", "image", "ls", "--format", "{{.Tag}}", "fruits/*")
+        assert set(tags.split()) == {version, newest}
+
+    output = operator.deploy("-e", "version=0.1.0-none", check=False)
+    assert "the master does not have version 0.1.0-none" in output
+    assert version in output
