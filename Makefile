@@ -103,7 +103,8 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-an
 LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev  ## update all lock files from pyproject.toml
 	$(LOCK) --upgrade --python-version 3.11 --extra keras -o requirements.lock
-	$(COMPILE) --upgrade --python-version 3.11 ansible/requirements.in -c requirements.lock -o ansible/requirements.lock
+	$(COMPILE) --no-config --upgrade --python-version 3.11 ansible/requirements.in -c requirements.lock \
+		-o ansible/requirements.lock
 	$(LOCK) ansible/requirements.in --python-version 3.11 --extra keras --extra dev -c requirements.lock \
 		-c ansible/requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 --extra bench -c requirements-dev.lock -o bench/requirements.lock
@@ -135,9 +136,10 @@ java:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python can't create a virtual environment:" \
 	"install its venv package (Debian, Ubuntu: sudo apt install python3-venv) and run this again." >&2; exit 1; }
 
-# uv installs the other packages, several times faster than pip.
+# uv installs the other packages, several times faster than pip. Like Ansible, it does so on a Mac too, for which
+# the rest is not locked (`tool.uv` in pyproject.toml; --no-config leaves that out).
 .venv/bin/uv: | .venv/bin/python
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >.venv/uv.lock
+	@sed -n -e '/^uv==/,/[^\\]$$/{' -e 's/ *;.*/ \\/' -e p -e '}' requirements-dev.lock >.venv/uv.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/uv
