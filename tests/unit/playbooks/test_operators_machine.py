@@ -55,7 +55,7 @@ def _local_files() -> dict[str, bool]:
 
 def _programs(task: dict[str, Any]) -> Iterator[str]:
     for key, value in task.items():
-        words = value.get("argv", value.get("cmd")) if isinstance(value, dict) else value
+        words: Any = value.get("argv", value.get("cmd")) if isinstance(value, dict) else value
         if key.endswith(".command"):
             first = words[0] if isinstance(words, list) else words
             name = re.findall(r"[a-z][\w-]*", first)[0]
