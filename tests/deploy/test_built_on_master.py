@@ -12,7 +12,7 @@ import yaml
 from places import ROOT
 
 from deploy.engines import docker
-from deploy.playbooks import changes, operators_environ
+from deploy.playbooks import changes, make_site, operators_environ
 from deploy.rehearsal import ADDRESSES, BUCKET, WORKERS, Rehearsal
 
 _BASE = """
@@ -78,6 +78,7 @@ def operator(deployed: Rehearsal) -> Iterator[Operator]:
         settings.write_text(before)
         for name in ("data", "images", "notebooks", "src"):
             shutil.rmtree(site / name)
+        make_site(site)
         deployed.mend()
         deployed.playbook("deploy", "-e", "assume_yes=true")
 
