@@ -21,8 +21,8 @@ ANSIBLE = ROOT / "ansible"
 # Python and the AWS CLI are installed, the rest is macOS's.
 MAC = "aws bash cat dirname git grep make mkdir mktemp python3 rm sed sh ssh ssh-keygen tar touch"
 # Only if images are built on that machine, which needs Linux.
-WITH_DOCKER = {"roles/images/tasks/architecture.yml", "roles/images/tasks/version.yml", "roles/images/tasks/archive.yml",
-               "roles/images/tasks/registry.yml"}  # fmt: skip
+_IMAGES = ("architecture", "archive", "registry", "version")
+WITH_DOCKER = {f"roles/images/tasks/{name}.yml" for name in _IMAGES}
 
 
 def _tasks(entries: Any, local: bool) -> Iterator[tuple[dict[str, Any], bool]]:
