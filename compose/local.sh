@@ -28,7 +28,8 @@ check_engine() {
 
 # Builds the images in dependency order. With FRESH=1, layers with packages of Debian are built anew, and so
 # are all on top of them. Later builds pass the same time to find these in the cache, not older ones.
-images() {
+# FRESH may also be that time, and REVISION that of the source, if this is no clone (ansible/roles/images).
+images() { # [hosts]: without the object store, which clusters of several hosts do not use
     check_engine
     check_room
     local updated=../build/updated
@@ -36,13 +37,16 @@ images() {
         docker pull -q "${DEBIAN:-debian:trixie-slim}" >/dev/null 2>&1 \
             || echo "The base image can't be pulled, so the one on this machine is used, with Debian's updates."
         mkdir -p ../build
-        printf '%(%Y-%m-%dT%H:%M:%S)T\n' -1 >"$updated"
+        case $FRESH in
+        20[0-9][0-9]-*) echo "$FRESH" ;;
+        *) printf '%(%Y-%m-%dT%H:%M:%S)T\n' -1 ;;
+        esac >"$updated"
     fi
     docker buildx version >/dev/null 2>&1 || fail "Docker buildx is not installed: install the plugin (Debian: docker-buildx), or run \`make engine\`."
     local said tag version revision
     said=$(mktemp -d) tag=$(setting TAG)
     version=$(sed -n 's/^__version__ = "\(.*\)"/\1/p' ../src/fruits/__init__.py)
-    revision=$(git describe --always --dirty --exclude '*' --abbrev=40 2>/dev/null || echo unknown)
+    revision=${REVISION:-$(git describe --always --dirty --exclude '*' --abbrev=40 2>/dev/null || echo unknown)}
     build() { # STEP NAME FOLDER [OPTION…]; build-* images get no labels, as new labels would rebuild what uses them
         local labels=()
         [[ $2 == build-* ]] || labels=(
@@ -66,17 +70,19 @@ images() {
     }
     echo "Building what changed (takes a few minutes the first time) …"
     steps_begin
-    # Built in parallel: it shares nothing with the others.
-    build 1 object-store object-store &
-    store=$!
+    store=
     trap 'kill "$store" 2>/dev/null || true; steps_end' EXIT
+    if [ "${1:-}" != hosts ]; then # built in parallel: it shares nothing with the others
+        build 1 object-store object-store &
+        store=$!
+    fi
     build 2 build-uv base --target uv
     build 3 build-keras base --target keras
     build 4 base base --build-arg WEIGHTS="$(setting WEIGHTS)"
     build 5 spark-master spark-master
     build 6 spark-worker spark-worker
     build 7 jupyterhub jupyterhub
-    wait "$store" || fail "The image fruits/object-store could not be built: see above."
+    [ -z "$store" ] || wait "$store" || fail "The image fruits/object-store could not be built: see above."
     rm -r "$said"
 }
 
@@ -241,5 +247,5 @@ clean() {
 case "${1:-}" in
 images | up | run | user | down | clean) "$@" ;;
 logs) check_engine && compose logs --follow --tail 100 ;;
-*) fail "usage: local.sh images|up|run [FOLDER]|user NAME|logs|down|clean" ;;
+*) fail "usage: local.sh images [hosts]|up|run [FOLDER]|user NAME|logs|down|clean" ;;
 esac

@@ -20,6 +20,8 @@ PINNED = ("region", "cluster_name", "bucket", "subnet_id", "network_cidr", "conn
 """They decide which resources are meant, and how hosts are reached: all commands must agree, and
 the inventory reads no -e."""
 
+_NO = ("false", "no", "off", "0")
+
 LEAST = {
     "workers": 1,
     "sessions": 1,
@@ -87,7 +89,7 @@ def _wrong_kind(value: Any, default: Any) -> str | None:
     if value is None:
         return "it has no value; write one, or delete the line"
     if isinstance(default, bool):
-        good = text.lower() in ("true", "false", "yes", "no", "on", "off", "1", "0")
+        good = text.lower() in ("true", "yes", "on", "1", *_NO)
         return None if good else "it must be true or false"
     if isinstance(default, int):
         good = not isinstance(value, bool) and isinstance(value, int | str) and text.isascii()
@@ -104,6 +106,36 @@ def _wrong_kind(value: Any, default: Any) -> str | None:
     return (
         None if isinstance(value, dict) else "it must be names with values, such as {name: value}"
     )
+
+
+def _images(place: str, used: Mapping[str, Any]) -> str | None:
+    if place not in ("built_here", "built_on_master"):
+        return f"images is {place!r}: it must be built_here or built_on_master"
+    if place == "built_on_master" and used.get("registry"):
+        return (
+            "images is built_on_master, and registry is set, to which this machine would push: "
+            "remove one of the two (the master gives the workers its images without a registry)"
+        )
+    return None
+
+
+def _fresh(fresh: Any, used: Mapping[str, Any]) -> str | None:
+    if str(fresh).lower() in _NO or used.get("images") == "built_on_master":
+        return None
+    return (
+        "fresh is for images that are built_on_master: those of this machine are built anew by "
+        "`make images FRESH=1`"
+    )
+
+
+def _build_environment(environment: dict[Any, Any], _: Mapping[str, Any]) -> str | None:
+    for name, value in environment.items():
+        if name not in ("DEBIAN", "WEIGHTS") or not isinstance(value, str):
+            return (
+                f"build_environment has {name!r}: {value!r}: it may have DEBIAN and WEIGHTS, with "
+                "texts as values"
+            )
+    return None
 
 
 def _cluster_name(name: str, _: Mapping[str, Any]) -> str | None:
@@ -299,6 +331,9 @@ def _alert_email(address: str, used: Mapping[str, Any]) -> str | None:
 _TAG = re.compile(r"[\w \t+\-=.:/@]*")
 
 RULES: dict[str, Callable[[Any, Mapping[str, Any]], str | None]] = {
+    "images": _images,
+    "fresh": _fresh,
+    "build_environment": _build_environment,
     "cluster_name": _cluster_name,
     "bucket": _bucket,
     "availability_zone": _zone,

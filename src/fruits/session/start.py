@@ -256,7 +256,8 @@ def versions(spark: "SparkSession") -> dict[str, str]:
         "python": platform.python_version(),
         "java": str(spark.sparkContext._jvm.java.lang.System.getProperty("java.version")),  # type: ignore[union-attr]
     }
-    for name in ("pyspark", "openvino", "tensorflow-cpu", "keras", "pillow", "numpy"):
+    names = ("pyspark", "openvino", "tensorflow-cpu", "tensorflow", "keras", "pillow", "numpy")
+    for name in names:
         with suppress(PackageNotFoundError):
             installed[name] = version(name)
     return installed

@@ -33,7 +33,12 @@ def _host(folder: Path, name: str, root: int, data: int, days: int, run: str) ->
     (home / "layers").write_text(_LAYERS.format(day=day))
     (home / "run").write_text(f"#!/bin/sh\nprintf '%s\\n' {run} s3://b/photos s3://b/results\n")
     (home / "run").chmod(0o755)
-    return {"home": str(home), "hub_user": "ada", "images": ["spark-master", "jupyterhub"]}
+    return {
+        "home": str(home),
+        "hub_user": "ada",
+        "host_images": ["spark-master", "jupyterhub"],
+        "images": "built_here",
+    }
 
 
 def _status(tmp_path: Path, *hosts: dict[str, object]) -> str:
