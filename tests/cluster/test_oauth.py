@@ -11,7 +11,6 @@ from cluster.local import wait_until
 from cluster.oauth import PROJECT, Hub, Visitor, new_hub
 from cluster.provider import SECRET
 
-
 _ENVIRON_OF_SERVER = """
 for process in /proc/[0-9]*; do
     if grep -qas singleuse[r] $process/cmdline; then tr '\\0' '\\n' <$process/environ; fi

@@ -28,6 +28,8 @@ _SETTINGS = {
     "private_address": "10.0.0.1",
     "region": "eu-west-3",
     "s3_endpoint_url": "",
+    "hub_domain": "",
+    "hub_oauth": {},
     "s3_keys_file": "",
     "services": ["jupyterhub"],
     "sessions": 1,
