@@ -56,6 +56,7 @@ def _deploy(tmp_path: Path, **settings: object) -> str | None:
         (home / "secrets" / name).write_text(text)
         (home / "secrets" / name).chmod(0o440)
         os.chown(home / "secrets" / name, 0, group)
+    (home / "secrets" / "oauth").touch(0o400)
     for name, text in _COMMANDS.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / "bin" / name).chmod(0o755)
