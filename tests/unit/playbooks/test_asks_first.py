@@ -30,8 +30,6 @@ _SETTINGS = {
     "private_address": "10.0.0.1",
     "region": "eu-west-3",
     "s3_endpoint_url": "",
-    "hub_domain": "",
-    "hub_oauth": {},
     "s3_keys_file": "",
     "services": ["jupyterhub"],
     "sessions": 1,
@@ -59,7 +57,6 @@ def _deploy(tmp_path: Path, **settings: object) -> str | None:
         (home / "secrets" / name).write_text(text)
         (home / "secrets" / name).chmod(mode)
         os.chown(home / "secrets" / name, 0, group)
-    (home / "secrets" / "oauth").touch(0o400)
     for name, text in _COMMANDS.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
         (tmp_path / "bin" / name).chmod(0o755)
