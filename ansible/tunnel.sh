@@ -9,7 +9,7 @@ if ! said=$(ansible-playbook ${1:+-i "$1"} ansible/tunnel.yml 2>&1); then
     exit 2
 fi
 cat <<TEXT
-JupyterHub      http://127.0.0.1:$hub    passwords are in ansible/secrets/NAME
+JupyterHub      http://127.0.0.1:$hub    passwords, if it asks for one, are in ansible/secrets/NAME
 Spark master    http://127.0.0.1:$master
 Spark history   http://127.0.0.1:$history
 Press Ctrl-C to close the tunnel.
