@@ -203,9 +203,11 @@ def _range(addresses: str, _: Mapping[str, Any]) -> str | None:
 
 
 def _sources(name: str) -> Callable[[list[str], Mapping[str, Any]], str | None]:
-    def rule(sources: list[str], _: Mapping[str, Any]) -> str | None:
+    def rule(sources: list[Any], _: Mapping[str, Any]) -> str | None:
         for source in sources:
             try:
+                if not re.fullmatch(r"[0-9.]+/[0-9]+", str(source)):
+                    raise ValueError
                 ipaddress.IPv4Network(source, strict=False)
             except ValueError:
                 return (
@@ -244,8 +246,8 @@ def _hub_certificate(files: dict[Any, Any], _: Mapping[str, Any]) -> str | None:
     if set(files) != {"certificate", "key"} or not all(isinstance(f, str) for f in files.values()):
         return "hub_certificate must be {certificate: FILE, key: FILE}, files on this machine"
     for file in files.values():
-        if not Path(file).is_absolute() or not Path(file).is_file():
-            return f"hub_certificate: there is no file {file!r} here (write its whole path)"
+        if not Path(file).is_absolute():
+            return f"hub_certificate: write the whole path of {file!r}"
     return None
 
 

@@ -67,6 +67,20 @@ def test_the_same_source_has_the_same_version_everywhere(checkout: Path, tmp_pat
     assert _source(other)[2] not in (first[2], edited[2])
 
 
+def test_a_link_is_packed_as_the_file_it_leads_to(checkout: Path, tmp_path: Path) -> None:
+    """A user may link to photos elsewhere, which the master does not have."""
+    (tmp_path / "apple.jpg").write_bytes(b"apple")
+    for name in ("plain", "linked"):
+        shutil.copytree(checkout, tmp_path / name)
+    shutil.copy(tmp_path / "apple.jpg", tmp_path / "plain" / "data" / "photos" / "new.jpg")
+    (tmp_path / "linked" / "data" / "photos" / "new.jpg").symlink_to(tmp_path / "apple.jpg")
+    archives = [tmp_path / f"{name}.tar.gz" for name in ("plain", "linked")]
+    said = [_source(tmp_path / file.name.split(".")[0], file) for file in archives]
+    assert said[0] == said[1]
+    with tarfile.open(archives[1]) as archive:
+        assert archive.extractfile("data/photos/new.jpg").read() == b"apple"  # type: ignore[union-attr]
+
+
 def test_the_archive_has_all_that_dockerfiles_copy_and_little_else(
     checkout: Path, tmp_path: Path
 ) -> None:

@@ -73,9 +73,14 @@ def test_good_settings_are_accepted(plugin: ModuleType, own: dict[str, Any]) -> 
         ({"hub_from": ["10.0.0.0/10"]}, "a certificate authority must reach the Hub"),
         ({"hub_certificate": {"certificate": __file__}}, "hub_certificate must be {certificate:"),
         (
-            {"hub_certificate": {"certificate": __file__, "key": "/nowhere"}},
-            "hub_certificate: there is no file '/nowhere' here",
+            {"hub_certificate": {"certificate": __file__, "key": "fruits.key"}},
+            "hub_certificate: write the whole path of 'fruits.key'",
         ),
+        (
+            {"hub_from": ["203.0.113.7", "0.0.0.0/0"]},
+            "set hub_from to IPv4 addresses in CIDR notation",
+        ),
+        ({"hub_from": [1, "0.0.0.0/0"]}, "set hub_from to IPv4 addresses in CIDR notation"),
         ({"acme_server": "http://ca.example.org"}, "acme_server is 'http://ca.example.org'"),
         ({"acme_server": "https://ca {"}, "acme_server is 'https://ca {'"),
         ({"hub_oauth": OAUTH, "hub_domain": ""}, "hub_oauth needs hub_domain"),
@@ -158,3 +163,16 @@ def test_the_client_secret_is_read_by_nobody_else(tmp_path: Path) -> None:
     failed = {words[0] for words in recap if "failed=1" in words}
     assert failed == {"open", "empty", "missing"}, done.stdout
     assert f"chmod 600 {tmp_path}/open" in done.stdout.replace("\n", " ")
+
+
+def test_a_deploy_needs_the_files_of_the_certificate_but_other_playbooks_do_not(
+    tmp_path: Path, plugin: ModuleType
+) -> None:
+    (tmp_path / "key").touch()
+    files = {"certificate": str(tmp_path / "missing"), "key": str(tmp_path / "key")}
+    assert not list(_problems(plugin, hub_certificate=files))
+    tasks = {"name": "https", "tasks_from": "certificate"}
+    role = {"ansible.builtin.include_role": tasks}
+    done = play(tmp_path, {"localhost": {"hub_certificate": files}}, role)
+    assert done.returncode
+    assert f"there is no file {tmp_path}/missing on this machine" in done.stdout.replace("\n", " ")

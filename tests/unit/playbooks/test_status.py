@@ -34,6 +34,8 @@ def _host(folder: Path, name: str, root: int, data: int, days: int, run: str) ->
     (home / "run").write_text(f"#!/bin/sh\nprintf '%s\\n' {run} s3://b/photos s3://b/results\n")
     (home / "run").chmod(0o755)
     return {
+        # What this machine connects to may be no address, but the ID of an instance.
+        "public_ip_address": "203.0.113.7",
         "home": str(home),
         "hub_user": "ada",
         "host_images": ["spark-master", "jupyterhub"],
@@ -73,7 +75,7 @@ def test_disks_old_packages_and_a_run_in_progress_are_told(tmp_path: Path) -> No
     assert re.search(r"full .* 86% .*\n.*\n.*31 days old: run `make images FRESH=1`", output), (
         output
     )
-    assert re.search(r"well .* 84% +[0-9.]+ of 4 +\d+ of \d+ MB", output)
+    assert re.search(r"well +203\.0\.113\.7 +84% +[0-9.]+ of 4 +\d+ of \d+ MB", output)
     assert output.count("Debian's packages of") == 2
     assert output.count("FRESH") == 1
     assert "in progress: s3://b/photos to s3://b/results" in output

@@ -26,7 +26,7 @@ def main(checkout: str, archive: str = "") -> None:
     found = sorted(_files(root))
     print(*_version(root), _hash(root, found), sep="\n")
     if archive:
-        with tarfile.open(archive, "w:gz") as target:
+        with tarfile.open(archive, "w:gz", dereference=True) as target:
             for path in found:
                 target.add(root / path, path, filter=_plain)
 
