@@ -36,6 +36,8 @@ else:
     c.JupyterHub.authenticator_class = LimitedPAMAuthenticator
     c.PAMAuthenticator.service = "jupyterhub"
     c.Authenticator.allow_all = True
+    # A login, and what the services know of it, is valid for this long.
+    c.JupyterHub.cookie_max_age_days = 14
 
 c.JupyterHub.spawner_class = "localprocess"
 c.Spawner.cmd = ["start-notebook"]
@@ -76,8 +78,6 @@ c.JupyterHub.services = [
     # Deletes what killed kernels have left; the Hub restarts it, as the page, should it end.
     {"name": "sweep", "command": ["sweep", "/tmp", "/var/lib/spark"]},  # noqa: S108
 ]
-# A login, and what the services know of it, is valid for this long.
-c.JupyterHub.cookie_max_age_days = 14
 # The Hub's home page links to the page `recognise`.
 c.JupyterHub.template_paths = ["/etc/jupyterhub/templates"]
 c.JupyterHub.template_vars = {"idle_stop": idle.told}

@@ -2,13 +2,12 @@
 
 The classes are oauthenticator's, which asks the provider who it is and whether the lists allow it.
 What is added here: who is allowed gets an account of `hub-user`, which stays with that account of
-the provider. A login ends after twelve hours, with the Hub, or when the account is removed.
+the provider. A login ends with its cookie (LOGIN_DAYS), with the Hub, or with the account.
 """
 
 import asyncio
 import json
 import sys
-import time
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,8 @@ from oauthenticator.gitlab import GitLabOAuthenticator
 from tornado.web import HTTPError
 
 SECRET = Path("/run/secrets/oauth")
-_LOGIN_HOURS = 12
+LOGIN_DAYS = 0.5
+"""How long a browser stays logged in, and a token of a user is valid at most."""
 
 
 class _Accounts:
@@ -31,7 +31,7 @@ class _Accounts:
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._logged_in: dict[str, float] = {}
+        self._logged_in: set[str] = set()
         self._creating = asyncio.Lock()
 
     def normalize_username(self, username: str) -> str:
@@ -54,7 +54,7 @@ class _Accounts:
         info = auth_model["auth_state"][self.user_auth_state_key]  # type: ignore[attr-defined]
         named = name in self.allowed_users  # type: ignore[attr-defined]
         await self._ensure_account(name, self._identity(info), "named" if named else "")
-        self._logged_in[name] = time.monotonic()
+        self._logged_in.add(name)
         return auth_model
 
     def _identity(self, user_info: dict[str, Any]) -> str:
@@ -80,10 +80,14 @@ class _Accounts:
             raise RuntimeError(f"hub-user login {name}: {said.decode('utf-8', 'replace')}")
 
     async def refresh_user(self, user: Any, handler: Any = None, **_: Any) -> bool:
-        """Whether the login is still good; JupyterHub asks every five minutes."""
-        since = self._logged_in.get(user.name)
-        fresh = since is not None and time.monotonic() - since < _LOGIN_HOURS * 3600
-        return fresh and may_log_in(user.name)
+        """Whether the login is still good; JupyterHub asks every five minutes.
+
+        Who has not logged in since the Hub's start may no longer be on the lists.
+        """
+        return user.name in self._logged_in and may_log_in(user.name)
+
+    def delete_user(self, user: Any) -> None:
+        """The library's takes who was erased from the operator's list, until the next start."""
 
 
 class GitHubLogin(_Accounts, GitHubOAuthenticator):  # type: ignore[misc]
@@ -122,3 +126,5 @@ def configure(c: Any, text: str, domain: str) -> None:
     # A login that is no longer good also ends tokens.
     c.Authenticator.auth_refresh_strict = True
     c.Authenticator.refresh_pre_spawn = True
+    c.JupyterHub.cookie_max_age_days = LOGIN_DAYS
+    c.JupyterHub.token_expires_in_max_seconds = int(LOGIN_DAYS * 24 * 3600)

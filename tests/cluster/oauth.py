@@ -78,8 +78,9 @@ class Visitor:
     def __init__(self, hub: Hub, **who: str) -> None:
         self._hub = hub
         self._who = urlencode({name.rstrip("_"): value for name, value in who.items()})
+        self.cookies = CookieJar()
         self._opener = urllib.request.build_opener(
-            urllib.request.HTTPCookieProcessor(CookieJar()), self._login_page()
+            urllib.request.HTTPCookieProcessor(self.cookies), self._login_page()
         )
 
     def _login_page(self) -> urllib.request.HTTPRedirectHandler:

@@ -16,6 +16,16 @@ for process in /proc/[0-9]*; do
     if grep -qas singleuse[r] $process/cmdline; then tr '\\0' '\\n' <$process/environ; fi
 done
 """
+_AGE = """
+import sys, time
+from pathlib import Path
+from tornado.web import create_signed_value, decode_signed_value
+name, cookie, hours = sys.argv[1:]
+secret = bytes.fromhex(Path("/srv/jupyterhub/state/cookie_secret").read_text())
+then = time.time() - float(hours) * 3600
+value = decode_signed_value(secret, name, cookie)
+print(create_signed_value(secret, name, value, clock=lambda: then).decode())
+"""
 
 
 @pytest.fixture(scope="module")
@@ -87,14 +97,17 @@ def test_who_is_allowed_gets_an_account_and_a_server(hub: Hub) -> None:
 
 
 def test_a_name_stays_with_the_account_that_had_it_first(hub: Hub) -> None:
-    assert Visitor(hub, as_="bob", sub="1").log_in()[0] == 200
+    first = Visitor(hub, as_="bob", sub="1")
+    assert first.log_in()[0] == 200
     hub.run("as-user", "bob", "touch", "mine")
     status, page = Visitor(hub, as_="bob", sub="2").log_in()
     assert status == 403
     assert "belongs to another account" in page
 
+    assert first.open("/hub/home")[1] == "/hub/home"
     hub.run("hub-user", "unlink", "bob")
     assert Visitor(hub, as_="bob", sub="2").log_in()[0] == 200
+    assert first.open("/hub/home")[1].startswith("/hub/login")
     assert Visitor(hub, as_="bob", sub="1").log_in()[0] == 403
 
 
@@ -127,6 +140,9 @@ def test_who_is_removed_or_erased_does_not_come_back(hub: Hub) -> None:
     status, page = Visitor(hub, as_="erin", groups="it's a team").log_in()
     assert status == 403
     assert "the operator has removed erin" in page
+    hub.run("hub-user", "admit", "erin")
+    assert Visitor(hub, as_="erin", groups="it's a team").log_in()[0] == 200
+    assert "does not exist yet" in hub.run("hub-user", "admit", "frank", check=False)
 
     number = hub.run("id", "-u", "erin")
     hub.run("hub-user", "erase", "erin")
@@ -134,6 +150,24 @@ def test_who_is_removed_or_erased_does_not_come_back(hub: Hub) -> None:
     # Somebody of that name who is still allowed is somebody else.
     assert Visitor(hub, as_="erin", sub="9", groups="it's a team").log_in()[0] == 200
     assert hub.run("id", "-u", "erin") != number
+
+
+def test_who_is_erased_but_still_listed_may_come_back(hub: Hub) -> None:
+    for number in ("11", "12"):
+        hub.run("hub-user", "erase", "alice", check=False)  # the first time from another test
+        assert Visitor(hub, as_="alice", sub=number).log_in()[0] == 200
+    hub.run("hub-user", "erase", "alice")
+
+
+def test_a_login_ends_after_twelve_hours(hub: Hub) -> None:
+    bob = Visitor(hub, as_="bob", sub="2")
+    assert bob.log_in()[0] == 200
+    (cookie,) = (cookie for cookie in bob.cookies if cookie.name == "jupyterhub-hub-login")
+    made = str(cookie.value).strip('"')
+    for hours, page in (("11.9", "/hub/home"), ("12.1", "/hub/login")):
+        cookie.value = hub.run("python", "-c", _AGE, cookie.name, made, hours)
+        bob.cookies.set_cookie(cookie)
+        assert bob.open("/hub/home")[1].startswith(page)
 
 
 def test_who_is_no_longer_listed_is_logged_out(started: Hub, hub: Hub) -> None:

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -176,3 +177,24 @@ def test_a_deploy_needs_the_files_of_the_certificate_but_other_playbooks_do_not(
     done = play(tmp_path, {"localhost": {"hub_certificate": files}}, role)
     assert done.returncode
     assert f"there is no file {tmp_path}/missing on this machine" in done.stdout.replace("\n", " ")
+
+
+@pytest.mark.parametrize(("code", "refused"), [(0, False), (1, True), (125, True)])
+def test_an_image_that_would_let_passwords_in_is_refused(
+    tmp_path: Path, code: int, refused: bool
+) -> None:
+    """Docker's stand-in ends as `test` in the image does, or with 125 as without the image."""
+    (tmp_path / "docker").write_text(f'#!/bin/sh\necho "$*" >>"$0.log"\nexit {code}\n')
+    (tmp_path / "docker").chmod(0o755)
+    version = {"ansible.builtin.set_fact": {"images_version": "1.2-abc"}}
+    tasks = {"name": "cluster", "tasks_from": "oauth_image"}
+    done = play(
+        tmp_path,
+        {"localhost": {}},
+        version,
+        {"ansible.builtin.include_role": tasks},
+        environ={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+    assert (done.returncode != 0) == refused, done.stdout
+    assert "fruits/jupyterhub:1.2-abc" in (tmp_path / "docker.log").read_text()
+    assert ("version 1.2-abc has no logins by OAuth" in done.stdout) == (code == 1)
