@@ -81,7 +81,12 @@ c.JupyterHub.services = [
 # The Hub's home page links to the page `recognise`.
 c.JupyterHub.template_paths = ["/etc/jupyterhub/templates"]
 c.JupyterHub.template_vars = {"idle_stop": idle.told}
+# All of `self` but tokens where logins end: with one, a user could make the next one for ever.
+own = ["read:users!user", "users:activity!user", "servers!user", "access:servers!user"]
 c.JupyterHub.load_roles = [
-    {"name": "user", "scopes": ["self", "access:services!service=recognise"]},
+    {
+        "name": "user",
+        "scopes": [*(own if oauth else ["self"]), "access:services!service=recognise"],
+    },
     forget_user.ROLE,
 ]

@@ -21,7 +21,7 @@ from tornado.web import HTTPError
 
 SECRET = Path("/run/secrets/oauth")
 LOGIN_DAYS = 0.5
-"""How long a browser stays logged in, and a token of a user is valid at most."""
+"""How long a browser stays logged in. With tokens users would stay longer: they can make none."""
 
 
 class _Accounts:

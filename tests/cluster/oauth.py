@@ -104,6 +104,17 @@ class Visitor:
         except urllib.error.HTTPError as error:
             return error.code, error.url.removeprefix(self._hub.url), error.read().decode()
 
+    def post(self, path: str) -> int:
+        """The status of a request by the Hub's own pages."""
+        (xsrf,) = (c.value for c in self.cookies if (c.name, c.path) == ("_xsrf", "/hub/"))
+        headers = {"X-XSRFToken": str(xsrf), "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{self._hub.url}{path}", b"{}", headers)
+        try:
+            with self._opener.open(request, timeout=60) as page:
+                return int(page.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
     def log_in(self) -> tuple[int, str]:
         """The status and the page."""
         status, _, page = self.open("/hub/oauth_login?next=/hub/home")

@@ -68,6 +68,7 @@ def test_who_is_allowed_gets_an_account_and_a_server(hub: Hub) -> None:
     assert number >= 20000
     assert hub.run("stat", "-c", "%U %a", "/home/alice") == "alice 700"
     assert alice.open("/services/recognise/")[0] == 200
+    assert alice.post("/hub/api/users/alice/tokens") == 403  # with one, a login would never end
 
     alice.open("/hub/spawn/alice")
     environ_of_server = ("as-user", "alice", "sh", "-c", _ENVIRON_OF_SERVER)
