@@ -1,6 +1,5 @@
 """The settings of HTTPS and of logins by OAuth: what is refused, and what they become."""
 
-import importlib.util
 import json
 import os
 from pathlib import Path
@@ -20,17 +19,6 @@ OAUTH = {
     **{"provider": "github", "client_id": "Iv1.0123", "allowed_users": ["alice"]},
     **{"client_secret_file": "/home/me/secret", "allowed_groups": ["it's $HOME\\n"]},
 }
-
-
-@pytest.fixture(scope="module")
-def plugin() -> ModuleType:
-    file = ANSIBLE / "action_plugins" / "check_settings.py"
-    spec = importlib.util.spec_from_file_location("check_settings", file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def _problems(plugin: ModuleType, **own: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """What is wrong with the settings is said in one line each, before anything is made."""
 
-import importlib.util
 import shutil
 from pathlib import Path
 from types import ModuleType
@@ -14,17 +13,6 @@ from places import ROOT
 ANSIBLE = ROOT / "ansible"
 DEFAULTS = yaml.safe_load((ANSIBLE / "group_vars" / "all" / "defaults.yml").read_text())
 BUCKET = {"bucket": "my-fruits"}
-
-
-@pytest.fixture(scope="module")
-def plugin() -> ModuleType:
-    file = ANSIBLE / "action_plugins" / "check_settings.py"
-    spec = importlib.util.spec_from_file_location("check_settings", file)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def problems(plugin: ModuleType, own: dict[str, Any], **command_line: object) -> list[str]:
