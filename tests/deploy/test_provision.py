@@ -45,11 +45,13 @@ def test_the_life_of_a_cluster(aws: Aws) -> None:
     assert after["fruits-worker-2"]["InstanceId"] != before["fruits-worker-2"]["InstanceId"]
     assert after["fruits-worker-3"]["InstanceType"] == "c7i.large"
     assert after["fruits-master"]["InstanceType"] == "m7i-flex.large"
+    assert _addresses(aws) == {after["fruits-master"]["PublicIpAddress"]}
 
     aws.settings(workers=1, worker_type="c7i.large")
     aws.playbook("provision")
     left = aws.instances()
     assert set(left) == {"fruits-master", "fruits-worker-1"}
+    assert _addresses(aws) == set()
     _check_network(aws)
     _check_teardown(aws)
 
@@ -84,6 +86,11 @@ def _check_network(
     among = rules.pop(("-1", None, None), None) or rules.pop(("-1", -1, -1))
     assert among == {group}
     assert rules == {("tcp", 22, 22): {"203.0.113.7/32"}} | dict(https)
+
+
+def _addresses(aws: Aws) -> set[str]:
+    """Addresses that stay, whatever happens to the host."""
+    return {address["PublicIp"] for address in aws.client("ec2").describe_addresses()["Addresses"]}
 
 
 def _check_bucket(s3: Any) -> None:
