@@ -20,7 +20,8 @@ from fruits.model.load import FEATURES, load_model
 from fruits.photos.listing import list_photos
 from fruits.progress import Silent
 from fruits.results import open_results, tables
-from fruits.results.manifest import MADE_WITH, REJECTS, Manifest
+from fruits.results.manifest import MADE_WITH, Manifest
+from fruits.results.tables import REJECTS
 from fruits.storage.local import LocalFolder
 
 _NEW = 100

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import predictions_of, unit
-from fruits.classifier.fit import Examples, Validation, fit, validate
+from fruits.classifier.examples import Examples
+from fruits.classifier.fit import Validation, fit, validate
 from fruits.classifier.metrics import LabelledPredictions, accuracy, with_intervals
 from fruits.classifier.sums import Sums
 from fruits.model.engine import FILES, load_engine

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import unit
-from fruits.classifier.fit import Examples, fit, validate
+from fruits.classifier.examples import Examples
+from fruits.classifier.fit import fit, validate
 from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.classifier.sums import Sums
 from fruits.errors import PhotoError

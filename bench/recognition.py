@@ -27,7 +27,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer, StandardScaler
 
 from fruits.classifier.classifier import Classifier, directions_of
-from fruits.classifier.fit import Examples, fit, validate
+from fruits.classifier.examples import Examples
+from fruits.classifier.fit import fit, validate
 from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.classifier.predictor import Predictor
 from fruits.classifier.sums import Sums

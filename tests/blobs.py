@@ -3,7 +3,8 @@
 import numpy as np
 
 from fruits.classifier.classifier import Classifier
-from fruits.classifier.fit import Examples, Validation, fit, validate
+from fruits.classifier.examples import Examples
+from fruits.classifier.fit import Validation, fit, validate
 from fruits.classifier.sums import Sums
 from fruits.model.load import FEATURES
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from fruits.classifier.classifier import TOP, predictions_of
-from fruits.classifier.evaluate import Evaluation, evaluate_photos, evaluate_validation
+from fruits.classifier.evaluate import evaluate_photos, evaluate_validation
+from fruits.classifier.evaluation import Evaluation
 from fruits.classifier.fit import validate
 from fruits.classifier.predict import SCHEMA, predict_folder
 from fruits.classifier.stored import load_classifier, read_examples

@@ -14,7 +14,7 @@ from photos import save
 from places import SAMPLES
 
 from fruits import classify, pipeline
-from fruits.classifier.evaluate import Evaluation
+from fruits.classifier.evaluation import Evaluation
 from fruits.classifier.predictor import Predictor
 from fruits.classifier.stored import read_evaluation, read_examples
 from fruits.errors import PhotosError, SettingsError

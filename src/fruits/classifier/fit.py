@@ -20,7 +20,6 @@ pipeline of Spark ML models and as numpy arrays (`Classifier`).
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import (
@@ -32,34 +31,17 @@ from fruits.classifier.classifier import (
     predictions_of,
     unit,
 )
+from fruits.classifier.examples import Examples
 from fruits.classifier.folds import FOLDS, clusters, folds
 from fruits.classifier.metrics import LabelledPredictions
 from fruits.classifier.sums import Matrix, Sums
 from fruits.errors import ClassifyError
-from fruits.model.load import FEATURES
 from fruits.progress import Count
 
 _SHRINKAGES = (0.05, 0.1, 0.2, 0.4, 0.7)
 _DISSIMILAR = 0.15
 """The share of photos of known labels that may be treated as unlike any training photo."""
 _MIN_PROBABILITY = 0.5  # below this, a prediction is wrong more often than right
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Labelled photos in memory: all training photos, or a balanced sample of them."""
-
-    paths: list[str]
-    labels: list[str]
-    features: NDArray[np.float32]  # [n, 1280], or [n, 2816]: see `engine.described`
-
-    @staticmethod
-    def of(table: pa.Table) -> "Examples":
-        """From a table of path, label, features; sorts by path and drops rows without a label."""
-        table = table.filter(table["label"].is_valid()).sort_by("path").combine_chunks()
-        features = table["features"].combine_chunks().flatten().to_numpy()
-        features = features.reshape(len(table), -1 if len(table) else FEATURES)
-        return Examples(table["path"].to_pylist(), table["label"].to_pylist(), features)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from fruits.classifier.baselines import nearest_label
 from fruits.classifier.classifier import Classifier, directions_of
-from fruits.classifier.fit import Examples
+from fruits.classifier.examples import Examples
 from fruits.errors import PhotosError
 from fruits.features.extract import Extraction, featurize
 from fruits.features.provenance import load_model_of

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fruits.classifier.classifier import directions_of
-from fruits.classifier.fit import Examples
+from fruits.classifier.examples import Examples
 from fruits.classifier.stored import load_classifier, read_examples
 from fruits.features.provenance import load_model_of
 from fruits.model.engine import Engine, described, load_engine

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fruits.classifier.classifier import Classifier
-from fruits.classifier.evaluate import Evaluation
-from fruits.classifier.fit import Examples
+from fruits.classifier.evaluation import Evaluation
+from fruits.classifier.examples import Examples
 from fruits.errors import ClassifyError, ResultsError
 from fruits.model.load import FEATURES
 from fruits.results.store import Results

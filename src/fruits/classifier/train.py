@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from fruits.classifier.evaluate import evaluate_validation
-from fruits.classifier.fit import Examples, fit, validate
+from fruits.classifier.examples import Examples
+from fruits.classifier.fit import fit, validate
 from fruits.classifier.spark_ml import as_spark_ml
 from fruits.classifier.sums import sums_of
 from fruits.errors import ClassifyError

@@ -10,7 +10,6 @@ import click
 from fruits.classifier.predictor import Predictor
 from fruits.classifier.stored import load_classifier
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
-from fruits.csv_cells import write_csv
 from fruits.errors import FruitsError, PhotoError
 from fruits.photos.decode import MAX_BYTES
 from fruits.photos.extensions import is_photo
@@ -98,7 +97,9 @@ def _read(photo: str) -> bytes:
 
 
 def _predict_folder(results: str, photos: str, settings: Settings, csv: str | None) -> None:
-    from fruits import classify  # slow to import, and not needed for single photos
+    # Slow to import, and not needed for single photos.
+    from fruits import classify
+    from fruits.csv_cells import write_csv
 
     load_classifier(open_results(results))
     progress = new_progress()

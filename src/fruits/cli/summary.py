@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
-from fruits.classifier.evaluate import Evaluation, Interval
+from fruits.classifier.evaluation import Evaluation, Interval
 from fruits.progress import Progress
 from fruits.results.manifest import Manifest
 from fruits.terminal import echo, echo_table

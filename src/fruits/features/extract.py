@@ -20,8 +20,7 @@ from fruits.model.engine import Engine, described, engine_of_this_process
 from fruits.model.load import Model
 from fruits.photos.decode import MAX_BYTES, prepare_views
 from fruits.progress import Count
-from fruits.results.manifest import REJECTS
-from fruits.results.tables import Writer, on_workers
+from fruits.results.tables import REJECTS, Writer, on_workers
 from fruits.session.counting import Counter, counting
 from fruits.settings import Settings
 from fruits.storage import Folder

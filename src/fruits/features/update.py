@@ -25,10 +25,10 @@ from fruits.photos.listing import Listing, list_photos
 from fruits.photos.system_files import is_inside
 from fruits.progress import Count, Progress
 from fruits.results import tables
-from fruits.results.manifest import KEPT_TABLES, KEYS, MADE_WITH, REJECTS, Manifest
+from fruits.results.manifest import KEPT_TABLES, MADE_WITH, Manifest
 from fruits.results.relabel import labels_differ, relabelled
 from fruits.results.store import Results
-from fruits.results.tables import Change, Keys, Writer
+from fruits.results.tables import KEYS, REJECTS, Change, Keys, Writer
 from fruits.session import spark_errors
 from fruits.settings import Settings
 from fruits.storage import Folder, open_folder

@@ -5,6 +5,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,33 @@ from numpy.typing import NDArray
 
 from fruits.errors import EngineError
 
+_CONVERTER = "openvino.tools.ovc"
+
 
 def import_openvino() -> Any:
-    """Imports OpenVINO without its telemetry.
+    """Imports OpenVINO without its telemetry, and its model converter not before it is used.
 
-    The telemetry reports each import to an analytics service, without asking for consent.
+    The telemetry reports each import to an analytics service, without asking for consent. The
+    converter, which makes `openvino.convert_model`, takes most of the time of the import.
     """
     # None makes the import fail, which OpenVINO handles.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
+    if "openvino" in sys.modules or _CONVERTER in sys.modules:
+        import openvino
 
+        return openvino
+    sys.modules[_CONVERTER] = None  # type: ignore[assignment]
+    try:
+        import openvino
+    finally:
+        del sys.modules[_CONVERTER]
+
+    def later(name: str) -> Any:
+        if name == "convert_model":
+            return import_module(_CONVERTER).convert_model
+        raise AttributeError(f"module 'openvino' has no attribute {name!r}")
+
+    openvino.__getattr__ = later
     return openvino
 
 

@@ -1,12 +1,10 @@
 """Files of weights: downloaded, verified and cached."""
 
 import hashlib
-import http.client
 import os
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,6 +76,10 @@ def find_weights(name: str | None, root: Path, say: Callable[[str], None]) -> We
 def _imagenet(root: Path, say: Callable[[str], None]) -> Weights:
     path, noted = _imagenet_files(root)
     if not noted.exists():
+        # Not above: commands that find the weights start faster without them.
+        import urllib.request
+        from http.client import HTTPException
+
         say("Downloading the weights imagenet (9 MB, once).")
         try:
             with urllib.request.urlopen(IMAGENET_URL, timeout=_DOWNLOAD_TIMEOUT_S) as answer:
@@ -85,7 +87,7 @@ def _imagenet(root: Path, say: Callable[[str], None]) -> Weights:
             if not data.startswith(b"\x89HDF"):
                 raise OSError("the response is not a weights file: check your proxy")
             _write_whole(path, data)
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, HTTPException) as error:
             raise WeightsError(
                 f"the weights imagenet could not be downloaded ({getattr(error, 'reason', error)})"
             ) from None

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from fruits.classifier.classifier import directions_of
-from fruits.classifier.evaluate import Evaluation
+from fruits.classifier.evaluation import Evaluation
 from fruits.classifier.stored import read_examples
 from fruits.notebook.html import Html, html, picture
 from fruits.results import open_results

@@ -9,7 +9,7 @@ from zlib import crc32
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from fruits.classifier.evaluate import Evaluation
+from fruits.classifier.evaluation import Evaluation
 from fruits.classifier.stored import read_evaluation, read_validation
 from fruits.errors import ResultsError
 from fruits.progress import Count

@@ -17,7 +17,7 @@ from typing import Any
 
 from jinja2 import Template
 
-from fruits.classifier.evaluate import Confusion, Evaluation
+from fruits.classifier.evaluation import Confusion, Evaluation
 from fruits.report.axis import Axis
 from fruits.report.scatter import ScatterPoint, scatter
 from fruits.report.suspects import IN_GROUP, Suspects

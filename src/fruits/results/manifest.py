@@ -5,14 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import pyarrow as pa
-
 from fruits.errors import ResultsError
 
 MANIFEST = "manifest.json"
-REJECTS = pa.schema([("path", pa.string()), ("label", pa.string()), ("reason", pa.string())])
-KEYS = pa.schema([("path", pa.string()), ("label", pa.string()), ("version", pa.string())])
-"""The columns that identify a photo in tables; `version` changes when the photo's bytes do."""
 MADE_WITH = ("engine", "precision", "decode")
 """The settings that features depend on besides the weights; the manifest has the same names."""
 FORMAT = 2

@@ -15,16 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-import pyarrow as pa
-
 from fruits import signals
 from fruits.errors import ResultsError, StorageError
-from fruits.results import tables
 from fruits.results.manifest import MANIFEST, TABLES, Manifest, parse
 from fruits.storage import Folder, open_folder
 from fruits.storage.local import LocalFolder
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
 CSV = "results.csv"
@@ -78,8 +76,12 @@ class Results:
         reader = spark.read.option("__globPaths__", "false")
         return reader.parquet(*(self.folder.uri(file) for file in files))
 
-    def read(self, files: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
+    def read(self, files: Sequence[str], columns: Sequence[str] | None = None) -> "pa.Table":
         """A table, or some of its columns, in memory, given its files."""
+        import pyarrow as pa  # not above: commands that read no table start faster without it
+
+        from fruits.results import tables
+
         return pa.concat_tables(tables.read(self.folder, files, columns))
 
     def commit(

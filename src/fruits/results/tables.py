@@ -35,6 +35,10 @@ _FILE_ROWS = 4_096
 _READS = 16  # files read concurrently: each S3 request takes tens of milliseconds
 _PROVENANCE = b"fruits"  # key of the provenance in a file's metadata
 
+REJECTS = pa.schema([("path", pa.string()), ("label", pa.string()), ("reason", pa.string())])
+KEYS = pa.schema([("path", pa.string()), ("label", pa.string()), ("version", pa.string())])
+"""The columns that identify a photo in tables; `version` changes when the photo's bytes do."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 Part = tuple[int, NDArray[np.int64] | None]

@@ -11,8 +11,9 @@ import pyarrow.compute as pc
 
 from fruits.errors import ResultsError
 from fruits.results import tables
-from fruits.results.manifest import FORMAT, KEYS, MANIFEST, from_keys
+from fruits.results.manifest import FORMAT, MANIFEST, from_keys
 from fruits.results.store import Results
+from fruits.results.tables import KEYS
 from fruits.storage import Folder
 
 _DROPPED = ("reduced", "csv", "explained_variance", "variance", "evaluation")

@@ -11,7 +11,8 @@ from blobs import blobs, trained
 from sklearn.covariance import shrunk_covariance
 
 from fruits.classifier.classifier import Classifier, unit
-from fruits.classifier.fit import Examples, fit
+from fruits.classifier.examples import Examples
+from fruits.classifier.fit import fit
 from fruits.classifier.sums import Sums
 from fruits.errors import ClassifyError, ResultsError
 from fruits.model.load import DEPTHS, FEATURES

@@ -12,8 +12,9 @@ from fruits.report import content
 from fruits.report.content import gather
 from fruits.report.render import render
 from fruits.results import open_results, tables
-from fruits.results.manifest import REJECTS, Manifest
+from fruits.results.manifest import Manifest
 from fruits.results.store import REPORT, Results
+from fruits.results.tables import REJECTS
 from fruits.settings import Settings
 from fruits.storage.local import LocalFolder
 

@@ -5,7 +5,7 @@ import re
 import pytest
 from reports import JPEG, Page, manifest, page
 
-from fruits.classifier.evaluate import Baseline, Confusion, Evaluation, LabelMetrics, OnPhotos
+from fruits.classifier.evaluation import Baseline, Confusion, Evaluation, LabelMetrics, OnPhotos
 from fruits.report.render import MAX_BARS, MAX_SAMPLE_LABELS, ReportContent, SamplePhoto, render
 from fruits.report.scatter import ScatterPoint
 from fruits.results.manifest import Training

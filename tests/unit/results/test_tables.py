@@ -12,8 +12,8 @@ from fruits.errors import ResultsError
 from fruits.features import extract
 from fruits.photos import listing
 from fruits.results import open_results, tables
-from fruits.results.manifest import KEYS, Manifest
-from fruits.results.tables import Keys
+from fruits.results.manifest import Manifest
+from fruits.results.tables import KEYS, Keys
 from fruits.storage import Folder
 from fruits.storage.local import LocalFolder
 from fruits.storage.s3 import S3Folder
