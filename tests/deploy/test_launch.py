@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-import pytest
 from faulty_ec2 import Faults, Refusal, Request, faulty_ec2
 
 from deploy.aws import Aws
@@ -38,7 +37,6 @@ class BadKey(Faults):
         return answer.replace("Client.UserInitiatedShutdown", "Client.InternalError")
 
 
-@pytest.mark.smoke
 def test_hosts_that_do_not_run_are_said_and_launched_by_the_next_run(aws: Aws) -> None:
     aws.settings(worker_types=["c6i.xlarge"])
     with behind(aws, BadKey(aws)) as faulty:
