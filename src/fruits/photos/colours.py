@@ -3,7 +3,6 @@
 Covers what Pillow leaves to its callers, or shows as no other viewer does.
 """
 
-import io
 import math
 
 import numpy as np
@@ -21,6 +20,7 @@ from PIL.TiffImagePlugin import (
 
 from fruits.errors import PhotoError
 from fruits.photos import tiff
+from fruits.photos.bounded import BoundedFile
 
 _ROWS = 256
 _INK_SET, _OTHER_INKS = 332, 2
@@ -40,10 +40,10 @@ def opened(data: bytes, formats: tuple[str, ...]) -> Image.Image:
     if data[8:16] == b"WEBPVP8X" and data[20] & 0x12 == 0x02:
         data = data[:20] + bytes([data[20] | 0x10]) + data[21:]
     if not _needs_libtiff(data):
-        return Image.open(io.BytesIO(data), formats=formats)
+        return Image.open(BoundedFile(data), formats=formats)
     TiffImagePlugin.READ_LIBTIFF = True
     try:
-        return Image.open(io.BytesIO(data), formats=["TIFF"])
+        return Image.open(BoundedFile(data), formats=["TIFF"])
     finally:
         TiffImagePlugin.READ_LIBTIFF = False
 
@@ -147,7 +147,7 @@ def _with_exact_transparency(image: Image.Image, data: bytes) -> Image.Image:
         image.info["transparency"] = tuple(value & 255 for value in clear)
     elif isinstance(clear, tuple) and bits == 16:
         # Pillow keeps the upper bytes of the samples only: read the lower ones as if upper.
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as lower:
+        with Image.open(BoundedFile(data), formats=["PNG"]) as lower:
             assert isinstance(lower, ImageFile.ImageFile)
             lower.tile = [tile._replace(args="RGB;16L") for tile in lower.tile]
             low = np.asarray(lower)

@@ -19,7 +19,7 @@ from pi_heif import register_heif_opener
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from fruits.errors import PhotoError, PhotoTooLarge
-from fruits.photos import colours, reasons, repair, tiff
+from fruits.photos import colours, jpeg, reasons, repair, tiff
 
 SIZE = 224
 """Width and height of the model's input, in pixels."""
@@ -38,6 +38,7 @@ MAX_BYTES = 512 * 2**20
 # Not among them, though Pillow reads them: JPEG 2000 (2 GB and 15 s at 99 megapixels, and other
 # colour spaces taken for RGB) and TGA (which has no signature: any file could be one).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "PPM")
+_JPEG = ("JPEG", "MPO")
 # The format of iPhones, which Pillow alone can't read.
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
@@ -122,10 +123,12 @@ def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> Image.Image:
     if image.width * image.height > max_pixels:
         size = f"{image.width} x {image.height} pixels"
         raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
+    if image.format in _JPEG and jpeg.has_many_scans(data):
+        raise PhotoError(f"the file has more than {jpeg.MOST_SCANS} scans, which take too long")
     if repair.is_padded(data):
         raise _Damaged("the file is truncated (zeros follow instead of the picture's end)")
     try:
-        if at_least and image.format in ("JPEG", "MPO"):
+        if at_least and image.format in _JPEG:
             image.draft(None, (at_least, at_least))
         image = colours.loaded(image, data)
         return _turned(colours.to_rgb(image, data), _orientation(image, data))
@@ -140,6 +143,8 @@ def _opened(data: bytes, max_pixels: int) -> Image.Image:
         if repair.is_heic(data):
             data = repair.without_metadata(data)
         return colours.opened(data, _FORMATS)
+    except PhotoError:
+        raise
     except UnidentifiedImageError:
         raise _Damaged(reasons.not_identified(data)) from None
     except Image.DecompressionBombError:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import re
+from collections.abc import Iterator
 
 from PIL import Image
 
@@ -10,10 +11,12 @@ EOI = b"\xff\xd9"
 _SOS = 0xDA
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # Huffman, arithmetic, quantization, restarts
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
 _TRIES = 2000
 """Places where the next valid segment is looked for, so that no file takes hours."""
+_MANY_PARTS = 100_000  # for the same reason
+MOST_SCANS = 100
+"""Progressive files have about ten. Each takes as long as a picture, even if it is empty."""
 PADDING = bytes(16)
 """A file that ends in as many zeros was only partly written, if nothing else ends it."""
 _NOISE = bytes(range(0xC0, 0xFF)) * 64
@@ -53,17 +56,16 @@ def _header(data: bytes) -> tuple[list[bytes], int] | None:
     it (thumbnails) are skipped.
     """
     segments: list[bytes] = []
-    at, lost, frame, tries = 2, False, False, 0
-    while tries < _TRIES and (at := data.find(b"\xff", at)) >= 0 and at + 4 <= len(data):
+    at, lost, frame = 2, False, False
+    for _ in range(_TRIES):
+        if not (match := _MARKER.search(data, at)) or match.start() + 4 > len(data):
+            return None
+        at = match.start()
         marker, end = data[at + 1], at + 2 + int.from_bytes(data[at + 2 : at + 4])
-        if lost and marker == 0xD8:
-            at = data.find(EOI, at) + 2
+        if marker == 0xD8:
+            at = data.find(EOI, at) + 2 if lost else at + 2
             if at < 2:
                 return None
-        elif marker in (0x00, 0xFF):
-            at += 1
-        elif marker in _STANDALONE:
-            at += 2
         elif marker in _FRAMES | _TABLES | {_SOS} and _is_valid(data, at, end):
             if marker == _SOS:
                 return (segments, at) if frame else None
@@ -75,7 +77,7 @@ def _header(data: bytes) -> tuple[list[bytes], int] | None:
                 segments.append(data[at:end])
             at, lost = end, False
         else:
-            at, lost, tries = at + 2, True, tries + 1
+            at, lost = at + 2, True
     return None
 
 
@@ -113,23 +115,44 @@ def _decides_colours(segment: bytes) -> bool:
 def _scans(data: bytes, at: int) -> tuple[int, bool]:
     """The end of a picture whose first scan starts here, and whether no scan is missing."""
     needed: dict[int, list[bool]] = {}
-    while match := _MARKER.search(data, at):
-        at, marker = match.start(), data[match.start() + 1]
-        if marker == 0xD9:
-            return at + 2, True
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
-        if marker in (0xC4, 0xDB, 0xDD, 0xCC) and end > len(data):
+    for marker, start, end in _parts(data, at):
+        if marker == EOI[1]:
+            return end, True
+        if marker in _TABLES and end > len(data):
             return len(data), False
         if marker == _SOS:
-            if not _is_valid(data, at, end):
+            if not _is_valid(data, start, end):
                 return len(data), False
-            count = data[at + 4]
+            count = data[start + 4]
             first, last, bits = data[end - 3 : end]
-            for component in data[at + 5 : at + 5 + 2 * count : 2]:
+            for component in data[start + 5 : start + 5 + 2 * count : 2]:
                 done = needed.setdefault(component, [False] * 64)
                 done[first : last + 1] = [bits & 15 == 0] * len(done[first : last + 1])
-        at = end if marker in _TABLES | {_SOS} or marker >= 0xE0 else at + 2
     return len(data), bool(needed) and all(all(done) for done in needed.values())
+
+
+def _parts(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and end of each segment from the first scan to the end marker."""
+    for _ in range(_MANY_PARTS):
+        if not (match := _MARKER.search(data, at)):
+            return
+        start, marker = match.start(), data[match.start() + 1]
+        has_length = marker in _TABLES | {_SOS} or marker >= 0xE0
+        at = start + 2 + (int.from_bytes(data[start + 2 : start + 4]) if has_length else 0)
+        yield marker, start, at
+        if marker == EOI[1]:
+            return
+
+
+def has_many_scans(data: bytes) -> bool:
+    """Whether a JPEG has more scans than `MOST_SCANS`."""
+    if data.count(b"\xff\xda") <= MOST_SCANS:
+        return False
+    # Some may be in thumbnails, or in a video that follows.
+    found = _header(data)
+    return found is None or sum(
+        marker == _SOS for marker, *_ in _parts(data, found[1])
+    ) > MOST_SCANS
 
 
 def _is_whole(data: bytes, max_pixels: int) -> bool:

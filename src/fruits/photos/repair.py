@@ -98,8 +98,8 @@ def _inflates(parts: list[bytes]) -> bool:
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of each chunk; after one with a wrong length, from the next valid one."""
-    at, tries = len(PNG), iter(range(_TRIES))
-    while at + 8 <= len(data):
+    at, tries, chunks = len(PNG), iter(range(_TRIES)), 0
+    while at + 8 <= len(data) and (chunks := chunks + 1) <= _MANY_CHUNKS:
         length, name = struct.unpack_from(">I4s", data, at)
         end = at + 12 + length
         if name == b"IEND" and not length:
@@ -172,7 +172,7 @@ def _gif_header(data: bytes) -> int:
 def _gif_extensions(data: bytes) -> list[int]:
     """Where each extension before the first frame starts, and where they end or are damaged."""
     starts, tries = [_gif_header(data)], iter(range(_TRIES))
-    while data[starts[-1] : starts[-1] + 1] == b"!":
+    while data[starts[-1] : starts[-1] + 1] == b"!" and len(starts) <= _MANY_CHUNKS:
         at = starts[-1]
         end = _gif_blocks(data, at + 2)
         if (
@@ -196,7 +196,9 @@ def _gif_frames(
 ) -> Iterator[tuple[int, int]]:
     """Start and end of what can only be frames, if their start is in this part of the file."""
     width, height = struct.unpack_from("<HH", data, 6)
-    for found in re.compile(b",").finditer(data, start, stop):
+    for found, _ in zip(
+        re.compile(b",").finditer(data, start, stop), range(_MANY_CHUNKS), strict=False
+    ):
         at = found.start()
         if at + 11 > len(data):
             return
