@@ -33,13 +33,13 @@ def writing(address: str, *, create: bool = False, upgrade: bool = False) -> Ite
     Raises:
         ResultsError: there are no results, unless `create`; with it, as `check_free`.
     """
+    signals.note(f"{address} is as it was before")
     folder = open_folder(address)
     # Fail before anything is created.
     if create:
         check_free(folder)
     elif not upgrade:
         open_results(address).current()
-    signals.note(f"{address} is as it was before")
     with locked(folder):
         try:
             store = open_results(address)
@@ -58,7 +58,9 @@ def check_free(folder: Folder) -> None:
     Raises:
         ResultsError: there is such a file, and no manifest.
     """
-    names = folder.names("")
+    if folder.read_if_there(MANIFEST) is not None:
+        return
+    names = folder.names("")  # a manifest, too, if another run has just committed
     if MANIFEST not in names and (taken := [name for name in REPLACED if name in names]):
         raise ResultsError(
             f"{folder.address} has a {taken[0]}, but no results: a run would replace it; "
