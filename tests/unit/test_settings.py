@@ -81,6 +81,42 @@ def test_flag_overrides_environment_overrides_toml(
     assert load({"components": flag}, environ=environ).components == expected
 
 
+@pytest.mark.parametrize("names", [("variance", "components"), ("components", "variance")])
+@pytest.mark.parametrize(
+    ("above", "below"), [("flag", "variable"), ("flag", "toml"), ("variable", "toml")]
+)
+def test_variance_and_components_override_each_other(
+    here: Path, names: tuple[str, str], above: str, below: str
+) -> None:
+    given: dict[str, dict[str, str]] = {"flag": {}, "variable": {}, "toml": {}}
+    for source, name in zip((above, below), names, strict=True):
+        given[source][name] = EXAMPLES[name][0]
+    (here / "fruits.toml").write_text("".join(f"{n} = {v}\n" for n, v in given["toml"].items()))
+    environ = {f"FRUITS_{name.upper()}": text for name, text in given["variable"].items()}
+    name, overridden = names
+    settings = load(given["flag"], environ=environ)
+    assert getattr(settings, name) == EXAMPLES[name][1]
+    assert getattr(settings, overridden) == getattr(Settings(), overridden)
+
+
+@pytest.mark.parametrize(
+    ("flags", "environ", "toml", "expected"),
+    [
+        ({"variance": "0.9", "components": "5"}, {}, "", "--variance and --components exclude"),
+        ({}, {"FRUITS_VARIANCE": "0.9", "FRUITS_COMPONENTS": "5"}, "",
+         "FRUITS_VARIANCE and FRUITS_COMPONENTS exclude"),
+        ({}, {}, "components = 5\nvariance = 0.9",
+         "variance in the TOML file and components in the TOML file exclude"),
+    ],
+)  # fmt: skip
+def test_variance_and_components_from_one_source_are_refused(
+    here: Path, flags: dict[str, str], environ: dict[str, str], toml: str, expected: str
+) -> None:
+    (here / "fruits.toml").write_text(toml)
+    with pytest.raises(SettingsError, match=f"^{expected} each other: remove one of them$"):
+        load(flags, environ=environ)
+
+
 def test_environment_defaults_to_that_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRUITS_VARIANCE", "0.5")
     assert load().variance == 0.5

@@ -2,7 +2,7 @@
 
 import click
 
-from fruits import classify
+from fruits import classify, signals
 from fruits.classifier.stored import load_classifier, read_validation
 from fruits.cli.options import SPARK, Verb, new_progress, new_session, settings_of
 from fruits.cli.summary import print_evaluation
@@ -35,12 +35,14 @@ def evaluate(
     results: str, photos: str | None, split: str | None, as_json: bool, settings: Settings
 ) -> None:
     """Metrics of the classifier, with 95% intervals and two baselines."""
+    if photos or split:
+        signals.note(f"{results} is as it was before")
     load_classifier(store := open_results(results))
     if split and not photos:
         photos = store.current().photos
     if photos:
         progress = new_progress()
-        spark = new_session(settings, progress, results, photos, writes=False)
+        spark = new_session(settings, progress, results, photos)
         done = classify.evaluate(spark, results, photos, settings, progress, split=split)
         evaluation = done.evaluation
     else:

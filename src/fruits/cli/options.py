@@ -86,6 +86,7 @@ def new_session(
     # Not at the top: `fruits doctor` must start where these can't be imported.
     from fruits.results import open_results
     from fruits.results.manifest import OlderFormat
+    from fruits.results.writing import check_free
     from fruits.session import start_session
     from fruits.storage import open_folder
 
@@ -93,6 +94,8 @@ def new_session(
         store = open_results(results)
         if photos is None:
             store.current()
+        elif writes:
+            check_free(store.folder)
     if photos is not None:
         open_folder(photos).check_there()
     with progress.step("start Spark"):

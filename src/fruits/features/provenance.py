@@ -4,6 +4,8 @@ That is, with the same weights, engine, precision and decoding.
 """
 
 import json
+import os
+import re
 from dataclasses import replace
 
 from fruits.errors import ResultsError
@@ -11,7 +13,7 @@ from fruits.model.engine import FILES
 from fruits.model.frameworks import DEPTH_LAYERS
 from fruits.model.load import Model, load_model
 from fruits.progress import Progress
-from fruits.results.manifest import MADE_WITH, Manifest
+from fruits.results.manifest import MADE_WITH, Manifest, weights_of
 from fruits.results.store import Results
 from fruits.settings import Settings
 
@@ -56,22 +58,42 @@ def load_model_of(manifest: Manifest, settings: Settings) -> tuple[Model, Settin
     model = load_model(manifest.weights, settings.cache, FILES[manifest.engine], lambda _: None)
     if model.sha256 != manifest.model["sha256"]:
         raise ResultsError(
-            f"the weights {model.name} are not the ones that the results were made with "
-            f"(sha256 {manifest.model['sha256'][:12]}…): pass the cache that has them with --cache"
+            f"the weights {manifest.weights} are no longer the ones that the results were made "
+            f"with ({_hashes(manifest, model)}): {_former_ones(manifest)}"
         )
     return model, replace(settings, **{name: getattr(manifest, name) for name in MADE_WITH})
 
 
 def _check_same(address: str, former: Manifest, model: Model, settings: Settings) -> None:
-    same_weights = former.model["sha256"] == model.sha256
-    choices = [("weights", former.model["name"], model.name, same_weights)]
-    for name in MADE_WITH:
-        old, new = getattr(former, name), getattr(settings, name)
-        choices.append((name, old, new, old == new))
-    for option, old, new, same in choices:
-        if not same:
-            content = " of another content" if old == new else ""
+    weights = weights_of(model.metadata)
+    differ = former.model["sha256"] != model.sha256
+    if differ and _place(former.weights) == _place(weights):
+        raise ResultsError(
+            f"{address} was made with --weights {weights}, whose content has changed since "
+            f"({_hashes(former, model)}): use another results folder, or {_former_ones(former)}"
+        )
+    choices = [("weights", former.weights, weights)] if differ else []
+    choices += [(name, getattr(former, name), getattr(settings, name)) for name in MADE_WITH]
+    for option, old, new in choices:
+        if old != new:
             raise ResultsError(
-                f"{address} was made with --{option} {old}, not {new}{content}: "
+                f"{address} was made with --{option} {old}, not {new}: "
                 f"use another results folder, or --{option} {old}"
             )
+
+
+def _place(weights: str) -> str:
+    """Where weights are, however it is spelt."""
+    s3 = re.sub("^s3[an]://", "s3://", weights)
+    return s3 if "://" in s3 else os.path.realpath(s3)
+
+
+def _hashes(former: Manifest, model: Model) -> str:
+    return f"sha256 {former.model['sha256'][:12]}…, now {model.sha256[:12]}…"
+
+
+def _former_ones(former: Manifest) -> str:
+    """What to do to use the weights of these results again."""
+    if former.weights == former.model["name"]:  # which this package downloads
+        return "pass the cache that has the former ones with --cache"
+    return "restore the former file"

@@ -327,5 +327,5 @@ def _check_photos(listing: Listing, folder: Folder, settings: Settings) -> None:
     if settings.components and settings.components >= n_photos:
         raise PCAError(
             f"{n_photos} photos are too few for {settings.components} components: "
-            f"ask for at most {n_photos - 1}, or use --variance"
+            f"set `components` to at most {n_photos - 1}, or `variance` instead"
         )

@@ -100,7 +100,7 @@ def _fitted(moments: "Moments", variance: float, components: int | None) -> Fitt
     if moments.count < 2:
         raise PCAError(
             f"PCA needs at least two photos, not {moments.count}: "
-            "add photos, or run only `fruits featurize`"
+            "add photos, or do without (`fruits featurize`; `fruits erase` without --refit)"
         )
     deviation = moments.deviation()
     varying = deviation > 0
@@ -110,7 +110,7 @@ def _fitted(moments: "Moments", variance: float, components: int | None) -> Fitt
     if components is not None and components > rank:
         raise PCAError(
             f"{components} components are too many: {moments.count} photos allow at most {rank}; "
-            "ask for fewer, or use --variance"
+            "choose fewer, by --components or --variance of `fruits run` or `fruits pca`"
         )
     inverse = np.divide(1, deviation, out=np.zeros_like(deviation), where=varying)
     correlation = moments.scatter / (moments.count - 1) * np.outer(inverse, inverse)

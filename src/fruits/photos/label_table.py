@@ -23,11 +23,12 @@ def resolved(labels: str) -> str:
     return str(Path(labels).expanduser().absolute())
 
 
-def read_labels(address: str) -> pa.Table:
+def read_labels(address: str, root: str) -> pa.Table:
     """The table at an address on disk or in S3, with the columns `path` and `label`, as text.
 
-    CSV is UTF-8, with a header, and separated by commas, semicolons or tabs. Texts are as in the
-    CSV that results contain: escaped as in `csv_cells`, where they would be formulas.
+    Its paths are relative to the folder of photos, or begin with its address, `root`, which is
+    removed. CSV is UTF-8, with a header, and separated by commas, semicolons or tabs. Texts are as
+    in the CSV that results contain: escaped as in `csv_cells`, where they would be formulas.
 
     Raises:
         SettingsError: it is missing, is not such a table, or gives a photo two labels.
@@ -56,8 +57,7 @@ def read_labels(address: str) -> pa.Table:
         raise SettingsError(
             f"{address} is not a table of labels (CSV in UTF-8, or Parquet): {reason}"
         ) from None
-    paths = pc.replace_substring_regex(paths, r"^(?:\./)+", "")
-    paths = pc.replace_substring_regex(paths, "^s3[an]?://", "s3a://")
+    paths = _relative(paths, root)
     labels = pc.utf8_trim_whitespace(labels)
     labels = pc.if_else(pc.equal(labels, ""), None, labels)
     table = pa.table({"path": paths, "label": labels})
@@ -71,20 +71,21 @@ def read_labels(address: str) -> pa.Table:
     return table
 
 
-def label_by_table(
-    paths: pa.ChunkedArray, table: pa.Table, root: str
-) -> tuple[pa.ChunkedArray, int]:
-    """The label of each photo, null if the table has none, and the number of rows without photo.
-
-    Paths in the table are relative to the folder of photos, or begin with its address, `root`.
-    """
-    wanted = table["path"]
-    inside = root if root.endswith("/") else f"{root}/"
-    cut = pc.utf8_slice_codeunits(wanted, start=len(inside))
-    wanted = pc.if_else(pc.starts_with(wanted, pattern=inside), cut, wanted).combine_chunks()
+def label_by_table(paths: pa.ChunkedArray, table: pa.Table) -> tuple[pa.ChunkedArray, int]:
+    """The label of each photo, null if the table has none, and the number of rows without photo."""
+    wanted = table["path"].combine_chunks()
     places = pc.index_in(paths, wanted)
     unused = len(wanted) - len(pc.unique(places.drop_null()))
     return table["label"].combine_chunks().take(places), unused
+
+
+def _relative(paths: pa.Array, root: str) -> pa.Array:
+    """All accepted spellings of a path as the one that photos are listed with."""
+    paths = pc.replace_substring_regex(paths, r"^(?:\./)+", "")
+    paths = pc.replace_substring_regex(paths, "^s3[an]?://", "s3a://")
+    inside = root if root.endswith("/") else f"{root}/"
+    cut = pc.utf8_slice_codeunits(paths, start=len(inside))
+    return pc.if_else(pc.starts_with(paths, pattern=inside), cut, paths)
 
 
 def _parquet(data: bytes) -> pa.Table:

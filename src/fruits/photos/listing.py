@@ -143,7 +143,7 @@ def list_photos(
         StorageError: the folder does not exist or can't be listed.
         SettingsError: the table of labels is missing or damaged.
     """
-    table = None if labels is None or labels in RULES else read_labels(labels)
+    table = None if labels is None or labels in RULES else read_labels(labels, folder.address)
     collected = _Collected(system_files == "skip", count or Count())
     collected.count.begin(None, "photos")
     if isinstance(folder, S3Folder):
@@ -171,7 +171,7 @@ def _labels(
         labels, layout = label_by_folder(paths, rule or "folder")
         notices.append(merged(layout) if rule is None else None)
     else:
-        labels, unused = label_by_table(paths, table, folder.address)
+        labels, unused = label_by_table(paths, table)
         if unused:
             notices.append(f"{unused} rows of the table of labels {rule} are of no photo.")
         if labels.null_count:

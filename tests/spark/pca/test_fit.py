@@ -108,14 +108,16 @@ def test_fewer_photos_than_features_are_enough(spark: "SparkSession") -> None:
     ("rows", "asked", "message"),
     [
         (np.zeros((0, 4)), None, "at least two photos, not 0"),
-        (np.ones((1, 4)), None, "at least two photos, not 1"),
+        (np.ones((1, 4)), None, "not 1: add photos, or do without .*; `fruits erase` without"),
         (np.ones((3, 4)), None, "all photos have the same features"),
-        (np.eye(3, 8), 3, "3 components are too many: 3 photos allow at most 2"),
+        (np.eye(3, 8), 3, "3 components are too many: 3 photos allow at most 2; choose fewer, by "
+         "--components or --variance of `fruits run` or `fruits pca`"),
     ],
-)
+)  # fmt: skip
 def test_unsuitable_input_is_refused(
     spark: "SparkSession", rows: NDArray[np.float64], asked: int | None, message: str
 ) -> None:
+    """With advice that is right for all commands that fit: `run`, `pca`, `erase --refit`."""
     with pytest.raises(PCAError, match=message):
         fit(frame(spark, rows, 1), components=asked)
 

@@ -79,4 +79,4 @@ def test_interrupt_while_s3_does_not_answer(s3_endpoint: str, s3: str) -> None:
         assert proxy.began.wait(60)
         printed = command.press(group=True, times=1)
     assert command.process.returncode == 130
-    assert printed == "fruits: interrupted\n"
+    assert printed == f"fruits: interrupted; s3://{s3}/out is as it was before\n"

@@ -258,6 +258,34 @@ def test_a_bad_table_is_refused(tmp_path: Path, data: bytes, expected: str) -> N
     assert expected in str(caught.value)
 
 
+SPELLINGS = ["a.jpg", "./a.jpg", "././a.jpg", "{root}/a.jpg"]
+
+
+@pytest.mark.parametrize("one", SPELLINGS)
+@pytest.mark.parametrize("other", SPELLINGS)
+def test_two_labels_of_a_photo_are_refused_however_it_is_spelt(
+    tmp_path: Path, one: str, other: str
+) -> None:
+    table, root = tmp_path / "labels.csv", tmp_path / "photos"
+    paths = [spelt.format(root=root) for spelt in (one, other)]
+    table.write_text(f"path,label\n{paths[0]},Kiwi\n{paths[1]},Lime\n")
+    with pytest.raises(SettingsError, match=r"gives a\.jpg more than one label"):
+        listing(root, FLAT, str(table))
+    table.write_text(f"path,label\n{paths[0]},Kiwi\n{paths[1]}, Kiwi\n")
+    assert listing(root, FLAT, str(table)).notices == [f"2 photos have no label in {table}."]
+
+
+@pytest.mark.parametrize("prefix", ["", "./"])
+@pytest.mark.parametrize("scheme", ["s3", "s3a", "s3n"])
+def test_two_labels_of_a_photo_in_s3_are_refused(s3: str, prefix: str, scheme: str) -> None:
+    folder = open_folder(f"s3://{s3}")
+    folder.write("photos/a.jpg", b"x")
+    rows = f"{prefix}a.jpg,Kiwi\n{scheme}://{s3}/photos/a.jpg,Lime\n"
+    folder.write("labels.csv", f"path,label\n{rows}".encode())
+    with pytest.raises(SettingsError, match=r"gives a\.jpg more than one label"):
+        list_photos(open_folder(f"s3://{s3}/photos"), f"s3://{s3}/labels.csv")
+
+
 def test_a_misspelt_rule_is_refused_in_one_line(tmp_path: Path) -> None:
     listing(tmp_path, ["a.jpg"])
     line = refused(fruits("labels", str(tmp_path), "--labels", "folders"))

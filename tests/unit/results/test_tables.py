@@ -71,14 +71,22 @@ def test_only_the_keys_of_a_large_file_in_s3_are_fetched(s3: str) -> None:
 
 def test_missing_file_is_named(folder: Folder) -> None:
     gone = tables.new_file("features")
-    with pytest.raises(ResultsError, match=f"{gone} is missing in .*: use another folder"):
+    with pytest.raises(ResultsError, match=f"{gone} in .* is missing: .* use another folder"):
         Keys.of(folder, [gone], KEYS)
 
 
-def test_invalid_parquet_file_is_named(folder: Folder) -> None:
-    folder.write("features/text.parquet", b"text")
-    with pytest.raises(ResultsError, match=r"features/text.parquet is missing in"):
-        tables.read_file(folder, "features/text.parquet")
+@pytest.mark.parametrize("damage", ["text", "cut", "zeros", "empty"])
+def test_damaged_parquet_file_is_not_said_to_be_missing(folder: Folder, damage: str) -> None:
+    (name,) = written(folder, rows("x", "yy"))
+    data = folder.read(name)
+    zeros = data[:4] + bytes(len(data) // 2) + data[4 + len(data) // 2 :]
+    bad = {"text": b"text", "cut": data[: len(data) // 2], "zeros": zeros, "empty": b""}[damage]
+    folder.write(name, bad)
+    with pytest.raises(ResultsError) as caught:
+        tables.read_file(folder, name)
+    assert f"{name} in {folder.address} is damaged (" in str(caught.value)
+    assert str(caught.value).endswith("): restore it from a backup, or use another folder")
+    assert "\n" not in str(caught.value)
 
 
 def test_only_files_that_lose_rows_are_rewritten(tmp_path: Path) -> None:
