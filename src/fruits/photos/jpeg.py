@@ -150,9 +150,9 @@ def has_many_scans(data: bytes) -> bool:
         return False
     # Some may be in thumbnails, or in a video that follows.
     found = _header(data)
-    return found is None or sum(
-        marker == _SOS for marker, *_ in _parts(data, found[1])
-    ) > MOST_SCANS
+    return (
+        found is None or sum(marker == _SOS for marker, *_ in _parts(data, found[1])) > MOST_SCANS
+    )
 
 
 def _is_whole(data: bytes, max_pixels: int) -> bool:
