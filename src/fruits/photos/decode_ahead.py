@@ -35,7 +35,7 @@ def decode_ahead(
     with (
         # Decoders change the filters of warnings, which belong to all threads.
         warnings.catch_warnings(action="ignore"),
-        closing(read_ahead(folder.read, paths, lambda _: 0, _READERS)) as files,
+        closing(read_ahead(folder.read, paths, lambda _: None, _READERS)) as files,
         closing(read_ahead(decoded, limited(files), size, _DECODERS)) as photos,
     ):
         for (path, _), data in photos:

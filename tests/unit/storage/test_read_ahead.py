@@ -75,6 +75,32 @@ def test_read_ahead_is_bounded_in_bytes(size_bytes: int, ahead: int, used: int) 
     assert items_taken(size_bytes, used) == used + ahead
 
 
+def test_items_of_unknown_size_are_bounded_by_what_was_read() -> None:
+    alive, most, lock = 0, 0, threading.Lock()
+
+    def read(_: int) -> bytes:
+        nonlocal alive, most
+        with lock:
+            alive += 1
+            most = max(most, alive)
+        return bytes(30 * 2**20)
+
+    for _ in read_ahead(read, range(20), lambda _: None, in_flight=16):
+        time.sleep(0.01)
+        with lock:
+            alive -= 1
+    assert most <= 5  # with the one that is used; 64 MB, and four that are read at the start
+
+
+def test_small_items_of_unknown_size_are_read_ahead_in_full_number() -> None:
+    source = itertools.count()
+    items = read_ahead(lambda _: b"small", source, lambda _: None, in_flight=8)
+    for _ in range(20):
+        next(items)
+    assert next(source) == 20 + 2 * 8 - 1
+    items.close()
+
+
 def test_photo_error_is_returned_and_reading_continues() -> None:
     def read(item: int) -> bytes:
         if item == 1:
