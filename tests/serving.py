@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from classified import SETTINGS
 from ports import free_ports
@@ -27,14 +28,19 @@ class Nobody(RequestHandler):
 
 
 def serving(
-    user: type[RequestHandler], places: dict[str, str], samples: Sequence[Path] = ()
+    user: type[RequestHandler],
+    places: dict[str, str],
+    samples: Sequence[Path] = (),
+    **more: Any,
 ) -> Iterator[str]:
     """Yield the URL of a page that serves `places` (results by name) to this kind of user."""
     (port,) = free_ports(1)
     loop, ready = asyncio.new_event_loop(), threading.Event()
 
     async def start() -> None:
-        app = application(user, PREFIX, lambda _: places, SETTINGS, samples, login_url="/login")
+        app = application(
+            user, PREFIX, lambda _: places, SETTINGS, samples, login_url="/login", **more
+        )
         serve(app, port)
         ready.set()
 

@@ -123,28 +123,38 @@ def read_csv(results: str) -> "pd.DataFrame":
     Paths and labels are as they are, without the apostrophes that protect spreadsheets.
 
     Raises:
-        ResultsError: there are no results, or they have no PCA or no CSV.
+        ResultsError: there are no results, or they have no PCA, or no CSV or a damaged one.
     """
     import pandas as pd
 
     store = open_results(results)
+    address = store.folder.address
     if _with_pca(store).csv is None:
-        address = store.folder.address
         raise ResultsError(f"a run of {address} ended before its CSV: run `fruits pca {address}`")
     # A large CSV is a folder of parts, each with a header.
     parts = [name for name in store.folder.names(CSV) if name.endswith(".csv")]
     files = [f"{CSV}/{name}" for name in parts] or [CSV]
     text = {"path": str, "label": str}
-    # Only the empty field is missing: a label may be `None` or `NA`.
-    frames = [
-        pd.read_csv(
-            io.BytesIO(store.folder.read(file)), dtype=text, keep_default_na=False, na_values=[""]
-        )
-        for file in files
-    ]
-    table = pd.concat(frames, ignore_index=True)
-    for column in text:
-        table[column] = plain(pa.array(table[column], pa.string(), from_pandas=True)).to_pandas()
+    try:
+        # Only the empty field is missing: a label may be `None` or `NA`.
+        frames = [
+            pd.read_csv(
+                io.BytesIO(store.folder.read(file)),
+                dtype=text,
+                keep_default_na=False,
+                na_values=[""],
+            )
+            for file in files
+        ]
+        table = pd.concat(frames, ignore_index=True)
+        for column in text:
+            texts = pa.array(table[column], pa.string(), from_pandas=True)
+            table[column] = plain(texts).to_pandas()
+    except (PhotoError, ValueError, KeyError) as error:
+        why = " ".join(str(error).split())  # pandas ends some with a line break
+        raise ResultsError(
+            f"{CSV} in {address} is missing or damaged ({why}): run `fruits pca {address}`"
+        ) from None
     return table
 
 

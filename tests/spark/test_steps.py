@@ -78,6 +78,29 @@ def test_csv_is_read_as_it_was_written(spark: "SparkSession", small: Path, tmp_p
     assert table["label"].isna().tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        b"",
+        b"path,label\n\xe9.jpg,a\n",
+        b"path;label\n",
+        b'a,"',
+        b"path,label\na,b\na,b,c,d\n",
+    ],
+)
+def test_a_missing_or_damaged_csv_is_one_line(
+    small: Path, tmp_path: Path, data: bytes | None
+) -> None:
+    shutil.copytree(small / "results", tmp_path / "results")
+    csv = tmp_path / "results" / "results.csv"
+    csv.unlink()
+    if data is not None:
+        csv.write_bytes(data)
+    with pytest.raises(ResultsError, match=r"^results.csv in .*: run `fruits pca .*results`$"):
+        fruits.read_csv(str(tmp_path / "results"))
+
+
 def test_nearest_photos_are_those_with_the_highest_cosines(
     spark: "SparkSession", small: Path
 ) -> None:

@@ -49,6 +49,8 @@ def predict(
 
     folders = [photo for photo in photos if is_folder(photo)]
     if not folders:
+        if csv is not None:
+            raise FruitsError(f"--csv is for the photos of a folder, and {photos[0]} is not one")
         _predict_photos(results, photos, settings, as_json)
     elif len(photos) > 1 or as_json:
         raise FruitsError("pass photos, or one folder (whose predictions are a CSV: --csv FILE)")

@@ -18,3 +18,5 @@ def upload(folder: str, target: str, settings: Settings) -> None:
         folder, target, new_progress(), system_files=settings.system_files
     )
     echo(f"Uploaded {done.sent} photos to {target}; {done.already_there} were already there.")
+    if done.unreadable:
+        echo(f"Left out {done.unreadable} that can't be read; the first, {done.reason}")

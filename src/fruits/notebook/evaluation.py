@@ -75,7 +75,8 @@ def show_mistakes(
 ) -> Html:
     """The photos with a wrong prediction, those predicted with the highest probability first.
 
-    Each is shown next to the most similar example of the predicted label. `photos` is the
+    Each is shown next to the most similar example of the predicted label, if it is an example
+    itself: the features of others, such as those of a test split, are not stored. `photos` is the
     `classify.Evaluated.photos` of an evaluation on the photos of the results.
 
     Raises:
@@ -86,14 +87,19 @@ def show_mistakes(
     examples, folder = read_examples(store), open_folder(store.current().photos)
     row_of = {path: row for row, path in enumerate(examples.paths)}
     labels, directions = np.array(examples.labels, object), directions_of(examples.features)
-    wrong = [row for row in photos.to_pylist() if row["predictions"][0] != row["label"]]
+    # Rejects have no predictions, and without a label none is wrong.
+    labelled = [row for row in photos.to_pylist() if row["predictions"] and row["label"]]
+    wrong = [row for row in labelled if row["predictions"][0] != row["label"]]
     wrong.sort(key=lambda row: -row["probabilities"][0])
     shown = []
     for row in wrong[:count]:
         predicted = row["predictions"][0]
         (candidates,) = (labels == predicted).nonzero()
-        cosines = directions[candidates] @ directions[row_of[row["path"]]]
-        nearest = candidates[np.argmax(cosines)]
+        nearest = {"reason": "not compared: not among the examples"}
+        if row["path"] in row_of and len(candidates):
+            cosines = directions[candidates] @ directions[row_of[row["path"]]]
+            path = examples.paths[candidates[np.argmax(cosines)]]
+            nearest = picture(folder, path, settings)
         confidence = f"{row['probabilities'][0]:.0%}"
         shown.append(
             {
@@ -101,7 +107,7 @@ def show_mistakes(
                 "label": row["label"],
                 "predicted": predicted,
                 "confidence": confidence if row["confident"] else f"{confidence}, not sure",
-                "nearest": picture(folder, examples.paths[nearest], settings),
+                "nearest": nearest,
             }
         )
     return html("mistakes", shown)

@@ -18,10 +18,13 @@ _SIDE_BY_SIDE = 16
 
 @dataclass(frozen=True)
 class Uploaded:
-    """The number of photos sent, and of those already there with the same size."""
+    """The number of photos sent, of those already there with the same size, and of those that can't
+    be read, which `run` would list as rejects."""
 
     sent: int
     already_there: int
+    unreadable: int = 0
+    reason: str | None = None  # the path of the first unreadable photo, and why
 
 
 def upload(
@@ -34,7 +37,8 @@ def upload(
     """Copies the photos of a folder to an S3 prefix, under the same names.
 
     Raises:
-        FruitsError: there are no photos, the target is not in S3, or S3 returns an error.
+        FruitsError: there are no photos that can be read, the target is not in S3, or S3 returns an
+            error.
     """
     progress = progress or Progress()
     folder, bucket = open_folder(source), open_folder(target)
@@ -42,28 +46,35 @@ def upload(
         raise StorageError(f"can't upload to {target}: use s3://BUCKET/PREFIX")
     folder.check_there()
     photos = list_photos(folder, system_files=system_files).table
-    photos = photos.filter(pc.is_null(photos["problem"]))
     if not photos.num_rows:
         raise PhotosError(f"there are no photos in {folder.address}")
+    bad = photos.filter(pc.is_valid(photos["problem"]))
+    unreadable = list(zip(bad["path"].to_pylist(), bad["problem"].to_pylist(), strict=True))
     uploaded = _sizes(list_photos(bucket, system_files=system_files).table)
-    todo = [name for name, size in _sizes(photos).items() if uploaded.get(name) != size]
-    sent = 0
+    wanted = _sizes(photos.filter(pc.is_null(photos["problem"])))
+    todo = [name for name, size in wanted.items() if uploaded.get(name) != size]
     signals.note("the next upload continues after the photos that were sent")
 
     def send(name: str) -> None:
         try:
-            bucket.write(name, folder.read(name))
+            data = folder.read(name)
         except PhotoError as error:
-            raise StorageError(f"{folder.address}/{name}: {error}") from None
+            unreadable.append((name, str(error)))
+        else:
+            bucket.write(name, data)
 
     with (
         progress.step("upload", len(todo)) as count,
         ThreadPoolExecutor(_SIDE_BY_SIDE, "upload") as pool,
     ):
         for _ in pool.map(send, todo):
-            sent += 1
             count.add()
-    return Uploaded(sent, photos.num_rows - sent)
+    reason = ": ".join(min(unreadable)) if unreadable else None
+    if len(unreadable) == photos.num_rows:
+        raise PhotosError(f"no photo in {folder.address} can be read; the first, {reason}")
+    already_there = len(wanted) - len(todo)
+    sent = photos.num_rows - already_there - len(unreadable)
+    return Uploaded(sent, already_there, len(unreadable), reason)
 
 
 def _sizes(photos: pa.Table) -> dict[str, int]:

@@ -31,8 +31,8 @@ from fruits.settings import load as load_settings
 from fruits.templates import environment
 from fruits.web.predictors import Predictors
 from fruits.web.texts import TEXTS
+from fruits.web.uploads import MAX_BYTES, OTHER_BYTES, TIMEOUT_S, Room, Upload
 
-MAX_BYTES = 30 * 2**20
 MAX_MEGAPIXELS = 60  # phones take photos of up to 50
 _SAMPLES = Path("/opt/fruits/photos")  # in the Hub's image
 _SHOWN_SAMPLES = 4
@@ -98,28 +98,30 @@ class _Page(_Handler):
         self.finish(page)
 
 
-class _Predict(_Handler):
-    @authenticated
+class _Predict(_Handler, Upload):
+    def refusal(self) -> tuple[int, str] | None:
+        if not self.current_user:
+            return 403, "login"
+        return None if self.path_args[0] in self.sources else (404, "missing")
+
     async def post(self, source: str) -> None:
-        if source not in self.sources:
-            return self._refuse(404, "missing")
-        if len(self.request.body) > MAX_BYTES:
-            return self._refuse(413, "large")
+        if self.refused:
+            return self._answer(*self.refused)
         recognition, results = self.recognition, self.sources[source]
         try:
             predict = recognition.predictors.predict
-            self.finish(await recognition.call(predict, results, self.request.body))
+            self.finish(await recognition.call(predict, results, self.take_body()))
         except PhotoTooLarge:
-            self._refuse(422, "large")
+            self._answer(422, "large")
         except PhotoError:
-            self._refuse(422, "broken")
+            self._answer(422, "broken")
         except ClassifyError:
-            self._refuse(404, "missing")
+            self._answer(404, "missing")
         except FruitsError as error:
             logging.getLogger("fruits").warning("%s", error)
-            self._refuse(503, "trouble")
+            self._answer(503, "trouble")
 
-    def _refuse(self, status: int, why: str) -> None:
+    def _answer(self, status: int, why: str) -> None:
         self.set_status(status)
         self.finish(json.dumps({"error": why}))
 
@@ -165,7 +167,7 @@ def application(
     return Application(
         [
             (prefix, for_users(_Page)),
-            (f"{prefix}predict/([a-z]+)", for_users(_Predict)),
+            (f"{prefix}predict/([a-z]+)", for_users(_Predict), {"room": Room()}),
             (f"{prefix}sample/([0-9]{{1,3}})", _Sample),
             (f"{prefix}page.js", _Script),
         ],
@@ -221,8 +223,7 @@ def _template() -> Any:
 
 def serve(app: Application, port: int) -> HTTPServer:
     """Starts a server that only listens on the loopback interface."""
-    # Higher than MAX_BYTES, so that most uploads above the limit get a proper error message.
-    server = HTTPServer(app, max_body_size=2 * MAX_BYTES, max_buffer_size=2 * MAX_BYTES)
+    server = HTTPServer(app, max_body_size=OTHER_BYTES, body_timeout=TIMEOUT_S)
     server.listen(port, "127.0.0.1")
     return server
 

@@ -64,6 +64,11 @@ def test_evaluate_json_is_one_object(home: Path) -> None:
     ("words", "expected"),
     [
         (("predict", "RESULTS", "PHOTO", "FOLDER"), "pass photos, or one folder"),
+        (
+            ("predict", "RESULTS", "PHOTO", "--csv", "out.csv"),
+            "--csv is for the photos of a folder",
+        ),
+        (("predict", "RESULTS", "EMPTY", "--csv", "out.csv"), "nothing is not one"),
         (("predict", "EMPTY", "PHOTO"), "there are no results in"),
         (("train", "EMPTY"), "there are no results in"),
         (("evaluate", "EMPTY"), "there are no results in"),

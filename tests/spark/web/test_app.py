@@ -10,8 +10,8 @@ import pytest
 from places import SAMPLES
 from serving import Ada, ask, serving
 
-from fruits.web.app import MAX_BYTES
 from fruits.web.texts import TEXTS
+from fruits.web.uploads import MAX_BYTES
 
 
 @pytest.fixture(scope="module")
