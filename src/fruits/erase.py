@@ -61,16 +61,21 @@ def erase(
     `photos` are paths as in the results or below the folder of photos, folders or prefixes of
     such paths, or local text files that list them, one per line. With `refit`, the PCA and the
     classifier are refitted on the remaining photos. The manifest records how many photos were
-    removed and when, but not which.
+    removed and when, but not which. Files that an unfinished run or erasure has left are deleted,
+    too, if they contain these photos.
 
     Raises:
-        ResultsError: no name matches a photo in the results; nothing is changed.
+        ResultsError: no name matches a photo in the results, or in such files.
         PCAError: too few photos are left to refit the PCA; nothing is changed.
     """
     progress = progress or Progress()
     with writing(results, upgrade=True) as store, spark_errors(results):
         if store.manifest is None:
-            store.purge()  # remove what a killed first run left behind
+            store.purge()
+            raise ResultsError(
+                f"there are no results in {store.folder.address}; "
+                "what an unfinished run may have left there was deleted"
+            )
         former = store.current()
         with progress.step("find"):
             both = [*former.features, *former.rejects]
@@ -78,7 +83,11 @@ def erase(
             known = known.combine_chunks()
             doomed, unmatched = _match(known, _names(photos), former.photos)
         if not len(doomed):
-            store.purge()  # a killed run or erasure may have left files of these photos
+            store.forget()
+            if left := _left(store, photos):
+                store.purge()
+                log.empty(settings.cache)
+                return Erasure(*left, [], [])
             raise ResultsError(
                 f"nothing was erased: no photo in {store.folder.address} matches "
                 f"{', '.join(photos)[:200]}"
@@ -105,6 +114,16 @@ def erase(
         log.empty(settings.cache)  # errors of earlier runs may name the photos
         write_report(store, settings, progress)
     return Erasure(len(doomed), rows, unmatched, models)
+
+
+def _left(store: Results, photos: Sequence[str]) -> tuple[int, int] | None:
+    """How many of these photos unfinished runs have left files of, and the rows in them."""
+    files = [file for table in TABLES for file in store.orphans(table)]
+    if not files:
+        return None
+    paths = store.read(files, ["path"])["path"].combine_chunks()
+    doomed, _ = _match(pc.unique(paths), _names(photos), store.current().photos)
+    return (len(doomed), pc.sum(pc.is_in(paths, doomed)).as_py()) if len(doomed) else None
 
 
 def _without(
@@ -176,37 +195,46 @@ def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, 
     """The known paths that match a name, and the names that match none.
 
     A name is a path; or a folder, which matches everything below it; or else a prefix of paths.
-    Names are tried as results.csv has them, escaped, and then as they are.
+    Names are tried as results.csv has them, escaped, and then as they are; and after both as
+    addresses of photos.
     """
     exact = set(known.to_pylist())
     doomed: set[str] = set()
     unmatched = []
     for name, in_csv in zip(names, plain(pa.array(names, pa.string())).to_pylist(), strict=True):
-        matches = _matches(exact, _relative(in_csv, root))
-        if not matches and in_csv != name:
-            matches = _matches(exact, _relative(name, root))
+        written = [in_csv, name]
+        ways = dict.fromkeys([*written, *(_relative(each, root) for each in written)])
+        matches = (
+            next(filter(None, (_below(exact, way) for way in ways)), None)
+            or next(filter(None, (_beginning(exact, way) for way in ways)), None)
+            or set()
+        )
         doomed |= matches
         if not matches:
             unmatched.append(name)
     return pa.array(sorted(doomed), pa.string()), unmatched
 
 
-def _matches(known: set[str], name: str) -> set[str]:
-    """The known paths that match a name relative to the folder of photos."""
+def _below(known: set[str], name: str) -> set[str]:
+    """The path with this name, or those in the folder with this name."""
     if name in known:
         return {name}
     folder = name.rstrip("/") + "/"
-    matches = {path for path in known if path.startswith(folder)}
-    if not matches and name and not name.endswith("/"):
-        matches = {path for path in known if path.startswith(name)}
-    return matches
+    return {path for path in known if path.startswith(folder)}
+
+
+def _beginning(known: set[str], name: str) -> set[str]:
+    """The paths that begin with a name, which is no folder."""
+    if not name or name.endswith("/"):
+        return set()
+    return {path for path in known if path.startswith(name)}
 
 
 def _relative(name: str, root: str) -> str:
-    """A name relative to the folder of photos, given as such or as the address of the photo."""
+    """A name relative to the folder of photos, given as the address of the photo."""
     if "://" in name:
         address = name.replace("s3://", "s3a://", 1).removeprefix("file://")
     else:
-        address = os.path.abspath(os.path.expanduser(name))
+        address = os.path.abspath(os.path.expanduser(name)) + "/" * name.endswith("/")
     inside = root if root.endswith("/") else f"{root}/"
     return address.removeprefix(inside) if address.startswith(inside) else name

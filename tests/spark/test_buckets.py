@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from contents import manifest
 from photos import ODD, save
@@ -95,16 +96,20 @@ def test_concurrent_run_is_refused_and_loses_nothing(
     assert again.features == theirs[-1].features
 
 
-def test_erasure_without_matches_invalidates_concurrent_runs(
+def test_erasure_invalidates_concurrent_runs_that_have_read_the_photo(
     spark: "SparkSession", photos: Path, settings: Settings, s3: str
 ) -> None:
     address = f"s3://{s3}/results"
     pipeline.run(spark, str(photos), address, settings, Silent())
     at_work = open_results(address)
     file = tables.new_file("features")
-    tables.write(at_work.folder, file, at_work.read(at_work.current().features))
+    rows = at_work.read(at_work.current().features)
+    new = rows.set_column(0, "path", pa.array(["new.jpg"] * len(rows), pa.string()))
+    tables.write(at_work.folder, file, new)
     with pytest.raises(ResultsError, match="nothing was erased"):
         erase(spark, address, ["never-was.jpg"], progress=Silent())
+    assert file in at_work.orphans("features")
+    assert erase(spark, address, ["new.jpg"], progress=Silent()).rows == len(rows)
     assert file not in at_work.orphans("features")
     with pytest.raises(ResultsError, match=f"{file} is missing in .* another run has removed it"):
         at_work.commit(replace(at_work.current(), features=[file]))

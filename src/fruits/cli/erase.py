@@ -19,7 +19,7 @@ from fruits.terminal import echo
 @click.option(
     "--refit", is_flag=True, help="Refit the PCA and the classifier on the remaining photos."
 )
-@settings_of("max_megapixels", *SPARK)
+@settings_of("max_megapixels", "cache", *SPARK)
 def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings) -> None:
     """Remove photos, and everything computed from them, from RESULTS.
 
@@ -30,7 +30,7 @@ def erase(results: str, photos: tuple[str, ...], refit: bool, settings: Settings
     progress = new_progress()
     spark = new_session(settings, progress, results, upgrade=True)
     done = fruits.erase.erase(spark, results, photos, refit, settings, progress)
-    echo(f"Erased {done.photos} photos: {done.rows} rows in features, rejects and reduced.")
+    echo(f"Erased {done.photos} photos: {done.rows} rows in all tables.")
     for name in done.unmatched:
         echo(f"No photo in these results matches {name}")
     if done.models:

@@ -92,10 +92,10 @@ def new_session(
 
     with suppress(OlderFormat) if photos or upgrade else nullcontext():
         store = open_results(results)
-        if photos is None:
-            store.current()
-        elif writes:
+        if photos is not None and writes:
             check_free(store.folder)
+        elif photos is None and not upgrade:
+            store.current()
     if photos is not None:
         open_folder(photos).check_there()
     with progress.step("start Spark"):

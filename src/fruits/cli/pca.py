@@ -10,7 +10,7 @@ from fruits.settings import Settings
 
 @click.command(cls=Verb, example="fruits pca results/ --components 50")
 @click.argument("results")
-@settings_of(*PCA, *SPARK)
+@settings_of(*PCA, "cache", *SPARK)
 def pca(results: str, settings: Settings) -> None:
     """Stored features -> new PCA, CSV and report: the second half of `run`."""
     progress = new_progress()

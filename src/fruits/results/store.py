@@ -41,9 +41,21 @@ _FOLDERS = (
 )  # the last two are format 1's
 _FILE = re.compile(r"\d{8}T\d{6}-[0-9a-f]+\.parquet")
 _OURS = re.compile(r"\.?\d{8}T\d{6}-[0-9a-f]+(\..*)?")
-_STAGED = re.compile(r"\.(manifest\.json|results\.csv|report\.html|suspects\.csv)\.[0-9a-f]{8}")
-"""These patterns match the names created by `new_name` and `LocalFolder.write`: nothing else is
+_STAGED = re.compile(
+    r"\.(manifest\.json|results\.csv|report\.html|suspects\.csv)\.[0-9a-f]{8}|\.probe-[0-9a-f]{8}"
+)
+"""These patterns match the names created by `new_name`, and by folders themselves: nothing else is
 ever removed, apart from what `REPLACED` names, in a folder that has results."""
+
+
+def _is_ours(path: str) -> bool:
+    """Whether a file has a name that only runs create."""
+    folder, is_below, rest = path.partition("/")
+    if is_below:
+        return folder in _FOLDERS and _OURS.fullmatch(rest.split("/")[0]) is not None
+    return path in (MANIFEST, *REPLACED) or _STAGED.fullmatch(path) is not None
+
+
 _OTHERS_RUN = timedelta(days=1)
 """In S3, which has no locks, files younger than this may belong to another active run."""
 
@@ -125,22 +137,20 @@ class Results:
                 f"{self.folder.address} has the new results; to finish, such as the report, "
                 "run this again"
             )
-        kept = manifest.paths() | (former.paths() if former else set())
-        # Keep features from killed runs for the command that adopts them.
-        waiting = {"features", "views"} - {spent}
-        self._delete(path for path in self._unnamed(kept) if path.split("/")[0] not in waiting)
+        self._delete(self._spent(manifest.paths() | (former.paths() if former else set()), spent))
 
     def purge(self) -> None:
         """Deletes everything that the manifest does not reference.
 
-        This includes orphan files, older files, and their versions in a versioned bucket.
+        This includes orphan files, older files, and their versions in a versioned bucket. A run
+        that is still active can't commit any more.
         """
         unnamed = self._unnamed(self.manifest.paths() if self.manifest else set(), anyones=True)
         if self.manifest:
             # Active runs can't commit after this, as their files are deleted.
             self._write(self.manifest)
         self._delete(unnamed)
-        self.folder.forget_versions()
+        self.folder.forget_versions(_is_ours)
 
     def write_derived(self, name: str, data: bytes) -> None:
         """Writes the report or the suspects of this manifest.
@@ -151,6 +161,14 @@ class Results:
         current = self.folder.read_with_state(MANIFEST)
         if current is None or current[1] != self.state:
             self.folder.delete(name)
+
+    def forget(self) -> None:
+        """Deletes what no run will use again: files of earlier manifests, and old versions.
+
+        Unlike `purge`, it leaves what active runs have written, and what later ones reuse.
+        """
+        self._delete(self._spent(self.manifest.paths() if self.manifest else set()))
+        self.folder.forget_versions(_is_ours)
 
     def orphans(self, table: str) -> list[str]:
         """Files of a table that were written by runs that did not commit them."""
@@ -202,6 +220,15 @@ class Results:
                 if path not in named and (anyones or self._is_abandoned(name)):
                     unnamed.append(path)
         return unnamed
+
+    def _spent(self, named: set[str], spent: str | None = None) -> list[str]:
+        """Files not in `named` that no run will use.
+
+        Features from killed runs are kept for the command that adopts them, except those of the
+        table `spent`.
+        """
+        waiting = {"features", "views"} - {spent}
+        return [path for path in self._unnamed(named) if path.split("/")[0] not in waiting]
 
     def _delete(self, paths: Iterable[str]) -> None:
         for path in paths:

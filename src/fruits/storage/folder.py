@@ -6,6 +6,7 @@ Folders can be pickled: each Spark worker opens its own connection.
 """
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from fruits.errors import StorageError
@@ -58,8 +59,9 @@ class Folder(Protocol):
     def delete(self, name: str) -> None:
         """Deletes a file, or a sub-folder with its contents."""
 
-    def forget_versions(self) -> None:
-        """Deletes the old versions of files that a versioned bucket keeps."""
+    def forget_versions(self, of: Callable[[str], object]) -> None:
+        """Deletes the old versions that a versioned bucket keeps of files whose path is `of` those
+        to forget."""
 
     def check_there(self) -> None:
         """Raises StorageError if the folder doesn't exist."""

@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,7 +100,7 @@ class LocalFolder:
         except OSError as error:
             raise StorageError(f"can't delete {path}: {error.strerror}") from None
 
-    def forget_versions(self) -> None:
+    def forget_versions(self, of: Callable[[str], object]) -> None:
         pass  # disks have no versions
 
     def check_there(self) -> None:

@@ -3,7 +3,7 @@
 import io
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -128,17 +128,18 @@ class S3Folder:
             for keys in self._keys(name):
                 self._delete([{"Key": key} for key in keys])
 
-    def forget_versions(self) -> None:
+    def forget_versions(self, of: Callable[[str], object]) -> None:
         old: list[ObjectIdentifierTypeDef] = []
         markers: list[ObjectIdentifierTypeDef] = []
         with s3_errors(self.bucket, self.prefix):
             pages = s3_client().get_paginator("list_object_versions")
             for page in pages.paginate(Bucket=self.bucket, Prefix=self.prefix):
                 for v in page.get("Versions", []):
-                    if not v["IsLatest"]:
+                    if not v["IsLatest"] and of(v["Key"].removeprefix(self.prefix)):
                         old.append({"Key": v["Key"], "VersionId": v["VersionId"]})
                 for marker in page.get("DeleteMarkers", []):
-                    markers.append({"Key": marker["Key"], "VersionId": marker["VersionId"]})
+                    if of(marker["Key"].removeprefix(self.prefix)):
+                        markers.append({"Key": marker["Key"], "VersionId": marker["VersionId"]})
             # Markers last: without its marker, a deleted file would reappear.
             objects = old + markers
             for start in range(0, len(objects), _MOST_DELETED):

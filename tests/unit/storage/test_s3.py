@@ -29,7 +29,7 @@ USES: dict[str, Callable[[S3Folder], object]] = {
     "names": lambda folder: folder.names(""),
     "move": lambda folder: folder.move("a", "b"),
     "delete": lambda folder: folder.delete("a.jpg"),
-    "forget_versions": lambda folder: folder.forget_versions(),
+    "forget_versions": lambda folder: folder.forget_versions(bool),
     "check_writable": lambda folder: folder.check_writable(),
 }
 
@@ -186,7 +186,7 @@ def test_forget_versions_keeps_the_latest_version_of_objects(small_pages: S3Fold
         S3Folder(bucket, "photos/").write("a.jpg", data)
         small_pages.delete("twice deleted")
     small_pages.delete("deleted")
-    small_pages.forget_versions()
+    small_pages.forget_versions(bool)
     outside = ["photos/a.jpg"] * 3
     assert sorted(versions(bucket)) == [*outside, "results/manifest.json"]
     assert small_pages.read("manifest.json") == b"3"
@@ -195,7 +195,7 @@ def test_forget_versions_keeps_the_latest_version_of_objects(small_pages: S3Fold
 def test_forget_versions_does_nothing_without_versioning(s3: str) -> None:
     folder = S3Folder(s3, "")
     folder.write("a", b"1")
-    folder.forget_versions()
+    folder.forget_versions(bool)
     assert folder.read("a") == b"1"
 
 
