@@ -68,6 +68,13 @@ class _Hub(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        received = len(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(str(received))))
+        self.end_headers()
+        self.wfile.write(str(received).encode())
+
 
 @dataclass(frozen=True)
 class Served:
@@ -80,9 +87,17 @@ class Served:
         return self.trust.wrap_socket(plain, server_hostname=name)
 
     def get(self, path: str, **headers: str) -> http.client.HTTPResponse:
+        return self._answer("GET", path, None, headers)
+
+    def post(self, path: str, body: bytes) -> http.client.HTTPResponse:
+        return self._answer("POST", path, body, {})
+
+    def _answer(
+        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
+    ) -> http.client.HTTPResponse:
         connection = http.client.HTTPSConnection(NAME, timeout=10)
         connection.sock = self.connect()
-        connection.request("GET", path, headers=headers)
+        connection.request(method, path, body, headers)
         return connection.getresponse()
 
 
@@ -171,12 +186,19 @@ def test_web_sockets_of_notebooks_pass(served: Served) -> None:
     assert received.endswith(b"hello")
 
 
+def test_the_hub_gets_forms_only_and_services_get_photos(served: Served) -> None:
+    assert served.post("/hub/login", b"a" * 10_000).read() == b"10000"
+    assert served.post("/services/recognise/predict", b"a" * 2 * 2**20).read() == b"2097152"
+    assert served.post("/hub/login", b"a" * 2 * 2**20).status == 502
+
+
 def test_no_other_name_is_served_and_no_address_is_logged(served: Served) -> None:
+    before = served.log.read_text()
     with pytest.raises(ssl.SSLError):
         served.connect("other.example.org")
     served.get("/hub/login?code=secret").read()
-    log = served.log.read_text()
-    assert "serving initial configuration" in log
+    assert "serving initial configuration" in before
+    log = served.log.read_text().removeprefix(before)
     assert "127.0.0.1" not in log
     assert "/hub/login" not in log
 
