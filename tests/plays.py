@@ -20,17 +20,17 @@ def play(
 ) -> "subprocess.CompletedProcess[str]":
     """Run the tasks on all hosts (names and variables), with the project's roles.
 
-    The first host is the master, the others are workers (without any, their group does not exist). Commands find the host's name in HOST.
+    The first host is the master, the others are workers (without any, their group does not
+    exist). Commands find the host's name in HOST.
     """
     local = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     master, *workers = hosts
     inventory = {
         "spark_master": {"hosts": {master: hosts[master]}},
-        **(
-            {"spark_workers": {"hosts": {name: hosts[name] for name in workers}}} if workers else {}
-        ),
         "all": {"vars": local | variables},
     }
+    if workers:
+        inventory["spark_workers"] = {"hosts": {name: hosts[name] for name in workers}}
     (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
     plays: list[dict[str, Any]] = [{"hosts": "all", "gather_facts": False, "tasks": list(tasks)}]
     plays[0]["environment"] = {"HOST": "{{ inventory_hostname }}"}
