@@ -6,10 +6,10 @@
 
 In use means: a Spark application that has cores or waits for some, or that runs outside a
 notebook; a run of run.yml; a busy kernel; a program or a shell started through SSH on the master
-host (a tunnel alone is none); a backup; or deploy.yml or start.yml, which may be busy elsewhere. After MINUTES
-without, the master host tells the workers to power off when they ask, waits until they have, and
-powers off itself. If somebody uses the cluster meanwhile, both end; start.yml starts workers that
-are off by then. They ask at a port below 1024, where no user of the Hub can listen.
+host (a tunnel alone is none); a backup; or deploy.yml or start.yml, which may be busy elsewhere.
+After MINUTES without, the master host tells the workers to power off when they ask, waits until
+they have, and powers off itself. If somebody uses the cluster meanwhile, both end; start.yml starts
+workers that are off by then. They ask at a port below 1024, where no user of the Hub can listen.
 """
 
 import fcntl
