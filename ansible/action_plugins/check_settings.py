@@ -219,6 +219,20 @@ def _sources(name: str) -> Callable[[list[str], Mapping[str, Any]], str | None]:
     return rule
 
 
+def _hub_user(name: str, used: Mapping[str, Any]) -> str | None:
+    if not re.fullmatch("[a-z][a-z0-9_-]{0,30}", name):
+        return (
+            f"hub_user is {name!r}: use up to 31 lower-case letters (a to z), digits, - and _, "
+            "beginning with a letter"
+        )
+    if name in used.get("secrets_reserved", []):
+        return (
+            f"hub_user is {name!r}, the name of a file in ansible/secrets, where the password "
+            "would replace it: choose another name"
+        )
+    return None
+
+
 def _hub_domain(domain: str, used: Mapping[str, Any]) -> str | None:
     if not domain:
         return None
@@ -344,6 +358,7 @@ RULES: dict[str, Callable[[Any, Mapping[str, Any]], str | None]] = {
     "connect": _connect,
     "ssh_from": _sources("ssh_from"),
     "ssh_jump": _ssh_jump,
+    "hub_user": _hub_user,
     "hub_domain": _hub_domain,
     "hub_from": _sources("hub_from"),
     "hub_certificate": _hub_certificate,

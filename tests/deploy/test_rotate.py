@@ -64,7 +64,7 @@ def test_old_secrets_open_nothing_and_old_backups_can_be_read(
     assert changes(deployed) == dict.fromkeys(("localhost", *ADDRESSES), 0)
 
     whole.as_scientist("rm", "mine.ipynb")
-    whole.playbook("restore")
+    whole.playbook("restore", "-e", "assume_yes=true")
     assert whole.as_scientist("cat", "mine.ipynb") == "mine\n"
     with whole.tunnel() as ports:
         assert may_log_in(ports[8000], password)  # of the backup: hence, as docs/aws.md says:

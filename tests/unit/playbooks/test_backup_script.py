@@ -3,6 +3,7 @@
 A script stands in for `docker compose exec`; tar, gpg and the upload are real.
 """
 
+import fcntl
 import os
 import random
 import shutil
@@ -60,7 +61,7 @@ class Host:
     def install(self, cluster: str) -> None:
         script = template(
             "backup", "backup.sh", home=str(self.folder), cluster_name=cluster,
-            backup_volumes=str(self.volumes), backup_wait_seconds=3,
+            backup_volumes=str(self.volumes), backup_wait_seconds=3, backup_lock_seconds=1,
         )  # fmt: skip
         (self.folder / "backup").write_text(script)
         (self.folder / "backup").chmod(0o700)
@@ -229,6 +230,16 @@ def test_a_backup_waits_for_the_container_after_a_boot(host: Host) -> None:
     assert "container is not running" in done.stderr
     with subprocess.Popen(["sh", "-c", f"sleep 1; touch {host.folder / 'up'}"]):  # noqa: S607
         assert host.save() in host.stored()
+
+
+def test_a_backup_does_not_wait_for_ever_for_another(host: Host) -> None:
+    with (host.folder / "backed-up.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for verb in ("save", "restore"):
+            done = host.backup(verb)
+            assert done.returncode == 75
+            assert "another backup or restore is running" in done.stderr
+    assert host.save() in host.stored()
 
 
 def test_systemd_tries_again_but_not_where_a_restore_is_needed(tmp_path: Path) -> None:

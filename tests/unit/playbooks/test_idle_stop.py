@@ -148,7 +148,7 @@ def test_time_counts_from_the_last_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done == ["not used for 30 minutes"]
 
 
-def test_workers_are_asked_first() -> None:
+def test_workers_are_asked_first(applications: list[dict[str, Any]]) -> None:
     """The master's side waits until its worker, which asks it, is no longer reachable."""
     assert not idle_stop.asked_to_stop("fruits", "127.0.0.1")
     worker = socket.create_server(("127.0.0.1", idle_stop.SSH_PORT))
@@ -161,12 +161,39 @@ def test_workers_are_asked_first() -> None:
         assert not idle_stop.asked_to_stop("another cluster", "127.0.0.1")
         assert not stopping.done()
         worker.close()
-        stopping.result(20)
+        assert not stopping.result(20)
     assert not idle_stop.asked_to_stop("fruits", "127.0.0.1")
 
 
+def test_who_uses_it_meanwhile_keeps_it_running(
+    applications: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    told: list[str] = []
+    monkeypatch.setattr(idle_stop, "power_off", done.append)
+    monkeypatch.setattr(idle_stop, "tell_the_hub", told.append)
+    idle_stop.LAST_USED.write_text("-9999")
+    worker = socket.create_server(("127.0.0.1", idle_stop.SSH_PORT))
+    with closing(worker), ThreadPoolExecutor(1) as executor:
+        stopping = executor.submit(idle_stop.main, "master", "fruits", "30", "127.0.0.1")
+        end = time.monotonic() + 20
+        while not idle_stop.asked_to_stop("fruits", "127.0.0.1"):
+            assert time.monotonic() < end
+            time.sleep(0.1)
+        began = time.monotonic()
+        applications.append({"name": "fruits", "user": "ada", "cores": 4, "state": "RUNNING"})
+        time.sleep(3)
+        still = idle_stop.asked_to_stop("fruits", "127.0.0.1")
+        worker.close()
+        stopping.result(20)
+    assert not still
+    assert not done
+    assert told[-1] == "1800 0"
+    assert idle_stop.last_used() >= began
+
+
 def test_a_worker_that_does_not_stop_is_not_waited_for_for_ever(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, applications: list[dict[str, Any]]
 ) -> None:
     monkeypatch.setattr(idle_stop, "WORKERS_STOP_S", (0, 1))
     with closing(socket.create_server(("127.0.0.1", idle_stop.SSH_PORT))):

@@ -1,4 +1,4 @@
-"""A lost copy of the SSH key in the parameter store is put there again from the file."""
+"""The SSH key: its lost copy in AWS is put there again; key pairs of others are left alone."""
 
 from pathlib import Path
 
@@ -48,3 +48,39 @@ def test_a_lost_parameter_is_put_again(
     output = " ".join(done.stdout.split())
     assert f"neither {file} nor the parameter {KEY} has its private key: copy the file" in output
     assert "censored" not in output.rpartition("Fail with AWS's message")[2]
+
+
+def test_the_key_pair_of_somebody_else_is_left_alone(
+    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in aws_environ(s3_endpoint).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    ec2 = boto3.client("ec2", region_name="eu-west-3")
+    ec2.create_key_pair(KeyName="theirs")
+    settings = {
+        "region": "eu-west-3",
+        "cluster_name": "theirs",
+        "secrets_folder": str(tmp_path / "secrets"),
+        "private_key": str(tmp_path / "secrets" / "key.pem"),
+        "key_parameter": "/theirs/ssh-key",
+        "kms_key_arn": "",
+        "aws_tags": {"fruits:cluster": "theirs"},
+    }
+    absent = {"ansible.builtin.include_role": {"name": "aws_key", "tasks_from": "absent"}}
+    output = " ".join(play(tmp_path, {"localhost": settings}, ROLE).stdout.split())
+    assert "it is somebody else's; set another `cluster_name`" in output
+
+    def theirs() -> list[object]:
+        return [pair["Tags"] for pair in ec2.describe_key_pairs(KeyNames=["theirs"])["KeyPairs"]]
+
+    assert theirs() == [[]]
+    assert "failed=0" in play(tmp_path, {"localhost": settings}, absent).stdout
+    assert theirs() == [[]]
+    (pair,) = ec2.describe_key_pairs(KeyNames=["theirs"])["KeyPairs"]
+    tag = {"Key": "fruits:cluster", "Value": "theirs"}
+    ec2.create_tags(Resources=[pair["KeyPairId"]], Tags=[tag])
+    assert "failed=0" in play(tmp_path, {"localhost": settings}, absent).stdout
+    assert not ec2.describe_key_pairs(Filters=[{"Name": "key-name", "Values": ["theirs"]}])[
+        "KeyPairs"
+    ]

@@ -10,7 +10,10 @@ known={{ home }}/backed-up
 
 # A backup must not contain a restore that is half done.
 if [[ "${1:-}" =~ ^(save|restore)$ && -z "${BACKUP_LOCKED:-}" ]]; then
-    exec env BACKUP_LOCKED=1 flock --close "$known.lock" "$0" "$@"
+    code=0
+    BACKUP_LOCKED=1 flock --close --timeout {{ backup_lock_seconds }} --conflict-exit-code 75 "$known.lock" "$0" "$@" || code=$?
+    [ "$code" != 75 ] || echo "another backup or restore is running: run this again when it has ended (\`sudo systemctl status fruits-backup\` shows the nightly one)" >&2
+    exit "$code"
 fi
 cd {{ home }}/compose
 GNUPGHOME=$(mktemp -d)

@@ -6,9 +6,10 @@
 
 In use means: a Spark application that has cores or waits for some, or that runs outside a
 notebook; a run of run.yml; a busy kernel; a program or a shell started through SSH on the master
-host (a tunnel alone is none); a backup; or deploy.yml, which may be busy elsewhere. After MINUTES
-without, the master host tells the workers to power off when they ask, waits until they have, and
-powers off itself. They ask at a port below 1024, where no user of the Hub can listen.
+host (a tunnel alone is none); a backup; or deploy.yml or start.yml, which may be busy elsewhere.
+After MINUTES without, the master host tells the workers to power off when they ask, waits until
+they have, and powers off itself. If somebody uses the cluster meanwhile, both end; start.yml starts
+workers that are off by then. They ask at a port below 1024, where no user of the Hub can listen.
 """
 
 import fcntl
@@ -31,7 +32,7 @@ MASTER = "http://127.0.0.1:8080"
 LAST_USED = Path("/run/fruits-last-used")  # in seconds since boot
 HOME = Path(__file__).parent  # the deployment directory
 WORKERS_STOP_S = (90, 600)  # at least, so that all workers have asked, and at most
-IN_USE = Path("/run/fruits-in-use")  # until the time of this file: deploy.yml is running
+IN_USE = Path("/run/fruits-in-use")  # until the time of this file: deploy.yml or start.yml runs
 
 
 def main(role: str, cluster: str, *words: str) -> None:
@@ -41,15 +42,21 @@ def main(role: str, cluster: str, *words: str) -> None:
         return
     seconds = 60 * float(words[0])
     if users := in_use():
-        print("in use:", ", ".join(sorted(users)))
-        LAST_USED.write_text(str(time.monotonic()))
-        tell_the_hub(f"{seconds:.0f} 0")
+        note_use(users, seconds)
         return
     idle = time.monotonic() - last_used()
     tell_the_hub(f"{seconds:.0f} {time.time() + seconds - idle:.0f}")
     if idle >= seconds:
-        stop_workers(cluster, words[1:])
+        if users := stop_workers(cluster, words[1:]):
+            note_use(users, seconds)
+            return
         power_off(f"not used for {words[0]} minutes")
+
+
+def note_use(users: set[str], seconds: float) -> None:
+    print("in use:", ", ".join(sorted(users)))
+    LAST_USED.write_text(str(time.monotonic()))
+    tell_the_hub(f"{seconds:.0f} 0")
 
 
 def last_used() -> float:
@@ -65,7 +72,7 @@ def in_use() -> set[str]:
     """What uses the cluster."""
     found = running.applications(MASTER, idle=False) | running.runs_and_kernels() | programs()
     if IN_USE.exists() and IN_USE.stat().st_mtime > time.time():
-        found.add("deploy.yml")
+        found.add("deploy.yml or start.yml")
     if backup_runs():
         found.add("a backup")
     return found
@@ -121,8 +128,11 @@ def tell_the_hub(text: str) -> None:
         subprocess.run(command, input=text, text=True, check=False, timeout=60)
 
 
-def stop_workers(cluster: str, workers: tuple[str, ...]) -> None:
-    """Tell the hosts that ask to power off, until no worker can be reached or time is up."""
+def stop_workers(cluster: str, workers: tuple[str, ...]) -> set[str]:
+    """Tell the hosts that ask to power off, until no worker can be reached or time is up.
+
+    Returns what uses the cluster by now: no more workers are told to power off then.
+    """
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -133,12 +143,15 @@ def stop_workers(cluster: str, workers: tuple[str, ...]) -> None:
     server = HTTPServer(("", PORT), Answer)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     least, most = (time.monotonic() + seconds for seconds in WORKERS_STOP_S)
-    while time.monotonic() < most and (
-        time.monotonic() < least or any(reachable(worker) for worker in workers)
+    while (
+        not (users := in_use())
+        and time.monotonic() < most
+        and (time.monotonic() < least or any(reachable(worker) for worker in workers))
     ):
         time.sleep(1)
     server.shutdown()
     server.server_close()
+    return users
 
 
 def reachable(host: str) -> bool:
