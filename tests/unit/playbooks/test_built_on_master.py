@@ -155,6 +155,7 @@ def test_the_images_of_hosts_are_built_with_their_version(master: Master) -> Non
     assert "builder prune --force --keep-storage 8GB" in calls
     kept = {path.name for path in master.folder.iterdir()}
     assert kept == {"build.sh", "lock", "log"}
+    assert not any(path.stat().st_mode & 0o007 for path in master.folder.iterdir())
 
 
 def test_the_time_of_updates_is_kept_for_later_builds(master: Master) -> None:

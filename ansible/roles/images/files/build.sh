@@ -14,6 +14,7 @@ folder=$(mktemp -d /var/tmp/fruits-build-XXXXXX)
 # The cache holds the layers of past builds and downloaded packages, and would grow for ever.
 finish() {
     rm -rf "$folder" "$source"
+    chmod o= ./* # for root alone, as all that is deployed
     docker builder prune --force --keep-storage "${CACHE:-8GB}" >/dev/null
     docker image prune --force >/dev/null
 }
