@@ -26,8 +26,8 @@ test: .venv/dev .venv/spark.jsa  ## run the tests that need Python and Java only
 test-cluster: .venv/dev .venv/spark.jsa  ## test the cluster in containers (needs Docker and Chromium)
 	.venv/bin/python -m pytest tests/cluster $(PYTEST_ARGS)
 
-rehearse: .venv/dev .venv/spark.jsa  ## test the AWS deployment on containers (about half an hour)
-	.venv/bin/python -m pytest tests/deploy $(PYTEST_ARGS)
+rehearse: .venv/dev .venv/spark.jsa  ## test the AWS deployment on containers (more than an hour)
+	.venv/bin/python -m pytest tests/deploy --numprocesses 2 --dist loadgroup $(PYTEST_ARGS)
 
 test-all:  ## run all tests, two suites at a time, even if one fails
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target rehearse test-cluster test

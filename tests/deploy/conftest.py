@@ -16,6 +16,13 @@ from deploy.playbooks import aws_server, make_site
 from deploy.rehearsal import BUCKET, Rehearsal, clean_up
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup`, tests that share the hosts run one after another, beside others."""
+    for item in items:
+        if "rehearsal" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("hosts"))
+
+
 @pytest.fixture(scope="package")
 def rehearsal(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
