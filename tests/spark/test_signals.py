@@ -59,7 +59,7 @@ def test_interrupted_run_prints_one_line_and_leaves_nothing_behind(
     first = MOMENTS.index(moment) % 2 == 0
     printed = command.press(group=first, times=1 if first else 3)
     assert command.process.returncode == 130
-    steps = r"(.*: (done in|\d).*\n)*"  # of what went on until the signal arrived
+    steps = r"((.*: (done in|\d).*|\w+ …)\n)*"  # of what went on until the signal arrived
     assert re.fullmatch(rf"{steps}fruits: interrupted(; .*)?\n", printed), printed
     assert ("is as it was before" in printed) or moment != "start Spark …"
     assert not command.left()
