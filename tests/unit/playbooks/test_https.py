@@ -69,7 +69,10 @@ class _Hub(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def do_POST(self) -> None:
-        received = len(self.rfile.read(int(self.headers["Content-Length"])))
+        received = len(self.rfile.read(wanted := int(self.headers["Content-Length"])))
+        if received < wanted:  # the proxy has broken it off
+            self.close_connection = True
+            return
         self.send_response(200)
         self.send_header("Content-Length", str(len(str(received))))
         self.end_headers()
