@@ -204,11 +204,8 @@ def _match(known: pa.Array, names: Sequence[str], root: str) -> tuple[pa.Array, 
     for name, in_csv in zip(names, plain(pa.array(names, pa.string())).to_pylist(), strict=True):
         written = [in_csv, name]
         ways = dict.fromkeys([*written, *(_relative(each, root) for each in written)])
-        matches = (
-            next(filter(None, (_below(exact, way) for way in ways)), None)
-            or next(filter(None, (_beginning(exact, way) for way in ways)), None)
-            or set()
-        )
+        found = (find(exact, way) for find in (_below, _beginning) for way in ways)
+        matches = next(filter(None, found), set())
         doomed |= matches
         if not matches:
             unmatched.append(name)

@@ -11,22 +11,28 @@ KEY = "/keytest/ssh-key"
 ROLE = {"ansible.builtin.include_role": {"name": "aws_key"}}
 
 
-def test_a_lost_parameter_is_put_again(
-    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture(autouse=True)
+def moto(s3_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Playbooks and tests use moto's AWS."""
     for name, value in aws_environ(s3_endpoint).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_REGION", "eu-west-3")
-    file = tmp_path / "secrets" / "key.pem"
-    settings = {
+
+
+def settings_of(cluster: str, folder: Path) -> dict[str, object]:
+    return {
         "region": "eu-west-3",
-        "cluster_name": "keytest",
-        "secrets_folder": str(file.parent),
-        "private_key": str(file),
-        "key_parameter": KEY,
+        "cluster_name": cluster,
+        "secrets_folder": str(folder / "secrets"),
+        "private_key": str(folder / "secrets" / "key.pem"),
+        "key_parameter": f"/{cluster}/ssh-key",
         "kms_key_arn": "",
-        "aws_tags": {"fruits:cluster": "keytest", "team": "a"},
+        "aws_tags": {"fruits:cluster": cluster, "team": "a"},
     }
+
+
+def test_a_lost_parameter_is_put_again(tmp_path: Path) -> None:
+    file, settings = tmp_path / "secrets" / "key.pem", settings_of("keytest", tmp_path)
     ssm = boto3.client("ssm", region_name="eu-west-3")
 
     done = play(tmp_path, {"localhost": settings}, ROLE)
@@ -50,23 +56,10 @@ def test_a_lost_parameter_is_put_again(
     assert "censored" not in output.rpartition("Fail with AWS's message")[2]
 
 
-def test_the_key_pair_of_somebody_else_is_left_alone(
-    s3_endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in aws_environ(s3_endpoint).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+def test_the_key_pair_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     ec2 = boto3.client("ec2", region_name="eu-west-3")
     ec2.create_key_pair(KeyName="theirs")
-    settings = {
-        "region": "eu-west-3",
-        "cluster_name": "theirs",
-        "secrets_folder": str(tmp_path / "secrets"),
-        "private_key": str(tmp_path / "secrets" / "key.pem"),
-        "key_parameter": "/theirs/ssh-key",
-        "kms_key_arn": "",
-        "aws_tags": {"fruits:cluster": "theirs"},
-    }
+    settings = settings_of("theirs", tmp_path)
     absent = {"ansible.builtin.include_role": {"name": "aws_key", "tasks_from": "absent"}}
     output = " ".join(play(tmp_path, {"localhost": settings}, ROLE).stdout.split())
     assert "it is somebody else's; set another `cluster_name`" in output
