@@ -35,7 +35,7 @@ def measure(job: Job, known: int) -> Figures:
     root = job.scratch / f"known_{known}"
     _make_photos(root, known)
     results = job.results()
-    settings = job.settings(decode="scaled")
+    settings = job.settings(decode="fast")
     with job.session() as (spark, _):
         featurized(spark, job, job.few())
         _make_results(job, root, results)
@@ -81,7 +81,7 @@ def _make_results(job: Job, root: Path, results: str) -> None:
         tables.write(store.folder, file, rows.append_column("features", features[: len(rows)]))
     rejects = tables.new_file("rejects")
     tables.write(store.folder, rejects, REJECTS.empty_table())
-    settings = job.settings(decode="scaled")
+    settings = job.settings(decode="fast")
     store.commit(
         Manifest(
             photos=str(root),

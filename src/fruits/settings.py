@@ -96,13 +96,15 @@ class Settings:
         "bf16",
         help="float32, or bf16 on CPUs that have it: faster, with slightly different features.",
     )
-    # None: as for the existing results, else `scaled`.
+    # None: as for the existing results, else `fast`.
     decode: str | None = _choice(
         None,
+        "fast",
         "scaled",
         "exact",
-        help="scaled: large JPEGs are decoded at a fraction of their size, many times as fast; "
-        "exact: all of them. Default: scaled, or as the results were made.",
+        help="Large JPEGs are decoded at: fast, a fraction of their size, many times as fast; "
+        "scaled, a larger one (the default of earlier versions); exact, full size. Default: fast, "
+        "or as the results were made.",
     )
     max_megapixels: int = _option(
         100,

@@ -22,7 +22,7 @@ from fruits.errors import PhotoError, PhotosError, ResultsError
 from fruits.model.engine import FILES, engine_of_this_process
 from fruits.model.load import FEATURES, load_model
 from fruits.photos import listing
-from fruits.photos.decode import prepare
+from fruits.photos.decode import DEFAULT_DECODING, prepare
 from fruits.report.content import scatter_points
 from fruits.report.scatter import ScatterPoint
 from fruits.results import open_results, tables
@@ -85,7 +85,7 @@ def features_of(photo: bytes, settings: Settings | None = None) -> NDArray[np.fl
         FruitsError: the weights or the engine are not available.
     """
     settings = settings or load()
-    pixels = prepare(photo, settings.max_pixels, exact=settings.decode == "exact")
+    pixels = prepare(photo, settings.max_pixels, settings.decode or DEFAULT_DECODING)
     model = load_model(settings.weights, settings.cache, FILES[settings.engine], lambda _: None)
     engine = engine_of_this_process(
         settings.engine, settings.precision, model.sha256, lambda: model

@@ -118,11 +118,16 @@ def test_weights_default_to_those_of_the_results(run: Run, first: dict[str, Any]
 def test_decode_setting_must_match_the_results(
     run: Run, first: dict[str, Any], tmp_path: Path
 ) -> None:
-    assert first["decode"] == "scaled"
-    with pytest.raises(ResultsError, match=r"--decode scaled, not exact: .*, or --decode scaled$"):
-        run(decode="exact")
+    assert first["decode"] == "fast"
+    for other in ("exact", "scaled"):
+        words = f"--decode fast, not {other}: .*, or --decode fast$"
+        with pytest.raises(ResultsError, match=words):
+            run(decode=other)
+    manifest = tmp_path / "results" / "manifest.json"
+    manifest.write_text(json.dumps({**first, "decode": "scaled"}))
+    assert run()["decode"] == "scaled"
     older = {name: fact for name, fact in first.items() if name != "decode"}
-    (tmp_path / "results" / "manifest.json").write_text(json.dumps(older))
+    manifest.write_text(json.dumps(older))
     assert run()["decode"] == "exact"
 
 

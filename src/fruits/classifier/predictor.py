@@ -67,8 +67,7 @@ class Predictor:
         Raises:
             PhotoError: it is not a usable image; the message says why.
         """
-        exact = self.manifest.decode == "exact"
-        views = prepare_views(photo, self._max_pixels, self.classifier.views, exact=exact)
+        views = prepare_views(photo, self._max_pixels, self.classifier.views, self.manifest.decode)
         features = described(self._engine, views[None], depths=self.classifier.depths)
         predictions = self.classifier.predict(features)
         names = [self.classifier.labels[i] for i in predictions.top[0]]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from fruits.errors import PhotoError
 from fruits.model.engine import Engine, described, engine_of_this_process
 from fruits.model.load import Model
-from fruits.photos.decode import MAX_BYTES, prepare_views
+from fruits.photos.decode import DEFAULT_DECODING, MAX_BYTES, prepare_views
 from fruits.progress import Count
 from fruits.results.tables import REJECTS, Writer, on_workers
 from fruits.session.counting import Counter, counting
@@ -214,14 +214,13 @@ class _Task(Generic[R]):
         self, rows: Iterator[_Row]
     ) -> Iterator[tuple[_Row, NDArray[np.float32] | PhotoError]]:
         settings, views = self.extraction.settings, self.extraction.views
-        exact = settings.decode == "exact"
-        max_pixels = settings.max_pixels
+        decode, max_pixels = settings.decode or DEFAULT_DECODING, settings.max_pixels
         read = read_ahead(self._read, rows, itemgetter("size"), settings.reads_in_flight)
         for row, data in read:
             try:
                 if isinstance(data, PhotoError):
                     raise data
-                yield row, prepare_views(data, max_pixels, views, exact=exact)
+                yield row, prepare_views(data, max_pixels, views, decode)
             except PhotoError as error:
                 yield row, error
 

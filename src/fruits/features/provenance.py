@@ -12,6 +12,7 @@ from fruits.errors import ResultsError
 from fruits.model.engine import FILES
 from fruits.model.frameworks import DEPTH_LAYERS
 from fruits.model.load import Model, load_model
+from fruits.photos.decode import DEFAULT_DECODING
 from fruits.progress import Progress
 from fruits.results.manifest import MADE_WITH, Manifest, weights_of
 from fruits.results.store import Results
@@ -41,7 +42,7 @@ def load_model_for(
     former = store.manifest
     weights = settings.weights or (former.weights if former else None)
     model = load_model(weights, settings.cache, FILES[settings.engine], progress.say)
-    decode = settings.decode or (former.decode if former else "scaled")
+    decode = settings.decode or (former.decode if former else DEFAULT_DECODING)
     settings = replace(settings, decode=decode)
     if former:
         _check_same(store.folder.address, former, model, settings)

@@ -5,10 +5,12 @@ import io
 import re
 from collections.abc import Iterator
 
+import numpy as np
 from PIL import Image
 
 EOI = b"\xff\xd9"
 _SOS = 0xDA
+_SCAN = int.from_bytes(b"\xff\xda", "little")
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _TABLES = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # Huffman, arithmetic, quantization, restarts
 _MARKER = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd7]")
@@ -146,7 +148,9 @@ def _parts(data: bytes, at: int) -> Iterator[tuple[int, int, int]]:
 
 def has_many_scans(data: bytes) -> bool:
     """Whether a JPEG has more scans than `MOST_SCANS`."""
-    if data.count(b"\xff\xda") <= MOST_SCANS:
+    # bytes.count takes 2 ms for 2 MB of image data, in which 0xFF is frequent.
+    pairs = (np.frombuffer(data, "<u2", (len(data) - start) // 2, start) for start in (0, 1))
+    if sum(np.count_nonzero(pair == _SCAN) for pair in pairs) <= MOST_SCANS:
         return False
     # Some may be in thumbnails, or in a video that follows.
     found = _header(data)

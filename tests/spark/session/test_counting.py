@@ -105,7 +105,7 @@ def test_featurizing_counts_photos_in_a_task(
         return rows
 
     rows: list[int] = []
-    extraction = Extraction(folder, model, replace(settings, decode="scaled"))
+    extraction = Extraction(folder, model, replace(settings, decode="fast"))
 
     def featurize() -> None:
         rows.extend(extract.featurize(spark, photos, extraction, hold, count))
