@@ -44,11 +44,12 @@ SCHEMA = pa.schema(
     ]
 )
 
-_PHOTO_BYTES = 2**19
+_PHOTO_BYTES = 3 * 2**18
 """The cost of a photo in addition to its size: inference takes about as long as the scaled
-decoding of half a megabyte of JPEG (`bench/decoding.py`: 34 ms for 2 MB, 9 ms for inference)."""
-_PARTITION_BYTES = (32 * 2**20, 256 * 2**20)
-"""The minimum and maximum work of a task, half a second to five seconds: enough to hide its
+decoding of three quarters of a megabyte of JPEG (`bench/decoding.py`: 25 ms for 2 MB, 9 ms for
+inference)."""
+_PARTITION_BYTES = (24 * 2**20, 384 * 2**20)
+"""The minimum and maximum work of a task, a third of a second to five seconds: enough to hide its
 start-up time, and cheap to repeat if the task is lost."""
 _ROUNDS_LEFT = 2
 """Each partition is sized so that parts of this size would finish the remaining work in this many

@@ -5,6 +5,7 @@ the workers, its own Spark is used, and the host's name is only looked up if AWS
 set. With a remote master, what the cluster sets is respected.
 """
 
+import atexit
 import locale
 import os
 import pwd
@@ -34,6 +35,9 @@ INSTALL_JAVA = (
 JVM_OPTIONS = ("JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS")
 """Variables with options for every JVM."""
 SPARK_VARIABLES = ("PYSPARK_SUBMIT_ARGS", "SPARK_SUBMIT_OPTS", "SPARK_CONF_DIR", "HADOOP_CONF_DIR")
+
+_SOCKET_FOLDER = 64
+"""The longest path of a folder for sockets: Linux allows 107 bytes, and Spark's names have 43."""
 
 
 # Java ----------------------------------------------------------------------------------------
@@ -267,6 +271,24 @@ def java_temp(cache: str) -> str:
         f"{folder} is mounted noexec, and Java can't load its libraries from {inside} either: "
         "set TMPDIR to another folder"
     )
+
+
+def socket_folder(cache: str) -> str | None:
+    """A new folder, which only this user can enter, for sockets between the JVM and its workers.
+
+    None if the folder for temporary files has too long a path.
+
+    Raises:
+        FruitsError: as `java_temp`.
+    """
+    temp = java_temp(cache)
+    if len(os.fsencode(temp)) + len("/fruits-0123456789ab") > _SOCKET_FOLDER:
+        return None
+    if signals.are_handled():
+        return signals.temporary_folder(temp)
+    folder = tempfile.mkdtemp(prefix="fruits-", dir=temp)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def existing(folder: Path) -> Path:

@@ -38,6 +38,18 @@ _S3_EXCLUDES = (
     "org.apache.hadoop:hadoop-client-api",  # pyspark includes these two
     "org.apache.hadoop:hadoop-client-runtime",
 )
+_OPTIMIZE_LATE = " ".join(
+    (
+        "-XX:+IgnoreUnrecognizedVMOptions",
+        "-XX:Tier4InvocationThreshold=50000",
+        "-XX:Tier4MinInvocationThreshold=6000",
+        "-XX:Tier4CompileThreshold=150000",
+        "-XX:Tier4BackEdgeThreshold=400000",
+    )
+)
+"""Ten times Java's defaults. The pipeline needs little of the JVM, whose optimizing compiler would
+keep a core busy while the session starts and workers work, for longer than its code would save.
+What computes for long in the JVM is still optimized."""
 
 
 def start_session(
@@ -162,6 +174,7 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
     java_options = [
         f"-Dlog4j2.configurationFile={files('fruits.session') / 'log4j2.properties'}",
         class_archive.options(),
+        _OPTIMIZE_LATE,
         environment.java_options(settings.cache),
     ]
     conf = {
@@ -189,6 +202,12 @@ def _defaults(settings: Settings, *, local: bool, s3: bool) -> dict[str, str]:
             # Only keys are shuffled; most of Spark's default 200 partitions would be empty.
             "spark.sql.shuffle.partitions": "16",
         }
+        # Through TCP, the start of each task waits 40 ms for a delayed acknowledgement.
+        if folder := environment.socket_folder(settings.cache):
+            conf |= {
+                "spark.python.unix.domain.socket.enabled": "true",
+                "spark.python.unix.domain.socket.dir": folder,
+            }
     if s3:
         conf |= _s3a(settings.cache)
     return conf

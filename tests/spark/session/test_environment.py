@@ -14,6 +14,8 @@ import fruits
 
 SESSION = """
 import sys
+import tempfile
+from pathlib import Path
 from fruits.errors import FruitsError
 from fruits.session import start_session
 from fruits.settings import Settings
@@ -25,6 +27,7 @@ try:
         return calendar.__file__ + " " + os.environ.get("AWS_ACCESS_KEY_ID", "")
     print(spark.sparkContext.parallelize([0], 1).map(imported).first())
     print(spark.read.parquet(sys.argv[1]).count(), "rows")
+    print(len(list(Path(tempfile.gettempdir()).glob("fruits-*/.*.sock"))), "sockets")
 except FruitsError as error:
     sys.exit(f"refused: {error}")
 """
@@ -87,6 +90,20 @@ def test_modules_in_the_working_folder_and_accents_in_the_c_locale(tmp_path: Pat
     assert "3 rows" in done.stdout, done.stderr
     assert str(here) not in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"cache", "here", "résultats 苹果"}
+
+
+@pytest.mark.parametrize(("name", "sockets"), [("t", "2 sockets"), ("t" * 60, "0 sockets")])
+def test_workers_are_reached_by_sockets_in_a_folder_that_goes_with_the_session(
+    tmp_path: Path, name: str, sockets: str
+) -> None:
+    """Unless the path of the folder for temporary files is too long for sockets."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:  # pytest's own has a long path
+        temp = Path(folder, name)
+        temp.mkdir()
+        done = session(tmp_path / "rows", TMPDIR=str(temp))
+        assert "3 rows" in done.stdout, done.stderr
+        assert sockets in done.stdout
+        assert not list(temp.glob("fruits-*"))
 
 
 def test_host_name_need_not_resolve_and_temporary_files_may_be_mounted_noexec(

@@ -4,6 +4,7 @@ import os
 import socket
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 import pyspark
@@ -205,3 +206,27 @@ def test_the_name_of_the_host_is_only_looked_up_for_keys(
     env = environment.for_java(local=True)
     assert "AWS_ACCESS_KEY_ID" not in env
     assert asked == ([socket.gethostname()] if keys else [])
+
+
+def test_sockets_are_in_a_folder_that_only_this_user_can_enter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temp = tmp_path / "t"
+    temp.mkdir()
+    short = Path(f"/tmp/s{os.getpid()}")  # noqa: S108 (pytest's own has a long path)
+    short.symlink_to(temp)
+    try:
+        monkeypatch.setattr(environment, "java_temp", lambda _: str(short))
+        folder = environment.socket_folder("cache")
+        assert folder is not None
+        assert Path(folder).parent == short
+        assert Path(folder).stat().st_mode & 0o777 == 0o700
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(f"{folder}/.{uuid.uuid4()}.sock")
+    finally:
+        short.unlink()
+
+
+def test_paths_that_are_too_long_for_sockets_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "java_temp", lambda _: "/somewhere" * 6)
+    assert environment.socket_folder("cache") is None
