@@ -50,7 +50,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
     "floor:after": ("floor.measure", {"precision": "float32"}),
     "floor:bf16": ("floor.measure", {"precision": "bf16"}),
     "large:notebook": ("notebook_way.features", {"large": True}),
-    "large:floor": ("floor.measure", {"precision": "float32", "large": True}),
+    "large:floor:before": ("floor.measure", {"precision": "float32", "large": True}),
     **{
         f"large:{'warm' if warm else 'first'}": (
             "pipeline_way.features",
@@ -58,6 +58,7 @@ STEPS: dict[str, tuple[str, dict[str, Any]]] = {
         )
         for warm in (False, True)
     },
+    "large:floor:after": ("floor.measure", {"precision": "float32", "large": True}),
     "start": ("start.measure", {}),
     **{
         f"others:{least}:{name}": (function, {"least": least})

@@ -128,17 +128,19 @@ def _features(figures: dict[str, Figures]) -> Iterator[Row]:
 
 def _large(figures: dict[str, Figures]) -> Iterator[Row]:
     part = "12-megapixel photos"
-    notebook, floor = figures.get("large:notebook"), figures.get("large:floor")
+    notebook = figures.get("large:notebook")
+    floors = [figures.get("large:floor:before"), figures.get("large:floor:after")]
     if notebook:
         yield Row(part, "(a) notebook approach", notebook["photos"], _seconds(notebook))
     for when, goal in (("first", 12.0), ("warm", None)):
         if step := figures.get(f"large:{when}"):
             what, ratio = f"(b) this pipeline, {when} job", _faster(step, notebook)
             yield Row(part, what, step["photos"], _seconds(step), ratio, "× (a)", goal)
-            yield Row(part, "    relative to (c)", None, "", _faster(step, floor), "× (c)", 0.9)
-    if floor:
-        what = f"(c) floor, {floor['processes']} processes"
-        yield Row(part, what, floor["photos"], _seconds(floor))
+            yield Row(part, "    relative to (c)", None, "", _faster(step, *floors), "× (c)", 0.9)
+    for when, floor in zip(("", " again, after (b)"), floors, strict=True):
+        if floor:
+            what = f"(c) floor, {floor['processes']} processes{when}"
+            yield Row(part, what, floor["photos"], _seconds(floor))
     first = figures.get("large:first")
     for name, of in _OTHERS.items():
         if other := figures.get(f"large:{name}"):
