@@ -276,7 +276,7 @@ def java_temp(cache: str) -> str:
 def socket_folder(cache: str) -> str | None:
     """A new folder, which only this user can enter, for sockets between the JVM and its workers.
 
-    None if the folder for temporary files has too long a path.
+    None if the folder for temporary files has too long a path, or its file system has no sockets.
 
     Raises:
         FruitsError: as `java_temp`.
@@ -285,9 +285,17 @@ def socket_folder(cache: str) -> str | None:
     if len(os.fsencode(temp)) + len("/fruits-0123456789ab") > _SOCKET_FOLDER:
         return None
     if signals.are_handled():
-        return signals.temporary_folder(temp)
-    folder = tempfile.mkdtemp(prefix="fruits-", dir=temp)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        folder = signals.temporary_folder(temp)
+    else:
+        folder = tempfile.mkdtemp(prefix="fruits-", dir=temp)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    trial = Path(folder, ".trial")
+    try:
+        with socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(str(trial))
+    except OSError:
+        return None
+    trial.unlink()
     return folder
 
 

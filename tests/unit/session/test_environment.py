@@ -1,5 +1,6 @@
 """What is used of the environment, what is replaced, and what is refused."""
 
+import errno
 import os
 import socket
 import subprocess
@@ -225,6 +226,16 @@ def test_sockets_are_in_a_folder_that_only_this_user_can_enter(
             listening.bind(f"{folder}/.{uuid.uuid4()}.sock")
     finally:
         short.unlink()
+
+
+def test_file_systems_without_sockets_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Refused(socket.socket):
+        def bind(self, address: object, /) -> None:
+            raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr(environment, "java_temp", lambda _: "/tmp")  # noqa: S108
+    monkeypatch.setattr(environment.socket, "socket", Refused)
+    assert environment.socket_folder("cache") is None
 
 
 def test_paths_that_are_too_long_for_sockets_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
