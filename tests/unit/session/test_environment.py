@@ -234,7 +234,7 @@ def test_file_systems_without_sockets_are_not_used(monkeypatch: pytest.MonkeyPat
             raise OSError(errno.EOPNOTSUPP, "Operation not supported")
 
     monkeypatch.setattr(environment, "java_temp", lambda _: "/tmp")  # noqa: S108
-    monkeypatch.setattr(environment.socket, "socket", Refused)
+    monkeypatch.setattr(socket, "socket", Refused)
     assert environment.socket_folder("cache") is None
 
 
