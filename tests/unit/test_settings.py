@@ -158,7 +158,7 @@ def test_cache_follows_the_xdg_convention(
         ("engine", "torch", "one of openvino, tensorflow"),
         ("engine", "", "one of openvino, tensorflow"),
         ("precision", "float16", "one of float32, bf16"),
-        ("decode", "half", "one of scaled, exact"),
+        ("decode", "half", "one of fast, scaled, exact"),
         *(
             ("variance", value, "more than 0 and at most 1")
             for value in ("0", "-0.1", "1.01", "95", "nan", "inf", 0, 2)
