@@ -45,9 +45,8 @@ SCHEMA = pa.schema(
 )
 
 _PHOTO_BYTES = 3 * 2**18
-"""The cost of a photo in addition to its size: inference takes about as long as the scaled
-decoding of three quarters of a megabyte of JPEG (`bench/decoding.py`: 25 ms for 2 MB, 9 ms for
-inference)."""
+"""The cost of a photo in addition to its size, rounded up: inference takes as long as the fast
+decoding of 0.64 MB of JPEG (`bench/decoding.py`: 28 ms for 2 MB, 9 ms for inference)."""
 _PARTITION_BYTES = (24 * 2**20, 384 * 2**20)
 """The minimum and maximum work of a task, a third of a second to five seconds: enough to hide its
 start-up time, and cheap to repeat if the task is lost."""
@@ -64,7 +63,7 @@ class Extraction:
 
     folder: Folder  # contains the photos
     model: Model
-    settings: Settings  # decode is not None
+    settings: Settings
     views: int = 1  # number of views to average over (see `decode.prepare_views`)
     depths: bool = False  # whether to read three depths of the network (see `engine.described`)
 
