@@ -20,6 +20,7 @@ from fruits.model.engine import FILES, has_bf16, load_engine
 from fruits.model.load import Model, load_model
 from fruits.photos.decode import prepare
 from fruits.photos.listing import list_photos
+from fruits.session.start import WORKERS_ENVIRONMENT
 from fruits.settings import Settings
 from fruits.storage.local import LocalFolder
 
@@ -37,7 +38,7 @@ def measure(job: Job, precision: str, *, large: bool = False) -> Figures:
     folder = LocalFolder(photos.address)
     paths = list_photos(folder).table["path"].to_pylist()
     model = load_model(settings.weights, settings.cache, FILES["openvino"])
-    os.environ["OMP_NUM_THREADS"] = "1"  # as for Spark's workers
+    os.environ.update(WORKERS_ENVIRONMENT)
     batch = _BATCH_LARGE if large else _BATCH
     context = multiprocessing.get_context("spawn")
     ready, done = context.Barrier(job.cores + 1), context.Barrier(job.cores + 1)

@@ -48,7 +48,7 @@ def measure(job: Job) -> Figures:
     with ExitStack() as clocks:
         for owner, name, part in (
             (extract, "prepare_views", "prepare"),
-            (decode, "rgb", "decode"),
+            (decode, "_picture", "decode"),
             (Image.Image, "resize", "resize"),
             (OpenVINO, "features", "infer"),
         ):

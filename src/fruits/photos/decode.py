@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pi_heif import register_heif_opener
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL.JpegImagePlugin import JpegImageFile  # also the base of MpoImageFile
 
 from fruits.errors import PhotoError, PhotoTooLarge
 from fruits.photos import colours, jpeg, reasons, repair, tiff
@@ -62,7 +63,6 @@ MAX_BYTES = 512 * 2**20
 # Not among them, though Pillow reads them: JPEG 2000 (2 GB and 15 s at 99 megapixels, and other
 # colour spaces taken for RGB) and TGA (which has no signature: any file could be one).
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF", "HEIF", "PPM")
-_JPEG = ("JPEG", "MPO")
 # The format of iPhones, which Pillow alone can't read.
 register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 
@@ -205,14 +205,16 @@ def _decoded(data: bytes, max_pixels: int, at_least: int | None) -> _Picture:
     if image.width * image.height > max_pixels:
         size = f"{image.width} x {image.height} pixels"
         raise PhotoTooLarge(f"{size} are more than {max_pixels / 1e6:g} megapixels")
-    if image.format in _JPEG and jpeg.has_many_scans(data):
+    if isinstance(image, JpegImageFile) and jpeg.has_many_scans(data):
         raise PhotoError(f"the file has more than {jpeg.MOST_SCANS} scans, which take too long")
     if repair.is_padded(data):
         raise _Damaged("the file is truncated (zeros follow instead of the picture's end)")
     try:
         full = image.size
-        if at_least and image.format in _JPEG:
+        if at_least and isinstance(image, JpegImageFile):
             drafted = image.draft(None, (at_least, at_least))
+            # The decoder is slower near the end of what it is given, by default 64 KB at a time.
+            image.decodermaxblock = len(data)
         else:
             drafted = None
         image = colours.loaded(image, data)
