@@ -118,6 +118,10 @@ def probes() -> NDArray[np.float32]:
     random = np.random.Generator(np.random.PCG64(0))
     noise = random.uniform(-1, 1, (224, 224, 3))
     patches = random.uniform(-1, 1, (7, 7, 3)).repeat(32, axis=0).repeat(32, axis=1)
-    steps = np.linspace(-1, 1, 224)
-    gradient = np.stack(np.broadcast_arrays(steps[:, None], steps, -steps[:, None]), axis=-1)
-    return np.stack([noise, patches, gradient]).astype(np.float32)
+    return np.stack([noise, patches, gradient()]).astype(np.float32)
+
+
+def gradient() -> NDArray[np.float32]:
+    """The last of `probes`, float32[224, 224, 3], without importing `numpy.random`."""
+    steps = np.linspace(-1, 1, 224, dtype=np.float32)
+    return np.stack(np.broadcast_arrays(steps[:, None], steps, -steps[:, None]), axis=-1)

@@ -8,6 +8,7 @@ file. After that, neither TensorFlow nor the network is needed.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from fruits.model.export import EXPORTED, export, is_current, read_exported
 from fruits.model.weights import find_weights
@@ -28,6 +29,7 @@ class Model:
     sha256: str  # of the original weights file
     source: str  # where that file came from
     files: dict[str, bytes]
+    folder: Path | None = None  # where it was exported to, perhaps on another machine
 
     @property
     def metadata(self) -> dict[str, str]:
@@ -56,4 +58,4 @@ def load_model(
     if not is_current(folder):
         say(f"Exporting the model with the weights {file.name} (once).")
         export(file, folder)
-    return Model(file.name, file.sha256, file.source, read_exported(folder, files))
+    return Model(file.name, file.sha256, file.source, read_exported(folder, files), folder)

