@@ -96,16 +96,14 @@ def prepare_views(
     corners = [(left, top), (x, top), (left, y), (x, y), ((left + x) / 2, (top + y) / 2)]
     boxes = [(x, y, x + _CROP * width, y + _CROP * height) for x, y in corners]
     size, bicubic = (SIZE, SIZE), Image.Resampling.BICUBIC
-    pixels = np.stack(
-        [
-            np.asarray(picture.image.resize(size, bicubic, box=box))
-            for box in [(left, top, right, bottom), *boxes][:views]
-        ]
-    )
-    prepared = pixels.astype(np.float32) / np.float32(127.5) - np.float32(1)
+    prepared = np.empty((views, SIZE, SIZE, 3), np.float32)
+    for view, box in zip(prepared, [(left, top, right, bottom), *boxes], strict=False):
+        np.divide(picture.image.resize(size, bicubic, box=box), np.float32(127.5), out=view)
+    prepared -= np.float32(1)
     if compensated and picture.is_scaled:
         _sharpen(prepared[:1], width, height)
-        _sharpen(prepared[1:], _CROP * width, _CROP * height)
+        if views > 1:
+            _sharpen(prepared[1:], _CROP * width, _CROP * height)
     return prepared
 
 
@@ -121,7 +119,8 @@ def _sharpen(views: NDArray[np.float32], width: float, height: float) -> None:
         a = np.float32(_SHARPENING * (1 / np.sinc(SIZE / side / 2) - 1) / 4)
         along = np.moveaxis(views, axis, 0)
         # What is beyond an edge equals the edge.
-        steps = a * np.diff(along, axis=0)
+        steps = np.diff(along, axis=0)
+        steps *= a
         along[1:] += steps
         along[:-1] -= steps
     np.clip(views, -1, 1, out=views)
