@@ -98,7 +98,8 @@ def prepare_views(
     size, bicubic = (SIZE, SIZE), Image.Resampling.BICUBIC
     prepared = np.empty((views, SIZE, SIZE, 3), np.float32)
     for view, box in zip(prepared, [(left, top, right, bottom), *boxes], strict=False):
-        np.divide(picture.image.resize(size, bicubic, box=box), np.float32(127.5), out=view)
+        pixels = np.asarray(picture.image.resize(size, bicubic, box=box))
+        np.divide(pixels, np.float32(127.5), out=view)
     prepared -= np.float32(1)
     if compensated and picture.is_scaled:
         _sharpen(prepared[:1], width, height)
