@@ -69,14 +69,13 @@ class _Found:
     def __len__(self) -> int:
         return len(self.columns[0])
 
-    def add(self, path: str, version: str, size: int, problem: str | None = None) -> None:
-        self._append(path, version, size, problem, None)
-
-    def skip(self, path: str, kind: str) -> None:
-        self._append(path, "", 0, None, kind)
-
-    def _append(
-        self, path: str, version: str, size: int, problem: str | None, skipped: str | None
+    def add(
+        self,
+        path: str,
+        version: str,
+        size: int,
+        problem: str | None = None,
+        skipped: str | None = None,
     ) -> None:
         paths, versions, sizes, problems, kinds = self.columns
         paths.append(path)
@@ -84,6 +83,9 @@ class _Found:
         sizes.append(size)
         problems.append(problem)
         kinds.append(skipped)
+
+    def skip(self, path: str, kind: str) -> None:
+        self.add(path, "", 0, None, kind)
 
     def extend(self, others: "_Found") -> None:
         for column, values in zip(self.columns, others.columns, strict=True):
@@ -229,11 +231,13 @@ def _scan(root: str, collected: _Collected, relative: str) -> tuple[list[str], l
     try:
         with os.scandir(os.path.join(root, relative)) as entries:
             for entry in entries:
-                path = f"{relative}/{entry.name}" if relative else entry.name
+                name = entry.name
+                path = f"{relative}/{name}" if relative else name
                 is_folder = _is_folder(entry)
-                if not is_folder and not is_photo(entry.name):
+                if not is_folder and not is_photo(name):
                     ignored += 1
-                elif kind := collected.kind_of(entry.name):
+                # Of names with an extension of photos, only hidden ones are of systems.
+                elif (is_folder or name[0] == ".") and (kind := collected.kind_of(name)):
                     found.skip(_shown(path), kind)
                 elif is_folder:
                     (links if entry.is_symlink() else folders).append(path)
