@@ -14,6 +14,7 @@ from fruits.errors import EngineError
 from fruits.model import compiled
 from fruits.model import engine as engines
 from fruits.model.engine import OpenVINO, TensorFlow, described, load_engine
+from fruits.model.export import EXPORTED, RECORD
 from fruits.model.frameworks import gradient, probes
 from fruits.model.load import FEATURES, Model, load_model
 from fruits.photos.decode import prepare
@@ -136,12 +137,9 @@ def test_the_model_is_compiled_once_per_process(
 def elsewhere(model: Model, tmp_path: Path) -> Model:
     """The same model, exported to a folder in which nothing is kept yet."""
     assert model.folder is not None
-    copytree(model.folder, tmp_path / "model", ignore=lambda _, names: kept(names))
+    exported = {*EXPORTED, RECORD}
+    copytree(model.folder, tmp_path / "model", ignore=lambda _, names: set(names) - exported)
     return replace(model, folder=tmp_path / "model")
-
-
-def kept(names: list[str]) -> list[str]:
-    return [name for name in names if name.startswith("openvino-")]
 
 
 def kept_files(model: Model) -> list[Path]:
