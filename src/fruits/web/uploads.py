@@ -6,6 +6,7 @@ the login, runs.
 
 import logging
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from tornado.http1connection import HTTP1Connection
@@ -26,7 +27,7 @@ class Room:
 
 
 @stream_request_body
-class Upload(RequestHandler):
+class Upload(RequestHandler, ABC):
     """A POST of at most MAX_BYTES; `post` answers those that were `refused`, too.
 
     Their bodies are read and dropped: if the connection were closed early, a browser that is still
@@ -43,9 +44,9 @@ class Upload(RequestHandler):
         self._body = bytearray()
         self._taken = False
 
+    @abstractmethod
     def refusal(self) -> tuple[int, str] | None:
         """What is to be said against this request, given its headers only."""
-        raise NotImplementedError
 
     def take_body(self) -> bytes:
         """The body, which then is no longer kept here; its room is reserved until the response."""
